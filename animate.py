@@ -1,0 +1,30 @@
+"""Animate a picture by a video from the command line: `python animate.py --help`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+def load_pack() -> None:
+    """Import this folder, whatever it is called, as the package `firstordermm`.
+
+    The folder stays off `sys.path`: its `nodes.py` would hide ComfyUI's own.
+    """
+    if "firstordermm" in sys.modules:
+        return
+    spec = spec_from_file_location("firstordermm", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    assert spec is not None and spec.loader is not None  # both are there for any .py file
+    package = module_from_spec(spec)
+    sys.modules["firstordermm"] = package
+    spec.loader.exec_module(package)
+
+
+if __name__ == "__main__":
+    load_pack()
+    from firstordermm.cli.main import main  # pyright: ignore[reportMissingImports]
+
+    sys.exit(main())

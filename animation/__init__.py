@@ -1,0 +1,1 @@
+"""The driver: frames in, retargeted motion, frames out. Knows no architecture by name."""

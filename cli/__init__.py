@@ -1,0 +1,1 @@
+"""The command line: what the nodes do, for people and scripts without ComfyUI."""

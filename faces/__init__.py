@@ -1,0 +1,1 @@
+"""What is known about faces; knows no architecture."""
