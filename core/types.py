@@ -1,0 +1,92 @@
+"""The values that travel between the driver and an architecture.
+
+Pictures are float tensors (B, 3, H, W), RGB, in [0, 1]. Points are (x, y), x to the right, y down, and
+[-1, 1] spans the picture from the centre of its first to the centre of its last pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What a model sees of a pose, for a batch of pictures.
+
+    `points` (B, K, 2) are keypoints, shifts or control points; `frames` (B, K, 2, 2) their local linear
+    maps (jacobians or affines), or None; `extra` rides along untouched by retargeting.
+    """
+
+    points: Tensor
+    frames: Tensor | None = None
+    extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def __len__(self) -> int:
+        return self.points.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that depends on the source alone: its own motion, and whatever `render` needs of it."""
+
+    motion: Motion
+    features: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class AnimatorSpec:
+    """Facts about a loaded model, as data, so that the driver needs no special cases.
+
+    `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
+    `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
+    carries local linear maps.
+    """
+
+    name: str
+    size: int
+    multiple: int
+    modes: tuple[str, ...]
+    has_frames: bool
+
+
+class Animator(Protocol):
+    """What every architecture implements; the driver needs nothing else."""
+
+    @property
+    def spec(self) -> AnimatorSpec: ...
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """Encode the source picture (1, 3, H, W); done once per clip."""
+        ...
+
+    def motion(self, driving: Tensor) -> Motion:
+        """The motion of driving frames (B, 3, H, W)."""
+        ...
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """The source in the given poses: (B, 3, H, W) in [0, 1]."""
+        ...
+
+
+class Clip(Protocol):
+    """A driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
+
+    Frames come as uint8 or float (B, H, W, C), exactly as they are stored; `animation.frames` checks and
+    converts them.
+    """
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        ...
+
+    def frame(self, index: int) -> Tensor:
+        """One frame as (1, H, W, C)."""
+        ...
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """All frames in order, `size` at a time; the last chunk may be shorter."""
+        ...
