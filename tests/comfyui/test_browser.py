@@ -78,6 +78,8 @@ def test_a_workflow_opens_whole(page: Page, comfy: ComfyServer, tmp_path: Path, 
         if isinstance(stored, list):  # VideoHelperSuite keeps a dictionary and converts old ones
             values = shown[node["id"]]["widgets"]
             assert values[: len(stored)] == stored[: len(values)], f"widgets of node {node['id']}, {node['type']}"
+    links = page.evaluate("() => app.graph.serialize().links")
+    assert sorted(link[:4] for link in links) == sorted(link[:4] for link in workflow["links"])  # target slots move
     prompt = page.evaluate("() => app.graphToPrompt()")["output"]
     assert all(node["class_type"] for node in prompt.values())
 

@@ -35,8 +35,8 @@ def runner_prompt(clip: str = "driving.mp4", **options: Any) -> Prompt:
 
 
 def loads(comfy: ComfyServer) -> int:
-    """How often weights were read: the pack logs one line each time."""
-    return sum(line.startswith("loaded ") for line in comfy.log().splitlines())
+    """How often the weights were read; the pack logs a line each time, ComfyUI logs `loaded completely` of its own."""
+    return sum(line.startswith("loaded vox-adv-cpk.pth.tar") for line in comfy.log().splitlines())
 
 
 # The contract with stored workflows: published ids, order, types and defaults.
