@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from ..core.errors import InputError
 
@@ -32,14 +33,25 @@ def clip_rate(declared: Fraction | None, times: Sequence[int], time_base: Fracti
     """The rate that plays a file's frames in the file's own time.
 
     `declared` is what the container says, `times` the frames' timestamps in units of `time_base` seconds.
-    The declared rate stands where the timestamps agree to 2 %; otherwise (variable rate, browser
-    recordings, damaged headers) their mean does. Without either it is 25.
+    The declared rate stands where the timestamps bear it out; otherwise (variable rate, browser recordings,
+    damaged headers) their mean does. Without either it is 25.
     """
-    span = (max(times) - min(times)) * (time_base or 0) if times else Fraction(0)
-    measured = (len(times) - 1) / span if span > 0 else None
     sane = declared if declared is not None and 0 < declared <= MAX_RATE else None
-    if measured is None or measured > MAX_RATE:
+    tick, times = time_base or Fraction(0), sorted(times)
+    span = (times[-1] - times[0]) * tick if times else Fraction(0)
+    if span * MAX_RATE < len(times) - 1 or span == 0:
         return sane or FALLBACK_RATE
-    if sane is not None and abs(sane - measured) <= measured / 50:
+    if sane is not None and _bears_out(sane, times, tick):
         return sane
-    return exact_rate(float(measured))
+    return exact_rate(float((len(times) - 1) / span))
+
+
+def _bears_out(rate: Fraction, times: Sequence[int], tick: Fraction) -> bool:
+    """Whether rising timestamps agree with a rate: to 2 % of their span, or evenly but for four frames.
+
+    The latter because a truncated file lacks some near its end.
+    """
+    excess = abs((times[-1] - times[0]) * tick * rate - (len(times) - 1))  # in frames
+    gaps = sorted(after - before for before, after in pairwise(times))
+    even = abs(gaps[len(gaps) // 2] * tick - 1 / rate) <= tick
+    return excess <= Fraction(len(times), 50) or (even and excess <= 4)

@@ -41,7 +41,7 @@ class VideoClip:
             stream = video_stream(container, self.path)
             self.has_audio = bool(container.streams.audio)
             stamps = [
-                packet.pts if packet.dts is None else packet.dts
+                packet.dts if packet.pts is None else packet.pts
                 for packet in packets(container, stream)
                 if packet.size and not packet.is_discard
             ]
