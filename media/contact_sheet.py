@@ -38,6 +38,11 @@ class SheetSampler:
         self._seen = 0
         self._kept: list[tuple[int, Image.Image, Image.Image]] = []  # frame number, driving, result
 
+    @property
+    def shown(self) -> list[int]:
+        """The numbers of the frames kept so far, from 0."""
+        return [number for number, _, _ in self._kept]
+
     def add(self, driving: Tensor, result: Tensor) -> None:
         """Look at the next frames, both (B, 3, H, W), float in [0, 1] or uint8; sizes may differ, B may not."""
         if driving.shape[0] != result.shape[0]:
@@ -88,7 +93,7 @@ class SheetSampler:
         heights = [max(picture.height for picture in row) + _MARGIN for row in rows.values()]
         sheet = Image.new("RGB", (left + step * len(self._kept), _HEADER + sum(heights)), _GREY)
         draw = ImageDraw.Draw(sheet)
-        for column, (number, _, _) in enumerate(self._kept):
+        for column, number in enumerate(self.shown):
             draw.text((left + step * column, 2), f"frame {number}", fill=_WHITE, font=font)
         top = _HEADER
         for (label, row), height in zip(rows.items(), heights, strict=True):
