@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 PARITY = Path(__file__).resolve().parent.parent / "parity"
+FRAMES = 6  # of driving.mp4: a second on the screen, several to compute
 SAMPLE_RATE = 44100
 
 
@@ -55,7 +56,7 @@ def driving_frames(count: int) -> list[np.ndarray]:
     return [np.roll(pictures[i % len(pictures)], i // len(pictures), axis=1) for i in range(count)]
 
 
-def write_driving(path: Path, frames: int, fps: int = 12) -> None:
+def write_driving(path: Path, frames: int, fps: int = FRAMES) -> None:
     """An mp4 of `frames` frames with a stereo tone of the same length."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=fps, options={"preset": "veryfast"})

@@ -29,13 +29,13 @@ def path_from(variable: str) -> Path:
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with source.png, driving.mp4 (12 frames, one second, with sound) and long.mp4."""
-    from comfyui.checkpoints import write_driving, write_source
+    """A folder with source.png, driving.mp4 (FRAMES frames, one second, with sound) and long.mp4."""
+    from comfyui.checkpoints import FRAMES, write_driving, write_source
 
     folder = tmp_path_factory.mktemp("media")
     write_source(folder / "source.png")
-    write_driving(folder / "driving.mp4", 12)
-    write_driving(folder / "long.mp4", 120)
+    write_driving(folder / "driving.mp4", FRAMES)
+    write_driving(folder / "long.mp4", 10 * FRAMES)
     return folder
 
 

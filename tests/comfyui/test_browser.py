@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from comfyui.checkpoints import clip_facts
+from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, ROOT
 from comfyui.workflows import Workflow, input_files, missing_types, read_workflow, to_prompt
 
@@ -84,13 +84,18 @@ def test_a_workflow_opens_whole(page: Page, comfy: ComfyServer, tmp_path: Path, 
     assert all(node["class_type"] for node in prompt.values())
 
 
-def test_the_interface_and_the_server_tests_make_the_same_prompt(page: Page, comfy: ComfyServer) -> None:
-    workflow = read_workflow(ROOT / "workflows" / "FOMM.json")
+def test_the_interface_sends_what_the_file_says(page: Page, comfy: ComfyServer) -> None:
+    """And the defaults of inputs that are newer than the file."""
+    workflow, info = read_workflow(ROOT / "workflows" / "FOMM.json"), comfy.object_info()
     load(page, workflow)
-    prompt = page.evaluate("() => app.graphToPrompt()")["output"]
-    assert {node_id: node["inputs"] for node_id, node in prompt.items()} == {
-        node_id: node["inputs"] for node_id, node in to_prompt(workflow, comfy.object_info()).items()
-    }
+    sent = page.evaluate("() => app.graphToPrompt()")["output"]
+    stored = to_prompt(workflow, info)
+    assert set(sent) == set(stored)
+    for node_id, node in sent.items():
+        assert node["inputs"] == node["inputs"] | stored[node_id]["inputs"]
+        optional = info[node["class_type"]]["input"].get("optional", {})
+        added = {name: value for name, value in node["inputs"].items() if name not in stored[node_id]["inputs"]}
+        assert added == {name: optional[name][1]["default"] for name in added}
 
 
 def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Path) -> None:
@@ -101,7 +106,7 @@ def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Pa
     run = comfy.run(page.evaluate("() => app.graphToPrompt()")["output"])
     assert run.ending == "execution_success", run.error
     [output] = run.history["outputs"]
-    assert clip_facts(run.files(output)[0])[0] == 12
+    assert clip_facts(run.files(output)[0])[0] == FRAMES
 
 
 def test_the_template_browser_lists_our_examples(comfy: ComfyServer) -> None:
