@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickletools
 import re
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
@@ -62,8 +63,14 @@ def _globals_in(file: BytesIO) -> Iterator[str]:
         if step > MAX_STEPS:
             return
         if opcode.name == "GLOBAL" and isinstance(argument, str):
-            yield argument.replace(" ", ".", 1)
+            yield _today(*argument.split(" ", 1))
         elif opcode.name == "STACK_GLOBAL":
             yield ".".join(strings)
         elif isinstance(argument, str):
             strings = [strings[1], argument]
+
+
+def _today(module: str, name: str) -> str:
+    """Python 3's name for what pickles of torch's default protocol call as Python 2 did."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"

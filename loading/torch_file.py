@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
+from threading import Lock
 from typing import Final
 
 import torch
@@ -52,6 +53,8 @@ ALLOWED: Final[list[Callable[..., object] | tuple[Callable[..., object], str]]] 
     (NumpyScalar, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 ]
 
+_allowing: Final = Lock()  # torch keeps the list per process, and leaving would empty it for another thread
+
 
 def read_torch_file(path: Path, container: Container) -> object:
     """The object in a torch.save file, on the CPU: containers, numbers, strings and tensors only.
@@ -61,7 +64,7 @@ def read_torch_file(path: Path, container: Container) -> object:
     if container == "zip":
         _check_archive(path)
     try:
-        with torch.serialization.safe_globals(ALLOWED):
+        with _allowing, torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     except DAMAGE as error:
         advice = isinstance(error, UnpicklingError)  # torch's text, which tells users to allow execution
@@ -86,7 +89,7 @@ def _check_archive(path: Path) -> None:
 
 def _reason(error: Exception, path: Path, container: Container) -> str:
     if isinstance(error, UnpicklingError):
-        names = refused_names(path, container) or re.findall(r"GLOBAL ([\w.]+)", str(error))[:1]
+        names = refused_names(path, container)
         if names:
             return (
                 f"{path} asks for {listed(names)}, which could run code and was refused; weights need only tensors. "
