@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from fractions import Fraction
 
 from av.audio.frame import AudioFrame
@@ -12,6 +13,7 @@ from av.packet import Packet
 
 from .mp4_output import Mp4Output
 
+_log = logging.getLogger(__name__)
 _MP4_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
 _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
 _MP3_LOWEST_RATE = 16000  # below it mp4 has no standard way to hold mp3
@@ -53,12 +55,14 @@ class EncodedTrack:
         self._stream.bit_rate = 96_000 if layout == "mono" else 192_000
         self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
         self._samples: int | None = None  # written so far, counted from time 0
+        self._damaged = 0  # packets that did not decode
 
     def write(self, packet: Packet[AudioStream], time: Fraction) -> None:
         """Encode a packet that starts at `time` seconds of the output; one that does not decode is left out."""
         try:
             frames = packet.decode()
         except FFmpegError:
+            self._damaged += 1
             return
         if self._samples is None:
             self._samples = max(0, round(time * self._stream.rate))
@@ -67,9 +71,11 @@ class EncodedTrack:
             self._encode(self._resampler.resample(frame))
 
     def finish(self) -> None:
-        """Encode what resampler and encoder still hold."""
+        """Encode what resampler and encoder still hold, and say what was lost."""
         self._encode(self._resampler.resample(None))
         self._output.encode(self._stream, None)
+        if self._damaged:
+            _log.warning("packets of sound that did not decode and are left out: %d", self._damaged)
 
     def _encode(self, frames: list[AudioFrame]) -> None:
         for frame in frames:

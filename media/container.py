@@ -67,6 +67,16 @@ def packets(container: InputContainer, stream: StreamT) -> Iterator[Packet[Strea
         yield flush
 
 
+def shown_stamps(container: InputContainer, stream: VideoStream) -> list[int | None]:
+    """The timestamps of the packets that hold a frame to be shown, read without decoding."""
+    hides = stream.codec.canonical_name == "vp8"  # its reference frames may be hidden: bit 4 (RFC 6386, 9.1)
+    return [
+        packet.dts if packet.pts is None else packet.pts
+        for packet in packets(container, stream)
+        if packet.size and not packet.is_discard and not (hides and not bytes(packet)[0] & 0x10)
+    ]
+
+
 def decoded(path: Path, threads: Literal["AUTO", "SLICE"], seek_to: int | None = None) -> Iterator[VideoFrame]:
     """One pass over the frames of a video, in the order they are shown.
 

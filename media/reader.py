@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from torch import Tensor
 
 from ..core.errors import InputError, MediaError
-from .container import decoded, open_media, packets, video_stream
+from .container import decoded, open_media, shown_stamps, video_stream
 from .orientation import orientation_of
 from .picture import read_picture
 from .rates import clip_rate
@@ -40,11 +40,7 @@ class VideoClip:
         with contextlib.closing(open_media(self.path)) as container:
             stream = video_stream(container, self.path)
             self.has_audio = bool(container.streams.audio)
-            stamps = [
-                packet.dts if packet.pts is None else packet.pts
-                for packet in packets(container, stream)
-                if packet.size and not packet.is_discard
-            ]
+            stamps = shown_stamps(container, stream)
             times = [time for time in stamps if time is not None]
             self._fps = clip_rate(stream.average_rate or stream.guessed_rate, times, stream.time_base)
         self._count = len(stamps)

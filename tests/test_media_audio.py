@@ -142,6 +142,17 @@ def test_sound_that_cannot_be_read_is_said(tmp_path: Path, caplog: pytest.LogCap
     assert "silent" in caplog.text and len(VideoClip(tmp_path / "out.mp4")) == 5
 
 
+def test_damaged_sound_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "a.mkv"
+    build_video(source, 50, audio="flac")
+    packet = sound_packets(source)[6]
+    source.write_bytes(source.read_bytes().replace(packet, bytes(len(packet))))
+    with caplog.at_level(logging.WARNING):
+        clip = carry(source, tmp_path / "out.mp4")
+    assert "left out: 1" in caplog.text and len(clip) == 50
+    assert 1.8 < sound_seconds(clip.path) < 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB there only")
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
 def test_memory_stays_flat_over_a_long_clip(tmp_path: Path, codec: str) -> None:

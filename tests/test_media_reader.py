@@ -4,6 +4,8 @@ import struct
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 from firstordermm.core.errors import InputError, MediaError
@@ -79,9 +81,6 @@ def test_single_frames_are_those_of_the_pass_before_and_after_it(tmp_path: Path,
 
 @pytest.mark.parametrize("colourspace", ["bt709", "smpte170m"])
 def test_colours_follow_the_tagged_matrix(tmp_path: Path, colourspace: str) -> None:
-    import av
-    import numpy as np
-
     matrix = {"bt709": "ITU709", "smpte170m": "ITU601"}[colourspace]
     picture = np.broadcast_to(np.array([30, 200, 40], np.uint8), (48, 64, 3))
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
@@ -173,6 +172,18 @@ def test_damage_in_the_middle_loses_only_what_it_hit(tmp_path: Path) -> None:
     frames = all_frames(clip)
     assert 40 <= frames.shape[0] <= 60 and len(clip) == frames.shape[0]
     assert torch.equal(clip.frame(len(clip) - 1)[0], frames[-1])
+
+
+def test_hidden_reference_frames_are_not_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.webm"
+    build_video(path, 20, codec="libvpx")
+    with av.open(str(path)) as container:
+        packet = [bytes(packet) for packet in container.demux(video=0)][12]
+    content = path.read_bytes()
+    assert content.count(packet) == 1
+    path.write_bytes(content.replace(packet, bytes([packet[0] & ~0x10]) + packet[1:]))
+    clip = VideoClip(path)
+    assert len(clip) == 19 and all_frames(clip).shape[0] == 19 and clip.fps == 25
 
 
 def test_unusable_files_are_refused_in_one_line(tmp_path: Path) -> None:
