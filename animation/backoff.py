@@ -10,12 +10,8 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-TEXTS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "_status_alloc_failed",
-)  # the last: CUDA's libraries
+# CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
+TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
