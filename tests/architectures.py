@@ -14,8 +14,7 @@ import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
-from firstordermm.animation.registry import AnimatorModule
-from firstordermm.core.types import Clip
+from firstordermm.core.types import Animator, Clip
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
 from torch import Tensor, nn
@@ -45,6 +44,10 @@ class Tiny:
     build: Callable[[], nn.Module]
     source_only: str
     motion: str
+
+
+class AnimatorModule(nn.Module, Animator):
+    """What `tiny` gives: an Animator that is a torch module (for annotations only)."""
 
 
 def _fomm(config: FOMMConfig) -> Tiny:

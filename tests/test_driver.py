@@ -7,11 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import torch
-from architectures import CPU, SIDE, TINY, as_bytes, blobs, driven, every_architecture, one_thread, source_picture, tiny
+from architectures import (
+    CPU,
+    SIDE,
+    TINY,
+    AnimatorModule,
+    as_bytes,
+    blobs,
+    driven,
+    every_architecture,
+    one_thread,
+    source_picture,
+    tiny,
+)
 from firstordermm.animation.backoff import is_out_of_memory
 from firstordermm.animation.frames import FrameFormat, TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
-from firstordermm.animation.registry import AnimatorModule
 from firstordermm.animation.retarget import Retargeting, movement_scale
 from firstordermm.core.types import Motion, Prepared
 from torch import Tensor
