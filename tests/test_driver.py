@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import pytest
 import torch
@@ -38,6 +39,13 @@ SETTINGS = {
 every_setting = pytest.mark.parametrize("retargeting", SETTINGS.values(), ids=SETTINGS)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@cache
 def clip_of(count: int = FRAMES) -> Tensor:
     return blobs(count)
 
@@ -175,10 +183,9 @@ def test_the_source_is_encoded_once_per_clip(name: str, count: int) -> None:
 @every_architecture
 def test_frames_are_read_only_when_they_are_due(name: str) -> None:
     clip = Streamed(clip_of())
-    with one_thread():
-        for number, frames in enumerate(animate(tiny(name), source_picture(), clip, CPU, AnimateOptions(batch=4))):
-            assert len(frames) == (4, 4, 3)[number]
-            assert clip.given == min(4 * (number + 1), FRAMES)
+    for number, frames in enumerate(animate(tiny(name), source_picture(), clip, CPU, AnimateOptions(batch=4))):
+        assert len(frames) == (4, 4, 3)[number]
+        assert clip.given == min(4 * (number + 1), FRAMES)
 
 
 # --- the anchor ---
@@ -279,7 +286,7 @@ def test_cancel_stops_within_one_chunk(name: str, chunk: int) -> None:
     frames = animate(
         watched, source_picture(), TensorClip(clip_of()), CPU, AnimateOptions(batch=4), Hooks(check_cancelled, frees)
     )
-    with pytest.raises(Stop), one_thread():
+    with pytest.raises(Stop):
         for _ in frames:
             pass
     assert watched.sizes == [4] * (chunk - 1)
@@ -293,13 +300,12 @@ def test_leaving_frees_memory(name: str, way: str) -> None:
     frees = Frees()
     animator, clip = Forgetful(tiny(name), frees), TensorClip(clip_of(4))
     frames = animate(animator, source_picture(), clip, CPU, AnimateOptions(batch=2), Hooks(free_memory=frees))
-    with one_thread():
-        next(frames)
-        assert frees.calls == 0
-        if way == "exhaustion":
-            assert len(list(frames)) == 1
-        elif way == "close":
-            frames.close()
+    next(frames)
+    assert frees.calls == 0
+    if way == "exhaustion":
+        assert len(list(frames)) == 1
+    elif way == "close":
+        frames.close()
     del frames
     assert frees.calls == 1
     assert frees.held and not any(frees.held)
@@ -322,7 +328,7 @@ def test_errors_free_memory_too(name: str, place: str, monkeypatch: pytest.Monke
     elif place != "consumer":
         monkeypatch.setattr(watched, place, fail_with(error))
     frames = animate(watched, source_picture(), clip, CPU, AnimateOptions(batch=2), Hooks(free_memory=frees))
-    with pytest.raises(KeyError) as caught, one_thread():
+    with pytest.raises(KeyError) as caught:
         next(frames)
         frames.throw(error)
     assert caught.value is error
@@ -339,11 +345,10 @@ def test_nothing_of_earlier_frames_is_kept(name: str) -> None:
 
     animator = Watched(tiny(name), nothing_is_held)
     monitor = animate(animator, source_picture(), Streamed(clip_of()), CPU, AnimateOptions(batch=2))
-    with one_thread():
-        while (frames := next(monitor, None)) is not None:
-            made.append(weakref.ref(frames))
-            animator.rendered.clear()
-            del frames
+    while (frames := next(monitor, None)) is not None:
+        made.append(weakref.ref(frames))
+        animator.rendered.clear()
+        del frames
     assert len(made) == 6
 
 
@@ -377,8 +382,7 @@ def test_out_of_memory_is_recognised(kind: str) -> None:
 
 
 @every_architecture
-@pytest.mark.parametrize("kind", ["cuda", "runtime", "python"])
-@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+@pytest.mark.parametrize(("limit", "kind"), [(1, "cuda"), (2, "runtime"), (3, "python"), (5, "mps")])
 def test_out_of_memory_halves_the_batch_for_good(name: str, kind: str, limit: int) -> None:
     wanted = driven(tiny(name), source_picture(), clip_of(), AnimateOptions(batch=8))
     watched, frees = Watched(tiny(name), more_than(limit, kind)), Frees()
@@ -399,10 +403,9 @@ def test_a_retry_holds_nothing_of_the_frames_before() -> None:
 
     animator = Watched(tiny("fomm"), check)
     monitor = animate(animator, source_picture(), Streamed(clip_of()), CPU, AnimateOptions(batch=8))
-    with one_thread():
-        while (frames := next(monitor, None)) is not None:
-            made.append(weakref.ref(frames))
-            del frames
+    while (frames := next(monitor, None)) is not None:
+        made.append(weakref.ref(frames))
+        del frames
     assert len(made) == 6
 
 
