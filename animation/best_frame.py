@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
 from .frames import FrameFormat
-from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, checked_size, first_picture
+from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def find_best_frame(
     model's keypoints do, which works for anything it animates.
     """
     check_clip(source, clip, options)
-    size = checked_size(animator, options)
+    size = working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
     readers: list[tuple[str, PoseReader]] = [("model keypoints", _keypoint_reader(animator))]
     if landmarks is not None:
@@ -87,6 +87,8 @@ def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
     """
     from ..faces.landmarks import FaceLandmarks, missing_parts
 
+    if method not in METHODS:
+        raise InputError(f"The best-frame method is {method!r}; choose one of: {', '.join(METHODS)}.")
     if method == "model keypoints":
         return None
     missing = missing_parts()

@@ -142,7 +142,7 @@ def race(
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| Architecture | Device (threads) | Published schedule | same, weights kept | Ours | Ratio | Ratio, weights kept "
+        "| Architecture | Device (threads) | Published schedule | same, weights kept | Ours | Ratio | Ratio, kept "
         "| Largest difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
