@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
+from .backoff import BackOff
 from .frames import FrameFormat
 from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
 
@@ -62,9 +63,11 @@ def _distances(
     if wanted is None:
         return np.full(len(clip), np.inf)
     poses: list[Points | None] = []
+    back_off = BackOff(hooks.free_memory)
     for chunk in clip.chunks(batch):
         hooks.check_cancelled()
-        poses += read(format_.convert(chunk, DRIVING))
+        for part in back_off.run(lambda frames: read(format_.convert(frames, DRIVING)), chunk):
+            poses += part
     return pose_distances(wanted, poses)
 
 

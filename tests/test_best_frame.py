@@ -18,7 +18,7 @@ from firstordermm.animation.best_frame import find_best_frame, landmark_finder
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks
 from firstordermm.core.errors import InputError
-from firstordermm.core.types import Animator
+from firstordermm.core.types import Animator, Motion
 from firstordermm.faces import landmarks
 from numpy.typing import NDArray
 from torch import Tensor
@@ -151,6 +151,24 @@ def test_cancel_is_checked_every_chunk() -> None:
     assert len(checks) == 4
 
 
+@every_architecture
+def test_out_of_memory_halves_the_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    animator, sizes = tiny(name), list[int]()
+    motion = animator.motion
+
+    def scarce(frames: Tensor) -> Motion:
+        sizes.append(len(frames))
+        if len(frames) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return motion(frames)
+
+    monkeypatch.setattr(animator, "motion", scarce)
+    clip = blobs(FRAMES)
+    clip[4] = source_picture()[0]
+    assert found(animator, clip, batch=5) == 4
+    assert sizes == [1, 5, 2, 2, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("clip", "message"),
     [(blobs(0), "driving_video_input has 0 frames"), (blobs(2) * torch.nan, "driving_video_input holds NaN")],
@@ -241,12 +259,19 @@ def test_keypoints_never_look_for_landmarks(monkeypatch: pytest.MonkeyPatch) -> 
     assert landmark_finder("model keypoints", CPU) is None
 
 
+def test_an_unknown_method_is_named() -> None:
+    with pytest.raises(InputError, match=r"'by hand'.*auto, face landmarks, model keypoints"):
+        landmark_finder("by hand", CPU)
+
+
 def test_missing_parts_are_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(landmarks, "find_spec", lambda name: None)
     assert landmarks.missing_parts() == ["the package face-alignment"]
     monkeypatch.setattr(landmarks, "find_spec", lambda name: name)
-    assert [Path(part).name for part in landmarks.missing_parts()] == list(landmarks.WEIGHTS)
+    missing = landmarks.missing_parts()
+    assert len(missing) == len(landmarks.WEIGHTS)
+    assert all(name in part for name, part in zip(landmarks.WEIGHTS, missing, strict=True))
     (tmp_path / "checkpoints").mkdir()
     for name in landmarks.WEIGHTS:
         (tmp_path / "checkpoints" / name).touch()
