@@ -141,7 +141,7 @@ KINDS: dict[str, dict[str, Case]] = {
     "driving_is_the_source": {"driving": Case(driving=source_picture)},
     # options
     "size_not_a_multiple": {"options": Case(options=replace(OWN, size=SIDE + 1), says=("size", "65", "multiple"))},
-    "size_0_is_the_models_own": {"options": Case(options=replace(OWN, size=0))},
+    "size_0": {"options": Case(options=replace(OWN, size=0), says=("size", "is 0", "multiple"))},
     "size_negative": {"options": Case(options=replace(OWN, size=-SIDE), says=("size", "-64"))},
     "size_tiny": {"options": Case(options=replace(OWN, size=1), says=("size", "multiple"))},
     "anchor_past_the_end": {"options": Case(options=replace(OWN, anchor=3), says=("anchor", "0 to 2"))},
