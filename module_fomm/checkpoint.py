@@ -76,6 +76,11 @@ def _told(error: Exception) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
+def describe(checkpoint: Checkpoint) -> dict[str, str]:
+    """The metadata of a file that says all there is to know of a checkpoint; raises CheckpointError."""
+    return to_metadata(*read_config(checkpoint))
+
+
 def to_metadata(config: FOMMConfig, size: int) -> dict[str, str]:
     """What a safetensors file of ours says about its network."""
     return {"architecture": "fomm", "config": json.dumps(asdict(config)), "size": str(size)}

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import pytest
 import torch
+import yaml
 from architectures import FOMM, SIDE, seeded
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
@@ -21,6 +22,17 @@ from PIL import Image
 from test_media_builders import build_video, moving_pictures, sound_seconds
 
 COUNT = 11
+PUBLISHED_YAML = {
+    "common_params": {"num_kp": FOMM.num_kp, "num_channels": 3, "estimate_jacobian": True},
+    "kp_detector_params": {
+        "block_expansion": 8, "max_features": 16, "num_blocks": 2, "temperature": 0.2, "scale_factor": 0.25,
+    },
+    "generator_params": {
+        "block_expansion": 8, "max_features": 16, "num_down_blocks": 2, "num_bottleneck_blocks": 2,
+        "estimate_occlusion_map": True,
+        "dense_motion_params": {"block_expansion": 8, "max_features": 16, "num_blocks": 2, "scale_factor": 0.25},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -136,8 +148,12 @@ def test_convert_keeps_the_weights(files: Path, half: bool) -> None:
     state = {name: getattr(model, name).state_dict() for name in ("generator", "kp_detector")}
     torch.save(state | {"epoch": 3}, old, _use_new_zipfile_serialization=False)
     new = files / "new.safetensors"
+    (files / "old.yaml").write_text(yaml.safe_dump(PUBLISHED_YAML))
     assert main(["convert", str(old), str(new), *(["--half"] if half else [])]) == 0
     for name, tensors in read_checkpoint(old).components.items():
         for key, tensor in tensors.items():
             wanted = tensor.half() if half and tensor.is_floating_point() else tensor
             assert torch.equal(read_checkpoint(new).components[name][key], wanted)
+    converted = load_animator(new, "fomm")
+    assert converted.config == load_animator(old, "fomm").config
+    assert converted.config.kp_detector.temperature == 0.2  # which only the YAML beside the old file says
