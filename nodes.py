@@ -17,7 +17,9 @@ from .core.errors import InputError
 from .core.types import LoadOptions
 from .host import folders, weights
 from .host.run import run
+from .host.sample import sample
 from .host.taken import taken_ids
+from .loading import bundled
 from .loading.choice import WeightsChoice
 from .loading.published import MODEL_FOLDER, names
 
@@ -248,7 +250,38 @@ def _file(checkpoint: str) -> str:
     return "" if checkpoint == BY_NAME else checkpoint
 
 
-NODES: list[type[io.ComfyNode]] = [FOMM_Runner]
+class FirstOrderMotion_Sample(io.ComfyNode):
+    """Something to try the runners on."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FirstOrderMotion_Sample",
+            display_name="First Order Motion Sample",
+            category=CATEGORY,
+            description="A drawn picture and a drawn driving video with sound, to try the runners without any file.",
+            inputs=[
+                io.Combo.Input(
+                    "picture",
+                    options=list(bundled.sample_pictures()),
+                    default=next(iter(bundled.sample_pictures())),
+                    tooltip="Which of the bundled pictures.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("source_image", display_name="source_image", tooltip="The picture."),
+                io.Image.Output("driving_video", display_name="driving_video", tooltip="The frames of the video."),
+                io.Audio.Output("audio", display_name="audio", tooltip="The sound of the video."),
+                io.Float.Output("frame_rate", display_name="frame_rate", tooltip="Frames per second of the video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, picture: str) -> io.NodeOutput:
+        return io.NodeOutput(*sample(chosen("picture", picture, bundled.sample_pictures())))
+
+
+NODES: list[type[io.ComfyNode]] = [FOMM_Runner, FirstOrderMotion_Sample]
 
 
 class FirstOrderExtension(ComfyExtension):

@@ -8,12 +8,11 @@ from pathlib import Path
 from ..animation.pipeline import AnimateOptions
 from ..animation.registry import load_animator
 from ..core.errors import MediaError
+from ..loading import bundled
+from ..loading.published import BUNDLED
 from ..media.reader import VideoClip, read_picture
 from .run import animate_file, pick_device
-
-PACK = Path(__file__).resolve().parent.parent
-MODEL = PACK / "checkpoints" / "drawn-faces.safetensors"
-SAMPLES = PACK / "samples"
+from .weights import weight_file
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -24,8 +23,8 @@ def demo(args: argparse.Namespace) -> None:
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
     device = pick_device("auto")
-    model = load_animator(MODEL, "fomm").to(device)
-    clip = VideoClip(SAMPLES / "driving.mp4")
-    for picture in sorted(SAMPLES.glob("*.png")):
-        output = folder / f"{picture.stem}.mp4"
+    model = load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm").to(device)
+    clip = VideoClip(bundled.DRIVING)
+    for name, picture in bundled.sample_pictures().items():
+        output = folder / f"{name}.mp4"
         animate_file(model, read_picture(picture), clip, device, AnimateOptions(), output, output.with_suffix(".png"))
