@@ -1,0 +1,49 @@
+"""Out of memory: try the same frames again, in smaller batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for CUDA's, MPS's and the CPU allocator's out-of-memory errors, and Python's own."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+class BackOff:
+    """Runs a step on batches, halving them for good when memory runs out; other errors pass through."""
+
+    def __init__(self, free_memory: Callable[[], None]) -> None:
+        self._free_memory = free_memory
+        self._limit: int | None = None
+
+    def run(self, step: Callable[[Tensor], Tensor], batch: Tensor) -> Iterator[Tensor]:
+        """The step's results for the batch, in order, in as many parts as memory asks for."""
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + (self._limit or len(batch))]
+            result = self._attempt(step, part)
+            if result is not None:
+                start += len(part)
+                yield result
+
+    def _attempt(self, step: Callable[[Tensor], Tensor], part: Tensor) -> Tensor | None:
+        try:
+            return step(part)
+        except (RuntimeError, MemoryError) as error:
+            if len(part) == 1 or not is_out_of_memory(error):
+                raise
+        # Outside the handler: the error's traceback no longer holds the failed attempt's tensors.
+        self._limit = len(part) // 2
+        log.warning("Out of memory with %d frames at once; going on with %d.", len(part), self._limit)
+        self._free_memory()
+        return None

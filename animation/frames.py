@@ -1,0 +1,97 @@
+"""Pictures as they come -> pictures as the networks want them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.errors import InputError
+
+INTEGER_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFormat:
+    """What frames are converted to: `size` (height, width) in pixels, on `device`, float32.
+
+    The picture is stretched to the size. `antialias` filters while shrinking; off, the result is that of
+    the earlier pack.
+    """
+
+    size: tuple[int, int]
+    device: torch.device
+    antialias: bool = False
+
+    def convert(self, images: Tensor, name: str) -> Tensor:
+        """(B, H, W, C) as in `to_rgb` -> (B, 3, *size) float32 in [0, 1] on the device."""
+        rgb = to_rgb(images, name, self.device)
+        if rgb.shape[2:] == self.size:
+            return rgb
+        if rgb.device.type == "mps" and self.antialias:  # no antialiased kernel there
+            return _resize(rgb.cpu(), self.size, antialias=True).to(self.device)
+        return _resize(rgb, self.size, self.antialias)
+
+
+def _resize(rgb: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
+    return F.interpolate(rgb, size=size, mode="bilinear", align_corners=False, antialias=antialias).clamp_(0, 1)
+
+
+def to_rgb(images: Tensor, name: str, device: torch.device) -> Tensor:
+    """Check and convert pictures: (B, H, W, C) or (H, W, C) -> (B, 3, H, W) float32 in [0, 1].
+
+    One channel is grey, two are grey and alpha, three RGB, four RGBA; alpha is dropped. Integers are scaled
+    by their white, floats are clamped. Raises InputError, naming the input, for anything else and for NaN
+    or infinite values.
+    """
+    if images.ndim == 3:
+        images = images[None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 2, 3, 4) or 0 in images.shape[1:3]:
+        raise InputError(
+            f"{name} has shape {tuple(images.shape)}; (frames, height, width, 1 to 4 channels) was wanted. "
+            "Connect an IMAGE."
+        )
+    images = images[..., :1] if images.shape[-1] < 3 else images[..., :3]
+    if images.is_floating_point():
+        _check_finite(images, name)
+        rgb = images.to(device, torch.float32).clamp(0, 1)
+    elif images.dtype in INTEGER_WHITE:
+        rgb = images.to(device).float() / INTEGER_WHITE[images.dtype]
+    else:
+        raise InputError(f"{name} holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
+    return rgb.movedim(-1, 1).expand(-1, 3, -1, -1)
+
+
+def _check_finite(images: Tensor, name: str) -> None:
+    # A sum is NaN or infinite as soon as one value is, and needs no mask of the whole clip's size; halves
+    # can overflow in a sum of ordinary values, so they are looked at one by one.
+    if images.dtype in (torch.float32, torch.float64) and images.sum().isfinite():
+        return
+    finite = images.isfinite().flatten(1).all(dim=1)
+    if not finite.all():
+        index = int(finite.logical_not().nonzero()[0])
+        raise InputError(
+            f"{name} holds NaN or infinite values (picture {index} of the batch); numbers in 0..1 were wanted. "
+            "Check the node that made it."
+        )
+
+
+class TensorClip:
+    """A clip in memory, (N, H, W, C); implements `core.types.Clip`."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images[None] if images.ndim == 3 else images
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def frame(self, index: int) -> Tensor:
+        """One frame as (1, H, W, C)."""
+        return self.images[index : index + 1]
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Views of up to `size` frames."""
+        return iter(self.images.split(size))

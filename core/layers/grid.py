@@ -1,0 +1,45 @@
+"""Coordinate grids and sampling along them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def make_coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """(height, width, 2) of (x, y) in [-1, 1], the centres of the corner pixels at exactly +-1.
+
+    Dtype and device are those of `like`. A side of one pixel sits at -1, as in the published code.
+    """
+    x = 2 * (torch.arange(width, dtype=like.dtype, device=like.device) / max(width - 1, 1)) - 1
+    y = 2 * (torch.arange(height, dtype=like.dtype, device=like.device) / max(height - 1, 1)) - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
+def resize_map(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """(B, C, h, w) -> (B, C, *size), bilinear; returned untouched if it has that size."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)
+
+
+def resize_flow(flow: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+    """A flow (B, h, w, 2) at another size, bilinear."""
+    if flow.shape[1:3] == size:
+        return flow
+    return resize_map(flow.movedim(-1, 1), size, align_corners).movedim(1, -1)
+
+
+def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_aligned: bool = False) -> Tensor:
+    """Sample features (1 or B, C, H, W) along a backward flow (B, h, w, 2): (B, C, H, W).
+
+    Bilinear, zeros outside. A flow of another size is resized first, with its corners aligned if
+    `resize_aligned`. `align_corners` is the convention of the sampling itself: the published FOMM code runs
+    at PyTorch's default (False), Thin-Plate Spline and parts of MRFA align.
+    """
+    height, width = features.shape[-2:]
+    flow = resize_flow(flow, (height, width), resize_aligned)
+    if features.shape[0] != flow.shape[0]:
+        features = features.expand(flow.shape[0], -1, -1, -1)
+    return F.grid_sample(features, flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners)

@@ -1,0 +1,33 @@
+"""From heatmaps to points and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def spatial_softmax(logits: Tensor, temperature: float) -> Tensor:
+    """(B, K, h, w) logits -> heatmaps of the same shape, each summing to 1 over its positions."""
+    return torch.softmax(logits.flatten(2) / temperature, dim=-1).view_as(logits)
+
+
+def expected_point(heatmap: Tensor, grid: Tensor) -> Tensor:
+    """Heatmaps (B, K, h, w) over a grid (h, w, 2) -> their mean positions (B, K, 2)."""
+    return heatmap.flatten(2) @ grid.flatten(0, 1)
+
+
+def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
+    """Average 2x2 maps under heatmaps: (B, K, h, w) and (B, 4 or 4K, h, w) -> (B, K, 2, 2).
+
+    Channels are keypoint-major, four to a keypoint, row by row; four channels in all serve every keypoint.
+    """
+    batch, points = heatmap.shape[:2]
+    per_point = maps.flatten(2).unflatten(1, (-1, 4))  # (B, 1 or K, 4, hw)
+    weights = heatmap.flatten(2).unsqueeze(-1)  # (B, K, hw, 1)
+    return (per_point.expand(-1, points, -1, -1) @ weights).view(batch, points, 2, 2)
+
+
+def gaussian_heatmaps(points: Tensor, grid: Tensor, variance: float) -> Tensor:
+    """exp(-|z - p|^2 / (2 variance)) at every position z of a grid (h, w, 2): (B, K, 2) -> (B, K, h, w)."""
+    offset = grid - points[:, :, None, None, :]
+    return torch.exp(-offset.square().sum(-1) / (2 * variance))

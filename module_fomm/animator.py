@@ -1,0 +1,45 @@
+"""FOMM behind the driver's protocol, and how a checkpoint becomes one."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.types import AnimatorSpec, Motion, Prepared
+from .config import FOMMConfig
+from .generator import OcclusionAwareGenerator
+from .keypoint_detector import KPDetector
+
+
+class FOMMAnimator(nn.Module):
+    """Keypoint detector and generator, ready to animate; see `core.types.Animator`."""
+
+    def __init__(self, config: FOMMConfig, size: int = 256) -> None:
+        super().__init__()
+        self.config = config
+        self.kp_detector = KPDetector(config)
+        self.generator = OcclusionAwareGenerator(config)
+        self.spec = AnimatorSpec(
+            name="FOMM",
+            size=size,
+            multiple=config.multiple,
+            modes=("relative", "standard"),
+            has_frames=config.estimate_jacobian,
+        )
+        self.eval()
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The source's keypoints, its encoder features and its shrunken copy for the dense motion."""
+        features = {
+            "encoded": self.generator.encode(source),
+            "small": self.generator.dense_motion_network.down(source),
+        }
+        return Prepared(self.kp_detector(source), features)
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Keypoints and jacobians of driving frames (B, 3, H, W)."""
+        return self.kp_detector(driving)
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        dense = self.generator.dense_motion_network(prepared.features["small"], prepared.motion, motion)
+        return self.generator.decode(prepared.features["encoded"], dense)

@@ -1,0 +1,176 @@
+"""What distinguishes one FOMM from another: read off a checkpoint's tensors, or off a published YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from ..core.errors import CheckpointError
+from ..core.layers.antialias import blur_sigma
+
+State = Mapping[str, Tensor]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KPDetectorConfig:
+    """`kp_detector_params`. The temperature cannot be read off tensors; every published file has 0.1."""
+
+    block_expansion: int = 32
+    max_features: int = 1024
+    num_blocks: int = 5
+    temperature: float = 0.1
+    scale_factor: float = 0.25
+    single_jacobian_map: bool = False
+    pad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMotionConfig:
+    """`dense_motion_params`."""
+
+    block_expansion: int = 64
+    max_features: int = 1024
+    num_blocks: int = 5
+    scale_factor: float = 0.25
+    kp_variance: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """`generator_params` without the dense motion network's."""
+
+    block_expansion: int = 64
+    max_features: int = 512
+    num_down_blocks: int = 2
+    num_bottleneck_blocks: int = 6
+    estimate_occlusion_map: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FOMMConfig:
+    """A whole model. The defaults are those of vox, and of every published file but mgif.
+
+    `align_corners` is how pictures and features are sampled along the flow: False computes what the
+    published code does on today's PyTorch, True what it did on the PyTorch the weights were trained with.
+    `sigma` is the blur of the anti-aliased shrinking; None derives it from the scale.
+    """
+
+    num_kp: int = 10
+    num_channels: int = 3
+    estimate_jacobian: bool = True
+    kp_detector: KPDetectorConfig = KPDetectorConfig()
+    dense_motion: DenseMotionConfig = DenseMotionConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    align_corners: bool = False
+    sigma: float | None = None
+
+    def at_scale(self, scale_factor: float) -> FOMMConfig:
+        """The same weights looking at pictures shrunk by another factor, with the kernel they came with.
+
+        Community checkpoints for 512 pixels use 0.125, which keeps keypoints and motion at 64x64.
+        """
+        sigma = blur_sigma(self.kp_detector.scale_factor) if self.sigma is None else self.sigma
+        return replace(
+            self,
+            kp_detector=replace(self.kp_detector, scale_factor=scale_factor),
+            dense_motion=replace(self.dense_motion, scale_factor=scale_factor),
+            sigma=sigma,
+        )
+
+    def with_aligned_sampling(self) -> FOMMConfig:
+        """The same weights, sampled as PyTorch did when they were trained (before 1.3)."""
+        return replace(self, align_corners=True)
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture must divide by."""
+        kp, motion = self.kp_detector, self.dense_motion
+        halvings = max(2**kp.num_blocks / kp.scale_factor, 2**motion.num_blocks / motion.scale_factor)
+        return max(int(halvings), 2**self.generator.num_down_blocks)
+
+
+def from_published(config: Mapping[str, Any]) -> FOMMConfig:
+    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
+    params = config.get("model_params", config)
+    common = dict(params["common_params"])
+    generator = dict(params["generator_params"])
+    motion = _fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
+    kp = _fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
+    return FOMMConfig(
+        num_kp=common.pop("num_kp"),
+        num_channels=common.pop("num_channels", 3),
+        estimate_jacobian=common.pop("estimate_jacobian", False),
+        kp_detector=kp,
+        dense_motion=motion,
+        generator=_fill(GeneratorConfig, generator, "generator_params", estimate_occlusion_map=False),
+    )
+
+
+def _fill(kind: type[T], given: Mapping[str, Any], section: str, **defaults: object) -> T:
+    known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise CheckpointError(
+            f"{section} holds the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}. "
+            "Use the YAML file that was published beside the checkpoint."
+        )
+    return kind(**{**defaults, **given})
+
+
+def from_states(kp_detector: State, generator: State) -> FOMMConfig:
+    """Read every size off the tensors of a checkpoint; raises KeyError if it is not a FOMM's."""
+    num_kp = kp_detector["kp.weight"].shape[0]
+    jacobian = kp_detector.get("jacobian.weight")
+    motion = "dense_motion_network."
+    return FOMMConfig(
+        num_kp=num_kp,
+        num_channels=generator["final.weight"].shape[0],
+        estimate_jacobian=jacobian is not None,
+        kp_detector=KPDetectorConfig(
+            **_hourglass(kp_detector, "predictor."),
+            scale_factor=_scale(kp_detector),
+            single_jacobian_map=jacobian is not None and jacobian.shape[0] == 4 and num_kp > 1,
+        ),
+        dense_motion=DenseMotionConfig(
+            **_hourglass(generator, motion + "hourglass."), scale_factor=_scale(generator, motion)
+        ),
+        generator=GeneratorConfig(
+            block_expansion=generator["first.conv.weight"].shape[0],
+            max_features=max(_widths(generator, "down_blocks."), default=generator["first.conv.weight"].shape[0]),
+            num_down_blocks=len(_widths(generator, "down_blocks.")),
+            num_bottleneck_blocks=sum(key.endswith("conv1.bias") for key in generator if key.startswith("bottleneck.")),
+            estimate_occlusion_map=motion + "occlusion.weight" in generator,
+        ),
+    )
+
+
+def _widths(state: State, prefix: str) -> list[int]:
+    """Output channels of the numbered blocks under a prefix, in order."""
+    widths: list[int] = []
+    while (weight := state.get(f"{prefix}{len(widths)}.conv.weight")) is not None:
+        widths.append(weight.shape[0])
+    return widths
+
+
+def _hourglass(state: State, prefix: str) -> dict[str, int]:
+    down = _widths(state, prefix + "encoder.down_blocks.")
+    up = _widths(state, prefix + "decoder.up_blocks.")
+    if not down or not up:
+        raise KeyError(prefix + "encoder.down_blocks.0.conv.weight")
+    return {"block_expansion": up[-1], "max_features": max(down), "num_blocks": len(down)}
+
+
+def _scale(state: State, prefix: str = "") -> float:
+    """The scale whose own blur kernel has the stored size (13 taps: a quarter); 1 where none is stored."""
+    weight = state.get(prefix + "down.weight")
+    if weight is None:
+        return 1.0
+    taps = weight.shape[-1]
+    for power in range(1, 6):
+        if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:
+            return 0.5**power
+    raise CheckpointError(f"{prefix}down.weight is a {taps}-tap blur; 5, 13 or 29 taps were expected.")

@@ -1,0 +1,46 @@
+"""Keypoints with local linear maps, learnt without labels (FOMM, section 3.1)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.layers.antialias import shrink
+from ..core.layers.grid import make_coordinate_grid
+from ..core.layers.heatmap import expected_frame, expected_point, spatial_softmax
+from ..core.layers.hourglass import Hourglass
+from ..core.types import Motion
+from .config import FOMMConfig
+
+
+class KPDetector(nn.Module):
+    """Picture -> keypoints and jacobians.
+
+    With `pad` 0 the heatmap is six cells smaller than the feature map on either side, and its own grid
+    still spans [-1, 1]: a constant stretch that the weights were trained with.
+    """
+
+    def __init__(self, config: FOMMConfig) -> None:
+        super().__init__()
+        kp = config.kp_detector
+        self.temperature = kp.temperature
+        self.predictor = Hourglass(kp.block_expansion, config.num_channels, kp.num_blocks, kp.max_features)
+        self.kp = nn.Conv2d(self.predictor.out_features, config.num_kp, 7, padding=kp.pad)
+        self.jacobian = self._jacobian_head(config) if config.estimate_jacobian else None
+        self.down = shrink(config.num_channels, kp.scale_factor, config.sigma)
+
+    def _jacobian_head(self, config: FOMMConfig) -> nn.Conv2d:
+        maps = 1 if config.kp_detector.single_jacobian_map else config.num_kp
+        head = nn.Conv2d(self.predictor.out_features, 4 * maps, 7, padding=config.kp_detector.pad)
+        nn.init.zeros_(head.weight)  # training starts from identity maps
+        assert head.bias is not None
+        head.bias.data.copy_(head.bias.new_tensor([1, 0, 0, 1] * maps))
+        return head
+
+    def forward(self, image: Tensor) -> Motion:
+        """(B, 3, H, W) in [0, 1] -> keypoints (B, K, 2) and jacobians (B, K, 2, 2)."""
+        features = self.predictor(self.down(image))
+        heatmap = spatial_softmax(self.kp(features).float(), self.temperature)
+        points = expected_point(heatmap, make_coordinate_grid(*heatmap.shape[2:], like=heatmap))
+        if self.jacobian is None:
+            return Motion(points)
+        return Motion(points, expected_frame(heatmap, self.jacobian(features).float()))
