@@ -1,0 +1,15 @@
+"""The small model that ships with the pack: how wide it is and how it was trained."""
+
+from __future__ import annotations
+
+from ..module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+
+SIZE = 128  # side of the pictures it was trained on
+
+BUNDLED = FOMMConfig(
+    num_kp=12,
+    kp_detector=KPDetectorConfig(block_expansion=16, max_features=128, num_blocks=4, pad=3),
+    dense_motion=DenseMotionConfig(block_expansion=16, max_features=128, num_blocks=4),
+    generator=GeneratorConfig(block_expansion=16, max_features=64, num_bottleneck_blocks=4, skips=True),
+    align_corners=True,
+)

@@ -1,0 +1,62 @@
+"""Training samples and test clips of drawn faces. Every one is a function of its seed and its number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .draw import draw, paint
+from .look import Look
+from .pose import Pose
+
+TEST_SEEDS = 2**31  # from here on: never drawn in training
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Two poses of each of B identities: pictures (B, 3, H, W), and where the driving one's eyes and mouth are."""
+
+    source: Tensor
+    driving: Tensor
+    details: Tensor  # (B, 1, H, W) in [0, 1]
+
+
+def training_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one training step; no state needs to be kept for resuming."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % TEST_SEEDS)
+
+
+def training_sample(generator: torch.Generator, looks: int, size: int, device: torch.device) -> Sample:
+    """`looks` identities in two poses, each pose once the source and once the driving: B = 2 looks."""
+    look = Look.sample(looks, generator).repeat(2).to(device)
+    pose = Pose.sample(2 * looks, generator).to(device)
+    pictures, details = paint(look, pose, size)
+    swapped = torch.arange(2 * looks, device=device) ^ 1
+    return Sample(pictures, pictures[swapped], details[swapped])
+
+
+@dataclass(frozen=True)
+class TestClip:
+    """An unseen identity, its motion, and a second identity for cross-identity transfer."""
+
+    look: Look  # one entry
+    other: Look  # one entry
+    pose: Pose  # one entry per frame
+    still: Pose  # one entry: how the second identity is held in its source picture
+
+    def frames(self, size: int) -> Tensor:
+        """(T, 3, size, size): the driving clip."""
+        return draw(self.look.repeat(len(self.pose.x)), self.pose, size)
+
+    def truth(self, size: int, pose: Pose) -> Tensor:
+        """(T, 3, size, size): the second identity in the given poses."""
+        return draw(self.other.repeat(len(pose.x)), pose, size)
+
+
+def test_clip(number: int, frames: int) -> TestClip:
+    """The clip of that number; the same for ever."""
+    generator = torch.Generator().manual_seed(TEST_SEEDS + number)
+    looks = Look.sample(2, generator)
+    return TestClip(looks[:1], looks[1:], Pose.walk(1, frames, generator), Pose.sample(1, generator))
