@@ -30,6 +30,7 @@ class TrainConfig:
     motion_only: float = 0.2
     clip_norm: float = 10.0
     half_precision: bool = True
+    compile: bool = False  # twice as fast on a CPU once it runs; needs a C++ compiler
     losses: LossWeights = field(default_factory=LossWeights)
 
     def progress(self, step: int, seconds: float) -> float:

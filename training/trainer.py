@@ -16,6 +16,7 @@ from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
 from .drawn.pairs import training_generator, training_sample
 from .losses import weighted_sum
+from .preview import save_picture, sheet
 from .step import run_in_half_precision, training_losses
 from .transform import Transform
 
@@ -26,7 +27,8 @@ SAVE_EVERY = 180  # seconds
 
 
 class Trainer:
-    """One run in one folder: `state.pt` to go on from, `model.safetensors` to use, `log.jsonl` to look at."""
+    """One run in one folder: `state.pt` to go on from, `model.safetensors` to use,
+    `log.jsonl` and `sheet.png` to look at."""
 
     def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
         self.config, self.folder, self.device = config, folder, device
@@ -35,6 +37,7 @@ class Trainer:
         self.model = FOMMAnimator(config.model, config.size).to(device, memory_format=torch.channels_last).train()
         if config.half_precision:
             run_in_half_precision(self.model, device)
+        self.losses = torch.compile(training_losses) if config.compile else training_losses
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
 
     def resume(self) -> bool:
@@ -60,6 +63,7 @@ class Trainer:
         }
         save_state(self.folder / "state.pt", state)
         export(self.folder / "model.safetensors", self.model, self.config.size)
+        save_picture(self.folder / "sheet.png", sheet(self.model, self.config.size))
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw, predict, improve; the losses by name. All randomness comes from the seed and the step's number."""
@@ -67,7 +71,7 @@ class Trainer:
         generator = training_generator(config.seed, self.step)
         sample = training_sample(generator, config.looks, config.size, self.device)
         transform = Transform.sample(2 * config.looks, generator, self.device)
-        losses = training_losses(self.model, sample, transform, config.losses, progress < config.motion_only)
+        losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.optimizer.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
