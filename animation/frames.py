@@ -27,17 +27,21 @@ class FrameFormat:
     antialias: bool = False
 
     def convert(self, images: Tensor, name: str) -> Tensor:
-        """(B, H, W, C) as in `to_rgb` -> (B, 3, *size) float32 in [0, 1] on the device."""
+        """(B, H, W, C) as in `to_rgb` -> (B, 3, *size) float32 in [0, 1] on the device.
+
+        The result is laid out channels last: the faster layout, and always the same one, for kernels of
+        different layouts round differently.
+        """
         rgb = to_rgb(images, name, self.device)
-        if rgb.shape[2:] == self.size:
-            return rgb
-        if rgb.device.type == "mps" and self.antialias:  # no antialiased kernel there
-            return _resize(rgb.cpu(), self.size, antialias=True).to(self.device)
-        return _resize(rgb, self.size, self.antialias)
+        if rgb.shape[2:] != self.size:
+            rgb = self._resize(rgb)
+        return rgb.contiguous(memory_format=torch.channels_last)
 
-
-def _resize(rgb: Tensor, size: tuple[int, int], antialias: bool) -> Tensor:
-    return F.interpolate(rgb, size=size, mode="bilinear", align_corners=False, antialias=antialias).clamp_(0, 1)
+    def _resize(self, rgb: Tensor) -> Tensor:
+        on_cpu = rgb.device.type == "mps" and self.antialias  # no antialiased kernel there
+        rgb = rgb.cpu() if on_cpu else rgb
+        small = F.interpolate(rgb, self.size, mode="bilinear", align_corners=False, antialias=self.antialias)
+        return small.clamp_(0, 1).to(self.device)
 
 
 def to_rgb(images: Tensor, name: str, device: torch.device) -> Tensor:

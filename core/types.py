@@ -54,7 +54,7 @@ class AnimatorSpec:
 
 
 class Animator(Protocol):
-    """What every architecture implements; the driver needs nothing else."""
+    """What every architecture implements (as a `torch.nn.Module`); the driver needs nothing else."""
 
     @property
     def spec(self) -> AnimatorSpec: ...
@@ -90,3 +90,16 @@ class Clip(Protocol):
     def chunks(self, size: int) -> Iterator[Tensor]:
         """All frames in order, `size` at a time; the last chunk may be shorter."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What the tensors of a checkpoint cannot tell.
+
+    `aligned_sampling`: sample as the PyTorch of the weights' own time did (corners aligned) instead of as
+    the published code does today; None keeps what the file says, and the published form if it says nothing.
+    `scale_factor`: how much pictures shrink before keypoints and motion are estimated; None for the file's.
+    """
+
+    aligned_sampling: bool | None = None
+    scale_factor: float | None = None

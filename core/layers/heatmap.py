@@ -1,4 +1,8 @@
-"""From heatmaps to points and back."""
+"""From heatmaps to points and back.
+
+Averages are plain sums, not matrix products: a product's rounding depends on the size of the batch, and the
+networks behind amplify it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ from torch import Tensor
 
 def spatial_softmax(logits: Tensor, temperature: float) -> Tensor:
     """(B, K, h, w) logits -> heatmaps of the same shape, each summing to 1 over its positions."""
-    return torch.softmax(logits.flatten(2) / temperature, dim=-1).view_as(logits)
+    return torch.softmax(logits.contiguous().flatten(2) / temperature, dim=-1).view(logits.shape)
 
 
 def expected_point(heatmap: Tensor, grid: Tensor) -> Tensor:
     """Heatmaps (B, K, h, w) over a grid (h, w, 2) -> their mean positions (B, K, 2)."""
-    return heatmap.flatten(2) @ grid.flatten(0, 1)
+    return torch.stack([(heatmap * axis).sum(dim=(-2, -1)) for axis in grid.unbind(-1)], dim=-1)
 
 
 def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
@@ -22,9 +26,9 @@ def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
     Channels are keypoint-major, four to a keypoint, row by row; four channels in all serve every keypoint.
     """
     batch, points = heatmap.shape[:2]
-    per_point = maps.flatten(2).unflatten(1, (-1, 4))  # (B, 1 or K, 4, hw)
-    weights = heatmap.flatten(2).unsqueeze(-1)  # (B, K, hw, 1)
-    return (per_point.expand(-1, points, -1, -1) @ weights).view(batch, points, 2, 2)
+    per_point = maps.contiguous().flatten(2).unflatten(1, (-1, 4))  # (B, 1 or K, 4, hw)
+    weights = heatmap.flatten(2).unsqueeze(2)  # (B, K, 1, hw)
+    return (per_point * weights).sum(dim=-1).view(batch, points, 2, 2)
 
 
 def gaussian_heatmaps(points: Tensor, grid: Tensor, variance: float) -> Tensor:

@@ -1,0 +1,101 @@
+"""Finding the anchor frame, by face landmarks where they can be had, else by the model's own keypoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.types import Animator, Clip
+from .anchor import Points, nearest, pose_distances
+from .frames import FrameFormat
+from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, checked_size
+
+log = logging.getLogger(__name__)
+
+METHODS = ("auto", "face landmarks", "model keypoints")
+
+PoseReader = Callable[[Tensor], list[Points | None]]
+LandmarkFinder = Callable[[NDArray[np.uint8]], list[NDArray[np.floating] | None]]
+
+
+@torch.inference_mode()
+def find_best_frame(
+    animator: Animator,
+    source: Tensor,
+    clip: Clip,
+    device: torch.device,
+    options: AnimateOptions,
+    hooks: Hooks,
+    landmarks: LandmarkFinder | None = None,
+) -> int:
+    """Index of the driving frame closest in pose to the source.
+
+    With `landmarks` the faces decide; where the source or every frame shows none, and without it, the
+    model's keypoints do, which works for anything it animates.
+    """
+    check_clip(source, clip, options)
+    size = checked_size(animator, options)
+    format_ = FrameFormat((size, size), device, options.antialias)
+    readers: list[tuple[str, PoseReader]] = [("model keypoints", _keypoint_reader(animator))]
+    if landmarks is not None:
+        readers.insert(0, ("face landmarks", _landmark_reader(landmarks)))
+    for name, read in readers:
+        distances = _distances(read, source, clip, format_, options.batch, hooks)
+        if np.isfinite(distances).any():
+            best = nearest(distances)
+            log.info("Best frame: %d of %d, by %s.", best, len(clip), name)
+            return best
+        log.warning("No pose could be compared by %s.", name)
+    return 0
+
+
+def _distances(
+    read: PoseReader, source: Tensor, clip: Clip, format_: FrameFormat, batch: int, hooks: Hooks
+) -> NDArray[np.float64]:
+    wanted = read(format_.convert(source[:1], SOURCE))[0]
+    if wanted is None:
+        return np.full(len(clip), np.inf)
+    poses: list[Points | None] = []
+    for chunk in clip.chunks(batch):
+        hooks.check_cancelled()
+        poses += read(format_.convert(chunk, DRIVING))
+    return pose_distances(wanted, poses)
+
+
+def _keypoint_reader(animator: Animator) -> PoseReader:
+    return lambda frames: list(animator.motion(frames).points.float().cpu().numpy())
+
+
+def _landmark_reader(landmarks: LandmarkFinder) -> PoseReader:
+    def read(frames: Tensor) -> list[Points | None]:
+        pictures = (frames * 255).round().to(torch.uint8).movedim(1, -1)
+        return landmarks(pictures.cpu().numpy())
+
+    return read
+
+
+def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
+    """The finder for one of METHODS, None where keypoints are to decide.
+
+    "auto" takes landmarks if they are installed; "face landmarks" raises InputError if they are not.
+    """
+    from ..faces.landmarks import FaceLandmarks, missing_parts
+
+    if method == "model keypoints":
+        return None
+    missing = missing_parts()
+    if not missing:
+        return FaceLandmarks(device)
+    if method == "face landmarks":
+        raise InputError(
+            f"Face landmarks need {missing[0]}, which is not installed. "
+            "Install it, or choose the model's keypoints to find the best frame."
+        )
+    log.info("Best frame by the model's keypoints; for face landmarks, install %s.", missing[0])
+    return None

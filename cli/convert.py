@@ -1,0 +1,20 @@
+"""`convert`: a published weight file as safetensors, without optimizers and discriminators."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+import torch
+
+from ..loading.convert import to_safetensors
+from ..loading.reader import read_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Read safely, write `args.output`; any architecture's file will do."""
+    checkpoint = read_checkpoint(args.checkpoint)
+    to_safetensors(checkpoint, args.output, dtype=torch.float16 if args.half else None)
+    log.info("Wrote %s.", args.output)

@@ -1,0 +1,95 @@
+"""Commands and their options; each command's work is in a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..animation.best_frame import METHODS
+from ..core.errors import FirstOrderError
+from ..loading.published import names
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status. Expected errors are one line on standard error."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    try:
+        args.command(args)
+    except FirstOrderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing was left behind", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    from .convert import convert
+    from .demo import demo
+    from .run import run
+
+    parser = argparse.ArgumentParser(prog="animate.py", description="Animate a picture with the motion of a video.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("run", help="animate a picture file by a video file into an mp4")
+    command.add_argument("source", type=Path, help="the picture to animate")
+    command.add_argument("driving", type=Path, help="the video whose motion it takes on; its sound is kept")
+    command.add_argument("output", type=Path, help="the mp4 to write; an existing one is replaced")
+    _add_model_options(command)
+    _add_motion_options(command)
+    _add_work_options(command)
+    command.set_defaults(command=run)
+
+    command = commands.add_parser("demo", help="animate the bundled sample")
+    command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
+    command.set_defaults(command=demo)
+
+    command = commands.add_parser("convert", help="rewrite a weight file as safetensors, without training state")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("output", type=Path)
+    command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
+    command.set_defaults(command=convert)
+    return parser
+
+
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("weights")
+    group.add_argument("--model", choices=names("fomm"), default="vox-adv", help="published weights (default: vox-adv)")
+    group.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
+    group.add_argument("--download", action="store_true", help="fetch the weights if they are not there")
+    group.add_argument("--scale-factor", type=float, help="0.125 for weights trained at 512 pixels")
+    group.add_argument(
+        "--aligned-sampling", action="store_true", default=None, help="sample as when the weights were trained"
+    )
+
+
+def _add_motion_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("motion")
+    group.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
+    group.add_argument("--keep-jacobian", action="store_true", help="do not carry local rotation over as a change")
+    group.add_argument("--keep-scale", action="store_true", help="do not scale movement by the size of the heads")
+    group.add_argument(
+        "--best-frame",
+        choices=[*METHODS],
+        nargs="?",
+        const="auto",
+        help="measure movement from the frame closest in pose, found by this method (default when given: auto)",
+    )
+    group.add_argument("--anchor", type=int, default=0, help="measure movement from this frame (default: 0)")
+
+
+def _add_work_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("work")
+    group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
+    group.add_argument("--antialias", action="store_true", help="filter while shrinking large pictures")
+    group.add_argument("--batch", type=int, default=8, help="frames at once; changes only speed and memory")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")

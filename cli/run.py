@@ -1,0 +1,94 @@
+"""`run`: a picture file and a video file in, an mp4 with the video's sound out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ..animation.best_frame import find_best_frame, landmark_finder
+from ..animation.pipeline import AnimateOptions, Hooks, animate
+from ..animation.registry import load_animator
+from ..animation.retarget import Retargeting
+from ..core.errors import InputError
+from ..core.types import Animator, LoadOptions
+from ..media.contact_sheet import SheetSampler
+from ..media.reader import VideoClip, read_picture
+from ..media.writer import VideoWriter
+from .weights import weight_file
+
+log = logging.getLogger(__name__)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Animate as the options say, and report the speed."""
+    device = pick_device(args.device)
+    source, clip = read_picture(args.source), VideoClip(args.driving)
+    path = args.checkpoint or weight_file("fomm", args.model, args.download)
+    model = load_animator(path, "fomm", LoadOptions(args.aligned_sampling, args.scale_factor)).to(device)
+    options = read_options(args)
+    if args.best_frame is not None and not args.absolute:
+        finder = landmark_finder(args.best_frame, device)
+        options = replace(options, anchor=find_best_frame(model, source, clip, device, options, Hooks(), finder))
+    animate_file(model, source, clip, device, options, args.output, args.sheet)
+
+
+def read_options(args: argparse.Namespace) -> AnimateOptions:
+    """The driver's options from the command line's."""
+    mode = "standard" if args.absolute else "relative"
+    return AnimateOptions(
+        retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale),
+        anchor=args.anchor,
+        size=args.size,
+        antialias=args.antialias,
+        batch=args.batch,
+    )
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is the GPU where there is one; raises InputError for a device that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"The device {name!r} cannot be used here. Try --device cpu.") from error
+    return device
+
+
+def animate_file(
+    model: Animator,
+    source: Tensor,
+    clip: VideoClip,
+    device: torch.device,
+    options: AnimateOptions,
+    output: Path,
+    sheet: Path | None,
+) -> None:
+    """Animate a file into a file, in memory that does not grow with the clip."""
+    started = time.perf_counter()
+    frames = animate(model, source, clip, device, options)
+    sampler = SheetSampler(len(clip))
+    done = 0
+    with (
+        logging_redirect_tqdm(),
+        tqdm(total=len(clip), unit="frame") as bar,
+        VideoWriter(output, clip.fps, audio_from=clip.path) as writer,
+    ):
+        for pictures in frames:
+            writer.write(pictures)
+            sampler.add(pictures)
+            done += len(pictures)
+            bar.update(len(pictures))
+    seconds = time.perf_counter() - started
+    if sheet is not None:
+        sampler.save(source, clip, sheet)
+    log.info("Wrote %s: %d frames in %.1f s (%.1f frames per second).", output, done, seconds, done / seconds)

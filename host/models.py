@@ -1,0 +1,43 @@
+"""Loaded models, kept between runs and moved by ComfyUI's own model management."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+
+import comfy.model_management as management
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ..animation.registry import load_animator
+from ..core.types import Animator, LoadOptions
+
+log = logging.getLogger(__name__)
+
+Key = tuple[Path, int, str, LoadOptions]
+
+KEPT = 4
+_patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
+
+
+def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: int) -> tuple[Animator, torch.device]:
+    """The model of a weight file, on the device ComfyUI gives it; read from disk only if the file is new.
+
+    `batch_bytes` is what a batch of frames is expected to need beside the weights.
+    """
+    key = (path, path.stat().st_mtime_ns, identity, options)
+    patcher = _patchers.pop(key, None)
+    if patcher is None:
+        model = load_animator(path, identity, options)
+        patcher = ModelPatcher(
+            model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
+        )
+        log.info("loaded %s as %s", path.name, identity)
+    _patchers[key] = patcher
+    while len(_patchers) > KEPT:
+        _patchers.popitem(last=False)
+    management.load_models_gpu([patcher], memory_required=batch_bytes, force_full_load=True)
+    # Statistics and buffers of modules without weights stay behind under partial loading.
+    patcher.model.to(patcher.load_device)
+    return patcher.model, patcher.load_device

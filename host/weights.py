@@ -1,0 +1,35 @@
+"""The weight file a node's widgets mean, in ComfyUI's folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import comfy.model_management as management
+from comfy.utils import ProgressBar
+
+from ..loading.choice import WeightsChoice, find_weights, look_up
+from .folders import search_folders
+
+PERCENT = 100
+
+
+def find(architecture: str, choice: WeightsChoice) -> Path:
+    """The file, downloaded first if the user chose so; see `loading.choice.find_weights` for the errors."""
+    bar = ProgressBar(PERCENT)
+
+    def progress(done: int, total: int | None) -> None:
+        bar.update_absolute(done * PERCENT // total if total else 0)
+
+    return find_weights(
+        architecture,
+        choice,
+        search_folders(architecture),
+        progress,
+        management.throw_exception_if_processing_interrupted,
+    )
+
+
+def fingerprint(architecture: str, choice: WeightsChoice) -> str:
+    """Changes when the file does; "" while there is none."""
+    path = look_up(architecture, choice, search_folders(architecture))
+    return "" if path is None else f"{path}:{path.stat().st_mtime_ns}"

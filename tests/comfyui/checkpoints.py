@@ -1,0 +1,88 @@
+"""What the server tests feed ComfyUI: weights in the published container, a portrait, driving clips."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from parity.seeded_weights import load_pack
+from PIL import Image
+from torch import Tensor
+
+PARITY = Path(__file__).resolve().parent.parent / "parity"
+FRAMES = 6  # of driving.mp4: a second on the screen, several to compute
+SAMPLE_RATE = 44100
+
+
+def write_fomm_checkpoint(path: Path) -> None:
+    """Seeded weights as the FOMM authors publish theirs: an old, non-zip pickle of one dictionary."""
+    _, states = load_pack(PARITY / "fomm" / "vox")
+    networks = {name: to_tensors(state) for name, state in states.items()}
+    stub = torch.nn.Conv2d(3, 8, 4)
+    content = {
+        **networks,
+        "discriminator": stub.state_dict(),
+        **{f"optimizer_{name}": used_optimizer(stub) for name in (*networks, "discriminator")},
+        "epoch": 99,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def to_tensors(state: Mapping[str, np.ndarray]) -> OrderedDict[str, Tensor]:
+    return OrderedDict((key, torch.from_numpy(np.asarray(value))) for key, value in state.items())
+
+
+def used_optimizer(network: torch.nn.Module) -> dict[str, object]:
+    """The state of an Adam that has made one step, so that it holds tensors."""
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.zeros(1, 3, 8, 8)).sum().backward()
+    optimizer.step()
+    return optimizer.state_dict()
+
+
+def write_source(path: Path) -> None:
+    Image.fromarray(np.load(PARITY / "inputs.npz")["source"]).save(path)
+
+
+def driving_frames(count: int) -> list[np.ndarray]:
+    """`count` different frames: the five driving pictures in turn, each moved a little further."""
+    pictures = np.load(PARITY / "inputs.npz")["driving"]
+    return [np.roll(pictures[i % len(pictures)], i // len(pictures), axis=1) for i in range(count)]
+
+
+def write_driving(path: Path, frames: int, fps: int = FRAMES) -> None:
+    """An mp4 of `frames` frames with a stereo tone of the same length."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=fps, options={"preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = 256, 256, "yuv420p"
+        audio = out.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
+        for picture in driving_frames(frames):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        out.mux(video.encode(None))
+        out.mux(audio.encode(tone(frames / fps)))
+        out.mux(audio.encode(None))
+
+
+def tone(seconds: float) -> av.AudioFrame:
+    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
+    frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]).astype(np.float32), format="fltp", layout="stereo")
+    frame.sample_rate, frame.pts = SAMPLE_RATE, 0
+    return frame
+
+
+def clip_facts(path: Path) -> tuple[int, float, float]:
+    """Frames, seconds of video and seconds of audio (0 without a track) of a clip, by decoding all of it."""
+    with av.open(str(path)) as clip:
+        frames = sum(1 for _ in clip.decode(video=0))
+        rate = clip.streams.video[0].average_rate
+    with av.open(io.BytesIO(path.read_bytes())) as clip:
+        tracks = clip.streams.audio
+        audio = sum(f.samples / f.sample_rate for f in clip.decode(tracks[0])) if tracks else 0.0
+    assert rate is not None
+    return frames, float(frames / rate), audio

@@ -1,0 +1,66 @@
+"""A running ComfyUI with this pack in it, for the tests that need one.
+
+COMFYUI_PATH names a ComfyUI folder; its requirements, `requests`, `websocket-client` and, for the browser
+tests, `playwright` must be installed here. VHS_PATH (VideoHelperSuite) and FUOUM_PATH (the earlier pack, for
+its workflows only) are optional: what needs them is skipped without.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
+
+if TYPE_CHECKING:
+    from comfyui.server import ComfyServer
+
+
+def path_from(variable: str) -> Path:
+    """The folder an environment variable names; the test is skipped without one."""
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    return Path(value).resolve()
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with source.png, driving.mp4 (FRAMES frames, one second, with sound) and long.mp4."""
+    from comfyui.checkpoints import FRAMES, write_driving, write_source
+
+    folder = tmp_path_factory.mktemp("media")
+    write_source(folder / "source.png")
+    write_driving(folder / "driving.mp4", FRAMES)
+    write_driving(folder / "long.mp4", 10 * FRAMES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ComfyServer]:
+    """ComfyUI with this pack, VideoHelperSuite if there is one, the test media and the vox-adv weights."""
+    comfyui = path_from("COMFYUI_PATH")
+    for package in ("requests", "websocket"):
+        pytest.importorskip(package)
+    from comfyui.checkpoints import write_fomm_checkpoint
+    from comfyui.server import ComfyServer
+
+    packs = {FOLDER: ROOT}
+    if os.environ.get("VHS_PATH"):
+        packs["ComfyUI-VideoHelperSuite"] = path_from("VHS_PATH")
+    files = sorted(request.getfixturevalue("media").iterdir())
+    base = tmp_path_factory.mktemp("comfyui")
+    write_fomm_checkpoint(base / "models" / MODEL_FOLDER / "vox-adv-cpk.pth.tar")
+    with ComfyServer(comfyui, base, packs) as server:
+        for file in files:
+            server.put_input(file)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def earlier_workflows() -> Path:
+    """The folder with the workflows that the earlier pack shipped."""
+    return path_from("FUOUM_PATH") / "workflows"

@@ -1,0 +1,186 @@
+"""The pack in a real ComfyUI, driven through the API."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from comfyui.checkpoints import FRAMES, clip_facts
+from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
+from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
+
+if TYPE_CHECKING:
+    from comfyui.server import ComfyServer, Event, Prompt
+
+SWITCH = {"relative_movement": True, "relative_jacobian": True, "adapt_movement_scale": True, "find_best_frame": False}
+RUNNER, SAVER = "4", "6"
+
+
+def runner_prompt(clip: str = "driving.mp4", **options: Any) -> Prompt:
+    """What workflows/FOMM.json amounts to: picture and clip in, mp4 out, core nodes around ours."""
+    values = {"model_name": "vox-adv", **SWITCH, **options}
+    links = {"source_image": ["1", 0], "driving_video_input": ["3", 0], "audio": ["3", 1], "frame_rate": ["3", 2]}
+    save = {"video": ["5", 0], "filename_prefix": "video/test", "format": "auto", "codec": "auto"}
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
+        "2": {"class_type": "LoadVideo", "inputs": {"file": clip}},
+        "3": {"class_type": "GetVideoComponents", "inputs": {"video": ["2", 0]}},
+        RUNNER: {"class_type": "FOMM_Runner", "inputs": links | values},
+        "5": {"class_type": "CreateVideo", "inputs": {"images": ["4", 0], "audio": ["4", 1], "fps": ["4", 2]}},
+        SAVER: {"class_type": "SaveVideo", "inputs": save},
+    }
+
+
+def loads(comfy: ComfyServer) -> int:
+    """How often the weights were read; the pack logs a line each time, ComfyUI logs `loaded completely` of its own."""
+    return sum(line.startswith("loaded vox-adv-cpk.pth.tar") for line in comfy.log().splitlines())
+
+
+# The contract with stored workflows: published ids, order, types and defaults.
+
+
+def test_fomm_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("FOMM_Runner")
+    assert info, f"the node is not there; the log says:\n{comfy.log()}"
+    required, optional = info["input"]["required"], info["input"].get("optional", {})
+    assert [(name, row[0]) for name, row in required.items()] == [
+        ("source_image", "IMAGE"),
+        ("driving_video_input", "IMAGE"),
+        ("model_name", "COMBO"),
+        ("frame_rate", "FLOAT"),
+        *((name, "BOOLEAN") for name in SWITCH),
+    ]
+    assert required["model_name"][1]["options"][:2] == ["vox-adv", "vox"]
+    defaults = {name: row[1].get("default") for name, row in required.items() if row[0] != "IMAGE"}
+    assert defaults == {"model_name": "vox-adv", "frame_rate": 30, **SWITCH}
+    assert [(name, row[0]) for name, row in optional.items()][:1] == [("audio", "AUDIO")]
+    assert info["input_order"] == {kind: list(rows) for kind, rows in info["input"].items()}
+
+
+def test_new_inputs_have_defaults_and_numbers_have_bounds(comfy: ComfyServer) -> None:
+    info = comfy.object_info("FOMM_Runner")["input"]
+    added = list(info["optional"].items())[1:]
+    assert all("default" in row[1] for _, row in added if row[0] in ("INT", "FLOAT", "BOOLEAN", "COMBO", "STRING"))
+    numbers = [row[1] for rows in info.values() for row in rows.values() if row[0] in ("INT", "FLOAT")]
+    assert all({"min", "max", "step"} <= set(options) for options in numbers)
+    rate = info["required"]["frame_rate"][1]
+    assert (rate["min"], rate["max"], rate["step"]) == (0.01, 1000, 0.001)
+
+
+def test_fomm_runner_keeps_the_published_outputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("FOMM_Runner")
+    assert list(zip(info["output_name"], info["output"], strict=True))[:3] == [
+        ("images", "IMAGE"),
+        ("audio", "AUDIO"),
+        ("frame_rate", "FLOAT"),
+    ]
+    assert (info["display_name"], info["category"]) == ("FOMM Runner", "FirstOrderMM")
+    assert not info["output_node"]
+    assert not any(info["output_is_list"])
+
+
+def test_every_node_is_described_and_has_a_help_page(comfy: ComfyServer) -> None:
+    ours = {k: v for k, v in comfy.object_info().items() if v["python_module"] == f"custom_nodes.{FOLDER}"}
+    assert "FOMM_Runner" in ours
+    for node_id, info in ours.items():
+        assert info["description"], f"{node_id} has no description"
+        assert all(info["output_tooltips"]), f"{node_id} has an output without a tooltip"
+        rows = [row for kind in ("required", "optional") for row in info["input"].get(kind, {}).items()]
+        assert all(row[1].get("tooltip") for _, row in rows), f"{node_id} has an input without a tooltip"
+        page = comfy.get(f"/extensions/{FOLDER}/docs/{node_id}.md")
+        assert page.status_code == 200, f"{node_id} has no help page"
+
+
+def test_loading_the_pack_leaves_nothing_in_the_log(comfy: ComfyServer) -> None:
+    start = comfy.log().split("To see the GUI")[0]
+    named = [line for line in start.splitlines() if re.search(rf"{FOLDER}|firstorder|FOMM", line, re.IGNORECASE)]
+    assert [line for line in named if not re.match(r" +\d+\.\d seconds: ", line)] == []
+
+
+# Running it.
+
+
+def test_a_clip_runs_to_an_mp4_with_sound(comfy: ComfyServer, media: Path) -> None:
+    run = comfy.run(runner_prompt())
+    assert run.ending == "execution_success", run.error
+    [file] = run.files(SAVER)
+    frames, seconds, audio = clip_facts(file)
+    assert (frames, seconds) == clip_facts(media / "driving.mp4")[:2]
+    assert audio == pytest.approx(seconds, abs=0.06)  # AAC comes in blocks of 23 ms
+    assert run.progress(RUNNER)[-1] == frames
+
+
+def test_weights_are_read_once(comfy: ComfyServer) -> None:
+    assert comfy.run(runner_prompt(adapt_movement_scale=False)).ending == "execution_success"
+    before = loads(comfy)
+    second = comfy.run(runner_prompt(relative_jacobian=False))
+    assert second.ending == "execution_success"
+    assert second.progress(RUNNER), "the node did not run again"
+    assert loads(comfy) == before > 0
+
+
+def test_old_prompts_need_no_sound_and_no_new_inputs(comfy: ComfyServer) -> None:
+    prompt = runner_prompt(frame_rate=29.97, relative_movement=False)
+    del prompt[RUNNER]["inputs"]["audio"], prompt["5"]["inputs"]["audio"]
+    run = comfy.run(prompt)
+    assert run.ending == "execution_success", run.error
+    frames, seconds, audio = clip_facts(run.files(SAVER)[0])
+    assert (frames, audio) == (FRAMES, 0.0)
+    assert seconds == pytest.approx(FRAMES / 29.97, rel=1e-3)
+
+
+def test_cancel_ends_the_prompt_within_one_chunk(comfy: ComfyServer) -> None:
+    seen: list[int] = []
+
+    def cancel_at_first_progress(event: Event) -> None:
+        if event["type"] == "progress" and event["data"]["node"] == RUNNER and event["data"]["value"] > 0:
+            if not seen:
+                comfy.interrupt()
+            seen.append(event["data"]["value"])
+
+    run = comfy.run(runner_prompt("long.mp4", batch_size=2), cancel_at_first_progress)
+    assert run.ending == "execution_interrupted"
+    assert run.history["status"]["status_str"] == "error"
+    assert seen[-1] <= 2 * seen[0], "more than the chunk under way was rendered after the cancel"
+    assert seen[-1] < 10 * FRAMES
+    after = comfy.run(runner_prompt(find_best_frame=True))
+    assert after.ending == "execution_success", after.error
+
+
+def test_a_missing_checkpoint_is_named_with_its_folder(comfy: ComfyServer) -> None:
+    run = comfy.run(runner_prompt(model_name="vox"))
+    assert run.ending == "execution_error"
+    assert "vox-cpk.pth.tar" in run.error
+    assert str(comfy.base / "models" / MODEL_FOLDER) in run.error
+
+
+# Workflow files.
+
+
+def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
+    """Run a workflow file on the test media under its own file names; what it writes must fit the clip."""
+    workflow, info = read_workflow(file), comfy.object_info()
+    assert missing_types(workflow, info) == set()
+    for name, suffix in input_files(workflow).items():
+        comfy.put_input(media / {".png": "source.png", ".mp4": "driving.mp4"}[suffix], name)
+    run = comfy.run(to_prompt(workflow, info))
+    assert run.ending == "execution_success", run.error
+    [output] = run.history["outputs"]
+    frames, seconds, audio = clip_facts(run.files(output)[0])
+    assert frames == FRAMES
+    assert audio == pytest.approx(seconds, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json"])
+def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
+    if "VHS" in name and not os.environ.get("VHS_PATH"):
+        pytest.skip("VHS_PATH is not set")
+    check_workflow(comfy, media, ROOT / "workflows" / name)
+
+
+@pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
+def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path) -> None:
+    check_workflow(comfy, media, earlier_workflows / "FOMM.json")
