@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from ..core.errors import CheckpointError
 from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.checkpoint import to_metadata
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -35,13 +35,13 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
 
 
 def export(path: Path, model: FOMMAnimator, size: int) -> None:
-    """Write the model as float16 safetensors, what tensors do not tell as JSON in its metadata."""
+    """Write the model as float16 safetensors, as `module_fomm.checkpoint.load` reads it."""
     tensors = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(path.suffix + ".part")
-    save_file(tensors, part, metadata={"config": json.dumps({"size": size, **asdict(model.config)})})
+    save_file(tensors, part, metadata=to_metadata(model.config, size))
     part.replace(path)
     logger.info("wrote %s: %.2f MB", path, path.stat().st_size / 1e6)

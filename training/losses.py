@@ -25,6 +25,7 @@ class LossWeights:
     warped: float = 5.0
     equivariance_value: float = 10.0
     equivariance_jacobian: float = 10.0
+    separation: float = 1.0
     perceptual: float = 0.0
     details: float = 4.0
 
@@ -66,6 +67,16 @@ def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[s
         product = inverse_2x2(driving.frames) @ transform.jacobian(moved.points) @ moved.frames
         losses["equivariance_jacobian"] = (torch.eye(2, device=product.device) - product).abs().mean()
     return losses
+
+
+def separation(motion: Motion, distance: float = 0.3) -> Tensor:
+    """How much keypoints are closer to each other than `distance`, in [0, 1].
+
+    Ours: without it a young detector puts all of them on the middle of the face, and eyes and mouth get none.
+    """
+    offset = motion.points[:, :, None] - motion.points[:, None]
+    apart = (offset.square().sum(-1) + 1e-6).sqrt()  # (B, K, K)
+    return (1 - apart / distance).clamp(min=0).triu(1).sum() / (len(apart) * apart.shape[1])
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
