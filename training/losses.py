@@ -70,7 +70,7 @@ def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[s
 
 
 def separation(motion: Motion, distance: float = 0.3) -> Tensor:
-    """How much keypoints are closer to each other than `distance`, in [0, 1].
+    """How much keypoints are closer to each other than `distance`, summed over pairs, per keypoint.
 
     Ours: without it a young detector puts all of them on the middle of the face, and eyes and mouth get none.
     """
