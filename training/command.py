@@ -9,13 +9,20 @@ from pathlib import Path
 
 import torch
 
+from ..core.types import LoadOptions
+from ..loading.reader import read_checkpoint
+from ..module_fomm.checkpoint import load
 from .config import TrainConfig
+from .evaluate import judge, table
+from .pose_reader import fitted
 from .trainer import Trainer
+
+logger = logging.getLogger(__name__)
 
 DEFAULTS = TrainConfig()
 
 
-def parser() -> argparse.ArgumentParser:
+def train_parser() -> argparse.ArgumentParser:
     """Options of `train`."""
     options = argparse.ArgumentParser(prog="train", description="Train the bundled model on drawn faces.")
     options.add_argument("folder", type=Path, help="where state, model and log go; a run found there is resumed")
@@ -33,12 +40,10 @@ def parser() -> argparse.ArgumentParser:
 
 def train(argv: Sequence[str]) -> int:
     """Train from the command line; returns the exit status."""
-    args = parser().parse_args(argv)
+    args = train_parser().parse_args(argv)
     if args.steps is None and args.minutes is None:
-        parser().error("give --steps, --minutes or both")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if args.threads:
-        torch.set_num_threads(args.threads)
+        train_parser().error("give --steps, --minutes or both")
+    prepare(args.threads)
     device = args.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = TrainConfig(
         looks=args.looks,
@@ -53,3 +58,33 @@ def train(argv: Sequence[str]) -> int:
     trainer.resume()
     trainer.run()
     return 0
+
+
+def evaluate_parser() -> argparse.ArgumentParser:
+    """Options of `evaluate`."""
+    options = argparse.ArgumentParser(prog="evaluate", description="Judge a model on drawn faces it has never seen.")
+    options.add_argument("checkpoint", type=Path, help="a FOMM trained on drawn faces")
+    options.add_argument("--clips", type=int, default=200)
+    options.add_argument("--reader", type=Path, default=Path("output/pose_reader.pt"), help="made first if missing")
+    options.add_argument("--output", type=Path, help="also write the table to this file")
+    options.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+    return options
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """Evaluate from the command line; returns the exit status."""
+    args = evaluate_parser().parse_args(argv)
+    prepare(args.threads)
+    animator = load(read_checkpoint(args.checkpoint), LoadOptions()).eval()
+    text = table(judge(animator, fitted(args.reader), args.clips))
+    logger.info("%d unseen clips\n\n%s", args.clips, text)
+    if args.output:
+        args.output.write_text(text + "\n", "utf-8")
+    return 0
+
+
+def prepare(threads: int | None) -> None:
+    """Show the log, and limit the CPU threads if asked to."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if threads:
+        torch.set_num_threads(threads)

@@ -62,7 +62,7 @@ def fit(steps: int, batch: int = 64) -> PoseReader:
     return reader.eval()
 
 
-def fitted(path: Path, steps: int = 2500) -> PoseReader:
+def fitted(path: Path, steps: int = 1500) -> PoseReader:
     """The reader kept at `path`, fitted and put there first if there is none."""
     reader = PoseReader().eval()
     if path.exists():

@@ -38,7 +38,7 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
 
 
 @dataclass(frozen=True)
-class TestClip:
+class HeldOutClip:
     """An unseen identity, its motion, and a second identity for cross-identity transfer."""
 
     look: Look  # one entry
@@ -55,8 +55,8 @@ class TestClip:
         return draw(self.other.repeat(len(pose.x)), pose, size)
 
 
-def test_clip(number: int, frames: int) -> TestClip:
+def held_out_clip(number: int, frames: int) -> HeldOutClip:
     """The clip of that number; the same for ever."""
     generator = torch.Generator().manual_seed(TEST_SEEDS + number)
     looks = Look.sample(2, generator)
-    return TestClip(looks[:1], looks[1:], Pose.walk(1, frames, generator), Pose.sample(1, generator))
+    return HeldOutClip(looks[:1], looks[1:], Pose.walk(1, frames, generator), Pose.sample(1, generator))

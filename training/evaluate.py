@@ -1,0 +1,94 @@
+"""How good a model is on faces it has never seen, each number beside its baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..core.types import Animator
+from .drawn import paint
+from .drawn.pairs import HeldOutClip, held_out_clip
+from .pose_reader import NAMES, PoseReader, true_values
+
+GAP = 5  # frames between two that are looked at; 24 frames are about a second
+
+
+@dataclass
+class Tally:
+    """Means of named numbers, each added with how many frames it stands for."""
+
+    sums: dict[str, float] = field(default_factory=dict[str, float])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Add one value per frame (T,)."""
+        self.sums[name] = self.sums.get(name, 0.0) + float(values.sum())
+        self.counts[name] = self.counts.get(name, 0) + len(values)
+
+    def means(self) -> dict[str, float]:
+        return {name: value / self.counts[name] for name, value in self.sums.items()}
+
+
+def compare(tally: Tally, kind: str, result: Tensor, source: Tensor, truth: Tensor, details: Tensor) -> None:
+    """Add L1 of the result, of the copied source and of the mean true frame: everywhere, and at eyes and mouths."""
+    guesses = {"model": result, "copy": source.expand_as(truth), "mean": truth.mean(0, keepdim=True)}
+    for name, guess in guesses.items():
+        error = (guess - truth).abs()
+        tally.add(f"{kind} {name}", error.mean((1, 2, 3)))
+        at_details = (error * details).sum((1, 2, 3)) / (3 * details.sum((1, 2, 3))).clamp(min=1e-6)
+        tally.add(f"{kind} {name} details", at_details)
+
+
+def compare_poses(
+    tally: Tally, reader: PoseReader, result: Tensor, source: Tensor, truth: Tensor, pose: Tensor
+) -> None:
+    """Add errors of the pose read from the result, from the motionless source and, as the floor, from the truth."""
+    for name, pictures in {"model": result, "copy": source, "floor": truth}.items():
+        error = (reader(pictures) - pose).abs()  # (T, 8)
+        for i, part in enumerate(NAMES):
+            tally.add(f"{part} {name}", error[:, i].expand(len(pose)))
+
+
+@torch.inference_mode()
+def judge_clip(animator: Animator, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
+    """One clip: its first frame animated by the others, then the other identity by all of them."""
+    frames = len(clip.pose.x)
+    driving, details = paint(clip.look.repeat(frames), clip.pose, size)
+    motion = animator.motion(driving)
+    own = animator.render(animator.prepare(driving[:1]), motion)
+    compare(tally, "same", own[1:], driving[:1], driving[1:], details[1:])
+    source, _ = paint(clip.other, clip.still, size)
+    truth, details = paint(clip.other.repeat(frames), clip.pose, size)
+    result = animator.render(animator.prepare(source), motion)
+    compare(tally, "cross", result, source, truth, details)
+    compare_poses(tally, reader, result, source, truth, true_values(clip.pose))
+
+
+def judge(animator: Animator, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
+    """Mean errors over `clips` unseen clips, `frames` frames of each, by name."""
+    tally = Tally()
+    for number in range(clips):
+        clip = held_out_clip(number, frames * GAP)
+        kept = HeldOutClip(clip.look, clip.other, clip.pose[::GAP], clip.still)
+        judge_clip(animator, reader, kept, animator.spec.size, tally)
+    return tally.means()
+
+
+def table(means: Mapping[str, float]) -> str:
+    """The means as a Markdown table."""
+    lines = ["| L1 | model | copied source | mean frame | model / copy | model / mean |", "|---|---|---|---|---|---|"]
+    for kind, words in (("same", "same identity"), ("cross", "another identity")):
+        for suffix, place in (("", "whole picture"), (" details", "eyes and mouth")):
+            model, copy, mean = (means[f"{kind} {name}{suffix}"] for name in ("model", "copy", "mean"))
+            lines.append(
+                f"| {words}, {place} | {model:.4f} | {copy:.4f} | {mean:.4f} | {model / copy:.2f} | {model / mean:.2f} |"
+            )
+    lines += ["", "| pose read back | result | motionless source | true picture |", "|---|---|---|---|"]
+    for part in NAMES:
+        lines.append(
+            f"| {part} |" + "".join(f" {means[f'{part} {name}']:.3f} |" for name in ("model", "copy", "floor"))
+        )
+    return "\n".join(lines)
