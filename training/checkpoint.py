@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
 
 from ..core.errors import CheckpointError
 from ..module_fomm.animator import FOMMAnimator

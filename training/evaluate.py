@@ -83,9 +83,8 @@ def table(means: Mapping[str, float]) -> str:
     for kind, words in (("same", "same identity"), ("cross", "another identity")):
         for suffix, place in (("", "whole picture"), (" details", "eyes and mouth")):
             model, copy, mean = (means[f"{kind} {name}{suffix}"] for name in ("model", "copy", "mean"))
-            lines.append(
-                f"| {words}, {place} | {model:.4f} | {copy:.4f} | {mean:.4f} | {model / copy:.2f} | {model / mean:.2f} |"
-            )
+            ratios = f"{model / copy:.2f} | {model / mean:.2f}"
+            lines.append(f"| {words}, {place} | {model:.4f} | {copy:.4f} | {mean:.4f} | {ratios} |")
     lines += ["", "| pose read back | result | motionless source | true picture |", "|---|---|---|---|"]
     for part in NAMES:
         lines.append(

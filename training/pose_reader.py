@@ -45,7 +45,7 @@ class PoseReader(nn.Module):
 
 def fit(steps: int, batch: int = 64) -> PoseReader:
     """Train a reader on faces drawn for it; the same steps give the same reader."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(SEED)  # pyright: ignore[reportUnknownMemberType]
     reader = PoseReader().train()
     optimizer = torch.optim.AdamW(reader.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
@@ -54,8 +54,8 @@ def fit(steps: int, batch: int = 64) -> PoseReader:
         look, pose = Look.sample(batch, generator), Pose.sample(batch, generator)
         error = (reader(draw(look, pose, SIDE)) - true_values(pose)).abs().mean()
         optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
+        error.backward()  # pyright: ignore[reportUnknownMemberType]
+        optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         schedule.step()
         if step % 100 == 99:
             logger.info("pose reader, step %d of %d: error %.4f", step + 1, steps, error.item())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import torch
@@ -69,7 +69,8 @@ def run_in_half_precision(model: FOMMAnimator, device: torch.device, dtype: torc
     kp, generator, motion = model.kp_detector, model.generator, model.generator.dense_motion_network
     heads = (kp.predictor, kp.kp, kp.jacobian, motion.hourglass, motion.mask, motion.occlusion)
     painters = (generator.first, generator.bottleneck, generator.final, generator.blend)
-    for module in chain(heads, painters, generator.down_blocks, generator.up_blocks):
+    modules: Iterable[nn.Module | None] = chain(heads, painters, generator.down_blocks, generator.up_blocks)
+    for module in modules:
         if module is not None:
             module.forward = in_half_precision(module, device, dtype)
 

@@ -33,8 +33,9 @@ class Trainer:
     def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
         self.config, self.folder, self.device = config, folder, device
         self.step, self.seconds = 0, 0.0
-        torch.manual_seed(config.seed)
-        self.model = FOMMAnimator(config.model, config.size).to(device, memory_format=torch.channels_last).train()
+        torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
+        self.model = FOMMAnimator(config.model, config.size).train()
+        self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
             run_in_half_precision(self.model, device)
         self.losses = torch.compile(training_losses) if config.compile else training_losses
@@ -73,11 +74,11 @@ class Trainer:
         transform = Transform.sample(2 * config.looks, generator, self.device)
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.optimizer.zero_grad(set_to_none=True)
-        weighted_sum(losses, config.losses).backward()
+        weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = config.rate(self.step, progress)
-        self.optimizer.step()
+        self.optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         self.step += 1
         return {name: value.detach() for name, value in {**losses, "norm": norm}.items()}
 

@@ -58,5 +58,5 @@ class Transform:
         """Pictures (B, C, H, W) seen through the transform: result(z) = picture(T(z)), reflected at the border."""
         batch, _, height, width = picture.shape
         grid = make_coordinate_grid(height, width, like=picture).flatten(0, 1)
-        moved = self.points(grid.expand(batch, -1, -1)).unflatten(1, (height, width))
+        moved = self.points(grid.expand(batch, -1, -1)).view(batch, height, width, 2)
         return F.grid_sample(picture, moved, padding_mode="reflection", align_corners=True)
