@@ -9,14 +9,13 @@ from typing import Any
 from comfy_api.v0_0_2 import ComfyExtension, io
 from torch import Tensor
 
-import nodes as comfy_nodes
-
 from .animation.best_frame import METHODS
 from .animation.pipeline import AnimateOptions
 from .animation.retarget import Retargeting
 from .core.types import LoadOptions
 from .host import folders, weights
 from .host.run import run
+from .host.taken import taken_ids
 from .loading.choice import WeightsChoice
 from .loading.published import MODEL_FOLDER, names
 
@@ -30,13 +29,13 @@ SCALES = {FROM_FILE: None, "0.25": 0.25, "0.125": 0.125, "0.0625": 0.0625}
 IF_MISSING = ("error", "download")
 
 
-def advanced(widget: Any) -> Any:
+def advanced(widget: io.Input) -> io.Input:
     """Fold a widget away under "advanced" on frontends that know that."""
     widget.extra_dict = {"advanced": True}
     return widget
 
 
-def pictures() -> list[Any]:
+def pictures() -> list[io.Input]:
     """The two pictures every runner starts with."""
     return [
         io.Image.Input("source_image", tooltip="The picture to animate. Of a batch, the first is taken."),
@@ -44,7 +43,7 @@ def pictures() -> list[Any]:
     ]
 
 
-def frame_rate() -> Any:
+def frame_rate() -> io.Input:
     """Passed through, so that the saver can be wired to the runner alone."""
     return io.Float.Input(
         "frame_rate",
@@ -56,7 +55,7 @@ def frame_rate() -> Any:
     )
 
 
-def outputs() -> list[Any]:
+def outputs() -> list[io.Output]:
     """What every runner gives. Ids differ from the inputs' because a node's ids must be unique."""
     return [
         io.Image.Output("images", display_name="images", tooltip="The animated picture, one image per driving frame."),
@@ -65,7 +64,7 @@ def outputs() -> list[Any]:
     ]
 
 
-def optional_inputs(identity: str) -> list[Any]:
+def optional_inputs() -> list[io.Input]:
     """Audio, then everything that old workflows do not have; each default keeps the old result."""
     return [
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
@@ -88,7 +87,7 @@ def optional_inputs(identity: str) -> list[Any]:
     ]
 
 
-def _expert_inputs() -> list[Any]:
+def _expert_inputs() -> list[io.Input]:
     return [
         io.Int.Input(
             "size",
@@ -180,7 +179,7 @@ class FOMM_Runner(io.ComfyNode):
                     default=False,
                     tooltip="Measure movement from the frame whose pose is closest to the picture's, not the first.",
                 ),
-                *optional_inputs("fomm"),
+                *optional_inputs(),
             ],
             outputs=outputs(),
         )
@@ -245,7 +244,7 @@ class FirstOrderExtension(ComfyExtension):
     """The list of nodes, without those whose id another pack has already taken."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        taken = [node for node in NODES if node.__name__ in comfy_nodes.NODE_CLASS_MAPPINGS]
+        taken = [node for node in NODES if node.__name__ in taken_ids()]
         for node in taken:
             log.warning(
                 "The node %s of another pack is kept; remove the earlier FirstOrderMM pack to use the one of %s.",

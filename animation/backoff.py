@@ -10,13 +10,16 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
+# CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
+TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for CUDA's, MPS's and the CPU allocator's out-of-memory errors, and Python's own."""
+    """True for CUDA's, MPS's and the CPU allocators' out-of-memory errors, and Python's own."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    return isinstance(error, RuntimeError) and any(known in text for known in TEXTS)
 
 
 class BackOff:
@@ -35,6 +38,7 @@ class BackOff:
             if result is not None:
                 start += len(part)
                 yield result
+            del result  # not held while the next part is made
 
     def _attempt(self, step: Callable[[Tensor], Tensor], part: Tensor) -> Tensor | None:
         try:

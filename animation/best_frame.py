@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
 from .frames import FrameFormat
-from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, checked_size
+from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, checked_size, first_picture
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def find_best_frame(
 def _distances(
     read: PoseReader, source: Tensor, clip: Clip, format_: FrameFormat, batch: int, hooks: Hooks
 ) -> NDArray[np.float64]:
-    wanted = read(format_.convert(source[:1], SOURCE))[0]
+    wanted = read(format_.convert(first_picture(source), SOURCE))[0]
     if wanted is None:
         return np.full(len(clip), np.inf)
     poses: list[Points | None] = []

@@ -98,4 +98,4 @@ class TensorClip:
 
     def chunks(self, size: int) -> Iterator[Tensor]:
         """Views of up to `size` frames."""
-        return iter(self.images.split(size))
+        return iter(torch.split(self.images, size))

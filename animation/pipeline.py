@@ -43,7 +43,6 @@ class AnimateOptions:
     batch: int = 8
 
 
-@torch.inference_mode()
 def animate(
     animator: Animator,
     source: Tensor,
@@ -58,14 +57,21 @@ def animate(
     memory it takes does not depend on the clip's length. Raises InputError for inputs it cannot use.
     """
     options, hooks = options or AnimateOptions(), hooks or Hooks()
-    session = start_session(animator, source, clip, device, options)
-    back_off = BackOff(hooks.free_memory)
     try:
-        for chunk in clip.chunks(options.batch):
-            hooks.check_cancelled()
-            yield from back_off.run(session.render, chunk)
+        yield from _batches(animator, source, clip, device, options, hooks)
     finally:
         hooks.free_memory()
+
+
+def _batches(
+    animator: Animator, source: Tensor, clip: Clip, device: torch.device, options: AnimateOptions, hooks: Hooks
+) -> Iterator[Tensor]:
+    """A generator of its own, so that the session is gone when `animate` frees the memory it took."""
+    session = start_session(animator, source, clip, device, options)
+    back_off = BackOff(hooks.free_memory)
+    for chunk in clip.chunks(options.batch):
+        hooks.check_cancelled()
+        yield from back_off.run(session.render, chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Session:
     retargeter: Retargeter
     format: FrameFormat
 
+    @torch.inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Driving frames (B, H, W, C) -> pictures (B, 3, size, size)."""
         motion = self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
@@ -86,6 +93,7 @@ class Session:
 SOURCE, DRIVING = "source_image", "driving_video_input"
 
 
+@torch.inference_mode()
 def start_session(
     animator: Animator, source: Tensor, clip: Clip, device: torch.device, options: AnimateOptions
 ) -> Session:
@@ -93,16 +101,21 @@ def start_session(
     check_clip(source, clip, options)
     size = checked_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
-    prepared = animator.prepare(format_.convert(source[:1], SOURCE))
+    prepared = animator.prepare(format_.convert(first_picture(source), SOURCE))
     anchor: Motion | None = None
     if checked_mode(animator, options) == "relative":
         anchor = animator.motion(format_.convert(clip.frame(options.anchor), DRIVING))
     return Session(animator, prepared, Retargeter.for_clip(options.retargeting, prepared.motion, anchor), format_)
 
 
+def first_picture(source: Tensor) -> Tensor:
+    """The picture to animate, of a batch (B, H, W, C) or of one alone (H, W, C)."""
+    return source[:1] if source.ndim > 3 else source
+
+
 def check_clip(source: Tensor, clip: Clip, options: AnimateOptions) -> None:
     """Refuse what is empty and an anchor outside the clip."""
-    if source.ndim == 4 and source.shape[0] == 0:
+    if source.ndim > 3 and source.shape[0] == 0:
         raise InputError(f"{SOURCE} has 0 pictures; 1 is needed. Check the picture loader.")
     if len(clip) == 0:
         raise InputError(f"{DRIVING} has 0 frames; at least 1 is needed. Check the video loader's frame limits.")

@@ -6,16 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from ..core.types import Animator, LoadOptions
 from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect
 from ..module_fomm import checkpoint as fomm
-
-
-class AnimatorModule(nn.Module, Animator):
-    """What loading gives: an Animator that is a torch module (for the type checker only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +17,13 @@ class Architecture:
     """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint."""
 
     identity: str
-    load: Callable[[Checkpoint, LoadOptions], nn.Module]
+    load: Callable[[Checkpoint, LoadOptions], Animator]
 
 
 ARCHITECTURES = {row.identity: row for row in (Architecture("fomm", fomm.load),)}
 
 
-def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> nn.Module:
+def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> Animator:
     """Read a weight file as the architecture `identity`; raises CheckpointError if it is another's."""
     checkpoint = read_checkpoint(path)
     expect(checkpoint, identity)

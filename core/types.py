@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
+from typing_extensions import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Animator(Protocol):
 
     @property
     def spec(self) -> AnimatorSpec: ...
+
+    def to(self, device: torch.device) -> Self: ...
 
     def prepare(self, source: Tensor) -> Prepared:
         """Encode the source picture (1, 3, H, W); done once per clip."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ class FaceLandmarks:
     def __init__(self, device: torch.device) -> None:
         import face_alignment
 
-        self._network: Any = face_alignment.FaceAlignment(
+        self._network = face_alignment.FaceAlignment(
             face_alignment.LandmarksType.TWO_D, flip_input=True, device=str(device), compile=False
         )
 

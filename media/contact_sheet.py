@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+import torch
 from torch import Tensor
 
 from ..core.errors import InputError, MediaError
@@ -46,7 +47,7 @@ class SheetSampler:
 
     def add(self, result: Tensor) -> None:
         """Look at the next results (B, 3, H, W), float in [0, 1] or uint8."""
-        for picture in result.split(1):
+        for picture in torch.split(result, 1):
             if self._seen in self._wanted:
                 self._kept.append((self._seen, self._fit(picture)))
             self._seen += 1

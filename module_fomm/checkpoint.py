@@ -59,11 +59,10 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[FOMMConfig, int]:
     """Inverse of `to_metadata`; raises CheckpointError where the text is not what that writes."""
     try:
         values: dict[str, Any] = json.loads(metadata["config"])
-        parts = {
-            "kp_detector": KPDetectorConfig(**values.pop("kp_detector")),
-            "dense_motion": DenseMotionConfig(**values.pop("dense_motion")),
-            "generator": GeneratorConfig(**values.pop("generator")),
-        }
-        return FOMMConfig(**values, **parts), int(metadata["size"])
+        kp_detector = KPDetectorConfig(**values.pop("kp_detector"))
+        dense_motion = DenseMotionConfig(**values.pop("dense_motion"))
+        generator = GeneratorConfig(**values.pop("generator"))
+        config = FOMMConfig(**values, kp_detector=kp_detector, dense_motion=dense_motion, generator=generator)
+        return config, int(metadata["size"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The file's own description of its network cannot be read: {error}.") from error

@@ -63,7 +63,7 @@ class DenseMotionNetwork(nn.Module):
         batch, candidates = motions.shape[:2]
         repeated = small[:, None].expand(batch, candidates, *small.shape[1:])
         moved = warp(repeated.flatten(0, 1), motions.flatten(0, 1), self.align_corners)
-        return moved.unflatten(0, (batch, candidates))
+        return moved.view(batch, candidates, *small.shape[1:])
 
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
         """The shrunken source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""

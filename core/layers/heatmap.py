@@ -26,9 +26,9 @@ def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
     Channels are keypoint-major, four to a keypoint, row by row; four channels in all serve every keypoint.
     """
     batch, points = heatmap.shape[:2]
-    per_point = maps.contiguous().flatten(2).unflatten(1, (-1, 4))  # (B, 1 or K, 4, hw)
-    weights = heatmap.flatten(2).unsqueeze(2)  # (B, K, 1, hw)
-    return (per_point * weights).sum(dim=-1).view(batch, points, 2, 2)
+    per_point = maps.contiguous().view(batch, -1, 4, *maps.shape[2:])  # (B, 1 or K, 4, h, w)
+    weights = heatmap.unsqueeze(2)  # (B, K, 1, h, w)
+    return (per_point * weights).sum(dim=(-2, -1)).view(batch, points, 2, 2)
 
 
 def gaussian_heatmaps(points: Tensor, grid: Tensor, variance: float) -> Tensor:

@@ -18,5 +18,5 @@ def inverse_2x2(matrix: Tensor) -> Tensor:
     determinant = a * d - b * c
     floor = torch.full_like(determinant, TINY_DETERMINANT).copysign(determinant)
     determinant = torch.where(determinant.abs() < TINY_DETERMINANT, floor, determinant)
-    adjugate = torch.stack([d, -b, -c, a], dim=-1).unflatten(-1, (2, 2))
+    adjugate = torch.stack([d, -b, -c, a], dim=-1).view(matrix.shape)
     return adjugate / determinant[..., None, None]

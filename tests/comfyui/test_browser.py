@@ -85,7 +85,7 @@ def test_a_workflow_opens_whole(page: Page, comfy: ComfyServer, tmp_path: Path, 
 
 
 def test_the_interface_sends_what_the_file_says(page: Page, comfy: ComfyServer) -> None:
-    """And the defaults of inputs that are newer than the file."""
+    """And, to our node, the defaults of inputs that are newer than the file."""
     workflow, info = read_workflow(ROOT / "workflows" / "FOMM.json"), comfy.object_info()
     load(page, workflow)
     sent = page.evaluate("() => app.graphToPrompt()")["output"]
@@ -93,9 +93,12 @@ def test_the_interface_sends_what_the_file_says(page: Page, comfy: ComfyServer) 
     assert set(sent) == set(stored)
     for node_id, node in sent.items():
         assert node["inputs"] == node["inputs"] | stored[node_id]["inputs"]
-        optional = info[node["class_type"]]["input"].get("optional", {})
-        added = {name: value for name, value in node["inputs"].items() if name not in stored[node_id]["inputs"]}
-        assert added == {name: optional[name][1]["default"] for name in added}
+    [ours] = [node_id for node_id, node in sent.items() if node["class_type"] == "FOMM_Runner"]
+    newer = set(sent[ours]["inputs"]) - set(stored[ours]["inputs"])
+    optional = info["FOMM_Runner"]["input"]["optional"]
+    assert {name: sent[ours]["inputs"][name] for name in newer} == {
+        name: optional[name][1]["default"] for name in newer
+    }
 
 
 def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Path) -> None:

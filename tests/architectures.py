@@ -1,0 +1,131 @@
+"""One table of tiny models, so that the driver's tests run over every architecture; and pictures for them.
+
+A new architecture joins these tests by a row in `TINY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+
+import pytest
+import torch
+from firstordermm.animation.frames import TensorClip
+from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.core.types import Animator, Clip
+from firstordermm.module_fomm.animator import FOMMAnimator
+from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from torch import Tensor, nn
+
+CPU = torch.device("cpu")
+SIDE = 64  # pixels; of the tiny models and of the pictures made for them
+
+FOMM = FOMMConfig(
+    num_kp=5,
+    kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
+    dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
+)
+FOMM_LIKE_MGIF = replace(FOMM, kp_detector=replace(FOMM.kp_detector, single_jacobian_map=True))
+FOMM_POINTS_ONLY = replace(
+    FOMM, estimate_jacobian=False, generator=replace(FOMM.generator, estimate_occlusion_map=False)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiny:
+    """How to build an architecture small, and which of its modules sees what.
+
+    `source_only` is a module that nothing but the source passes through, `motion` the one that reads poses.
+    """
+
+    build: Callable[[], nn.Module]
+    source_only: str
+    motion: str
+
+
+class AnimatorModule(nn.Module, Animator):
+    """What `tiny` gives: an Animator that is a torch module (for annotations only)."""
+
+
+def _fomm(config: FOMMConfig) -> Tiny:
+    return Tiny(lambda: FOMMAnimator(config, SIDE), "generator.first", "kp_detector")
+
+
+TINY = {"fomm": _fomm(FOMM), "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF), "fomm_points_only": _fomm(FOMM_POINTS_ONLY)}
+
+every_architecture = pytest.mark.parametrize("name", TINY)
+
+
+@cache
+def tiny(name: str) -> AnimatorModule:
+    """The row's model with seeded weights; shared between tests, so left as it is."""
+    return seeded(TINY[name].build())
+
+
+def seeded(module: nn.Module, seed: int = 7) -> AnimatorModule:
+    """Weights under which frames differ with the pose: no layer is dull, and jacobians vary about identity."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and not key.endswith("down.weight"):
+                tensor.copy_(_drawn(key, tensor.shape, generator))
+    return module.eval()
+
+
+def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(shape, generator=generator)
+    if key.endswith("running_var"):
+        return 0.75 + 0.25 * noise.tanh()
+    if key.endswith("jacobian.bias"):
+        return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
+    if len(shape) == 1:
+        return 0.1 * noise + key.endswith("weight")
+    gain = {"jacobian.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
+    return gain * noise / shape[1:].numel() ** 0.5
+
+
+def blobs(count: int, height: int = SIDE, width: int = SIDE, seed: int = 0, start: float = 0.0) -> Tensor:
+    """Soft coloured blobs that wander from frame to frame: (count, height, width, 3) floats in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    colours = torch.rand(6, 3, generator=generator)
+    centres, speeds = (torch.rand(6, 2, generator=generator) for _ in range(2))
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    frames: list[Tensor] = []
+    for time in range(count):
+        place = 0.5 + 0.35 * torch.sin(6 * centres + (start + 0.4 * time) * (1 + speeds))  # (6, 2)
+        bells = torch.exp(-((x[..., None] - place[:, 0]) ** 2 + (y[..., None] - place[:, 1]) ** 2) / 0.02)
+        frames.append((bells @ colours).clamp(0, 1))
+    return torch.stack(frames) if frames else torch.empty(0, height, width, 3)
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """The same pictures in uint8."""
+    return (pictures * 255).round().to(torch.uint8)
+
+
+def source_picture(seed: int = 0) -> Tensor:
+    """(1, SIDE, SIDE, 3): the blobs of the driving clips in a pose that is in none of them."""
+    return blobs(1, seed=seed, start=2.6)
+
+
+def driven(
+    animator: AnimatorModule, source: Tensor, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
+) -> Tensor:
+    """All frames of an animation on the CPU: (N, 3, size, size)."""
+    clip = TensorClip(clip) if isinstance(clip, Tensor) else clip
+    with one_thread():
+        return torch.cat(list(animate(animator, source, clip, CPU, options, hooks)))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Networks this small are many times faster so."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,432 @@
+"""The one driver, over every architecture: the same frames whatever the chunks, once-only work, clean exits."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+
+import pytest
+import torch
+from architectures import (
+    CPU,
+    SIDE,
+    TINY,
+    AnimatorModule,
+    as_bytes,
+    blobs,
+    driven,
+    every_architecture,
+    one_thread,
+    source_picture,
+    tiny,
+)
+from firstordermm.animation.backoff import is_out_of_memory
+from firstordermm.animation.frames import FrameFormat, TensorClip
+from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.animation.retarget import Retargeting, movement_scale
+from firstordermm.core.types import Motion, Prepared
+from torch import Tensor
+
+FRAMES = 11
+SAME = {"rtol": 0, "atol": 1e-5}
+SETTINGS = {
+    "relative": Retargeting(),
+    "relative_without_scale": Retargeting(adapt_scale=False),
+    "relative_without_jacobian": Retargeting(relative_jacobian=False),
+    "standard": Retargeting(mode="standard"),
+}
+every_setting = pytest.mark.parametrize("retargeting", SETTINGS.values(), ids=SETTINGS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@cache
+def clip_of(count: int = FRAMES) -> Tensor:
+    return blobs(count)
+
+
+class Streamed:
+    """A clip that exists only while it is read; counts the frames it has given."""
+
+    def __init__(self, frames: Tensor) -> None:
+        self._frames = frames
+        self.given = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def frame(self, index: int) -> Tensor:
+        return self._frames[index][None].clone()
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        for start in range(0, len(self), size):
+            chunk = self._frames[start : start + size].clone()
+            self.given += len(chunk)
+            yield chunk
+
+
+class Watched:
+    """An animator that notes what it is asked for, and fails on demand before it renders."""
+
+    def __init__(self, animator: AnimatorModule, fail: Callable[[int], None] = lambda frames: None) -> None:
+        self.animator, self.fail, self.spec = animator, fail, animator.spec
+        self.prepared: list[Prepared] = []
+        self.rendered: list[Motion] = []
+        self.sizes: list[int] = []
+
+    def prepare(self, source: Tensor) -> Prepared:
+        self.prepared.append(self.animator.prepare(source))
+        return self.prepared[-1]
+
+    def motion(self, driving: Tensor) -> Motion:
+        return self.animator.motion(driving)
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        self.sizes.append(len(motion))
+        self.fail(len(motion))
+        self.rendered.append(motion)
+        return self.animator.render(prepared, motion)
+
+    @property
+    def poses(self) -> dict[str, Tensor]:
+        """Every motion rendered, as one batch."""
+        return stacked([named(motion) for motion in self.rendered])
+
+
+def named(motion: Motion) -> dict[str, Tensor]:
+    parts = {"points": motion.points, "frames": motion.frames, **motion.extra}
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+def stacked(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def assert_close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], atol: float) -> None:
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=atol)
+
+
+# --- the same frames, whatever the chunks ---
+
+
+@every_architecture
+@every_setting
+def test_batches_and_streaming_change_nothing(name: str, retargeting: Retargeting) -> None:
+    animator, source, clip = tiny(name), source_picture(), clip_of()
+    wanted = driven(animator, source, clip, AnimateOptions(retargeting, batch=1))
+    assert wanted.shape == (FRAMES, 3, SIDE, SIDE)
+    assert (wanted[1:] - wanted[:-1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3  # the pose does show
+    for batch in (2, 3, 8):
+        got = driven(animator, source, clip, AnimateOptions(retargeting, batch=batch))
+        torch.testing.assert_close(got, wanted, **SAME)
+    streamed = driven(animator, source, Streamed(clip), AnimateOptions(retargeting, batch=4))
+    torch.testing.assert_close(streamed, wanted, **SAME)
+
+
+@every_architecture
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9])
+def test_clips_of_any_length_give_a_frame_per_frame(name: str, count: int) -> None:
+    wanted = driven(tiny(name), source_picture(), clip_of(9), AnimateOptions(batch=1))
+    got = driven(tiny(name), source_picture(), clip_of(9)[:count], AnimateOptions(batch=8))
+    torch.testing.assert_close(got, wanted[:count], **SAME)
+
+
+@every_architecture
+def test_bytes_and_floats_are_the_same_pictures(name: str) -> None:
+    source, clip = as_bytes(source_picture()), as_bytes(clip_of(3))
+    wanted = driven(tiny(name), source, clip, AnimateOptions())
+    torch.testing.assert_close(driven(tiny(name), source / 255, clip / 255, AnimateOptions()), wanted, **SAME)
+
+
+@every_architecture
+def test_frames_come_in_order(name: str) -> None:
+    animator, source, clip = tiny(name), source_picture(), clip_of()
+    standard = AnimateOptions(SETTINGS["standard"], batch=4)
+    alone = [driven(animator, source, clip[i : i + 1], standard) for i in range(FRAMES)]
+    torch.testing.assert_close(driven(animator, source, clip, standard), torch.cat(alone), **SAME)
+    forward = driven(animator, source, clip, AnimateOptions(anchor=0, batch=4))
+    backward = driven(animator, source, clip.flip(0), AnimateOptions(anchor=FRAMES - 1, batch=4))
+    torch.testing.assert_close(backward.flip(0), forward, **SAME)
+
+
+# --- once per clip ---
+
+
+@every_architecture
+@pytest.mark.parametrize("count", [1, FRAMES])
+def test_the_source_is_encoded_once_per_clip(name: str, count: int) -> None:
+    animator, counts = tiny(name), {"source": 0, "poses": 0}
+
+    def counter(key: str) -> Callable[..., None]:
+        def hook(_module: object, inputs: tuple[Tensor], _output: object) -> None:
+            counts[key] += len(inputs[0])
+
+        return hook
+
+    modules = {"source": TINY[name].source_only, "poses": TINY[name].motion}
+    handles = [animator.get_submodule(path).register_forward_hook(counter(key)) for key, path in modules.items()]
+    try:
+        driven(animator, source_picture(), clip_of(count), AnimateOptions(batch=3))
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert counts == {"source": 1, "poses": 1 + 1 + count}  # the source, the anchor, the frames
+
+
+@every_architecture
+def test_frames_are_read_only_when_they_are_due(name: str) -> None:
+    clip = Streamed(clip_of())
+    for number, frames in enumerate(animate(tiny(name), source_picture(), clip, CPU, AnimateOptions(batch=4))):
+        assert len(frames) == (4, 4, 3)[number]
+        assert clip.given == min(4 * (number + 1), FRAMES)
+
+
+# --- the anchor ---
+
+
+@every_architecture
+@pytest.mark.parametrize("anchor", [0, 5, FRAMES - 1])
+@pytest.mark.parametrize("adapt_scale", [True, False])
+def test_motion_is_measured_from_the_anchor(name: str, anchor: int, adapt_scale: bool) -> None:
+    """p = p_s + c (p_t - p_0) and J = J_t J_0^-1 J_s, written out once more in double precision."""
+    watched = Watched(tiny(name))
+    driven(watched, source_picture(), clip_of(), AnimateOptions(Retargeting(adapt_scale=adapt_scale), anchor, batch=3))
+    with torch.inference_mode():
+        driving = watched.animator.motion(FrameFormat((SIDE, SIDE), CPU).convert(clip_of(), "driving"))
+    source, first = watched.prepared[0].motion, slice(anchor, anchor + 1)
+    reference = Motion(driving.points[first], None if driving.frames is None else driving.frames[first])
+    scale = movement_scale(source, reference) if adapt_scale else 1.0
+    assert (scale == 1.0) != adapt_scale
+    wanted = {"points": (source.points + scale * (driving.points.double() - reference.points)).float()}
+    if driving.frames is not None:
+        inverse = torch.linalg.inv(reference.frames.double())
+        wanted["frames"] = (driving.frames.double() @ inverse @ source.frames.double()).float()
+    assert_close(watched.poses, wanted, atol=1e-4)
+
+
+@every_architecture
+@pytest.mark.parametrize("anchor", [0, 5, FRAMES - 1])
+def test_one_pass_equals_the_published_two_halves(name: str, anchor: int) -> None:
+    animator, source, clip = tiny(name), source_picture(), clip_of()
+    forward = driven(animator, source, clip[anchor:], AnimateOptions())
+    backward = driven(animator, source, clip[: anchor + 1].flip(0), AnimateOptions())
+    wanted = torch.cat([backward.flip(0), forward[1:]])
+    torch.testing.assert_close(driven(animator, source, clip, AnimateOptions(anchor=anchor)), wanted, **SAME)
+
+
+@every_architecture
+@pytest.mark.parametrize("anchor", [0, 5, FRAMES - 1])
+def test_the_anchor_frame_shows_the_sources_own_pose(name: str, anchor: int) -> None:
+    watched = Watched(tiny(name))
+    frames = driven(watched, source_picture(), clip_of(), AnimateOptions(anchor=anchor))
+    poses = {key: value[anchor : anchor + 1] for key, value in watched.poses.items()}
+    prepared = watched.prepared[0]
+    assert_close(poses, named(prepared.motion), atol=1e-4)
+    with torch.inference_mode():
+        still = watched.animator.render(prepared, prepared.motion)
+    torch.testing.assert_close(frames[anchor : anchor + 1], still, rtol=0, atol=1e-4)
+
+
+@every_architecture
+def test_flags_do_nothing_in_standard_mode(name: str) -> None:
+    runs = [Retargeting("standard", jacobian, scale) for jacobian, scale in ((True, True), (False, False))]
+    first, second = (driven(tiny(name), source_picture(), clip_of(3), AnimateOptions(run, anchor=2)) for run in runs)
+    assert torch.equal(first, second)
+
+
+# --- leaving ---
+
+
+class Stop(Exception):  # noqa: N818 (what ComfyUI raises is no error either)
+    """Somebody pressed cancel."""
+
+
+class Frees:
+    """A `free_memory` hook that counts, and looks whether the driver has let go of the source's features."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.watched: list[weakref.ref[Tensor]] = []
+        self.held: list[bool] = []
+
+    def __call__(self) -> None:
+        self.calls += 1
+        self.held = [ref() is not None for ref in self.watched]
+
+
+class Forgetful(Watched):
+    """Keeps nothing itself; hands weak references of what it prepared to a `Frees`."""
+
+    def __init__(self, animator: AnimatorModule, frees: Frees) -> None:
+        super().__init__(animator)
+        self.frees = frees
+
+    def prepare(self, source: Tensor) -> Prepared:
+        prepared = self.animator.prepare(source)
+        self.frees.watched = [weakref.ref(feature) for feature in prepared.features.values()]
+        return prepared
+
+
+@every_architecture
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_cancel_stops_within_one_chunk(name: str, chunk: int) -> None:
+    watched, frees, checks = Watched(tiny(name)), Frees(), iter(range(1, 100))
+
+    def check_cancelled() -> None:
+        if next(checks) == chunk:
+            raise Stop
+
+    frames = animate(
+        watched, source_picture(), TensorClip(clip_of()), CPU, AnimateOptions(batch=4), Hooks(check_cancelled, frees)
+    )
+    with pytest.raises(Stop):
+        for _ in frames:
+            pass
+    assert watched.sizes == [4] * (chunk - 1)
+    assert frees.calls == 1
+    assert next(frames, None) is None
+
+
+@every_architecture
+@pytest.mark.parametrize("way", ["exhaustion", "close", "collection"])
+def test_leaving_frees_memory(name: str, way: str) -> None:
+    frees = Frees()
+    animator, clip = Forgetful(tiny(name), frees), TensorClip(clip_of(4))
+    frames = animate(animator, source_picture(), clip, CPU, AnimateOptions(batch=2), Hooks(free_memory=frees))
+    next(frames)
+    assert frees.calls == 0
+    if way == "exhaustion":
+        assert len(list(frames)) == 1
+    elif way == "close":
+        frames.close()
+    del frames
+    assert frees.calls == 1
+    assert frees.held and not any(frees.held)
+
+
+def fail_with(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+@every_architecture
+@pytest.mark.parametrize("place", ["prepare", "motion", "render", "consumer", "clip"])
+def test_errors_free_memory_too(name: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched, frees, error = Watched(tiny(name)), Frees(), KeyError("a bug")
+    clip = Streamed(clip_of(4))
+    if place == "clip":
+        monkeypatch.setattr(clip, "chunks", fail_with(error))
+    elif place != "consumer":
+        monkeypatch.setattr(watched, place, fail_with(error))
+    frames = animate(watched, source_picture(), clip, CPU, AnimateOptions(batch=2), Hooks(free_memory=frees))
+    with pytest.raises(KeyError) as caught:
+        next(frames)
+        frames.throw(error)
+    assert caught.value is error
+    assert frees.calls == 1
+
+
+@every_architecture
+def test_nothing_of_earlier_frames_is_kept(name: str) -> None:
+    """Not even while the next ones are made; by reference counts alone, without the cycle collector."""
+    made: list[weakref.ref[Tensor]] = []
+
+    def nothing_is_held(_: int) -> None:
+        assert not any(ref() is not None for ref in made)
+
+    animator = Watched(tiny(name), nothing_is_held)
+    monitor = animate(animator, source_picture(), Streamed(clip_of()), CPU, AnimateOptions(batch=2))
+    while (frames := next(monitor, None)) is not None:
+        made.append(weakref.ref(frames))
+        animator.rendered.clear()
+        del frames
+    assert len(made) == 6
+
+
+# --- out of memory ---
+
+OUT_OF_MEMORY = {
+    "cuda": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+    "runtime": lambda: RuntimeError("CUDA out of memory"),
+    "cuda_driver": lambda: RuntimeError("CUDA error: out of memory"),
+    "mps": lambda: RuntimeError("MPS backend out of memory (MPS allocated: 18.13 GB)"),
+    "cpu": lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+    "cpu_windows": lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+    "cublas": lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    "cudnn": lambda: RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    "python": lambda: MemoryError(),
+}
+every_kind = pytest.mark.parametrize("kind", OUT_OF_MEMORY)
+
+
+def more_than(limit: int, kind: str) -> Callable[[int], None]:
+    def fail(frames: int) -> None:
+        if frames > limit:
+            raise OUT_OF_MEMORY[kind]()
+
+    return fail
+
+
+@every_kind
+def test_out_of_memory_is_recognised(kind: str) -> None:
+    assert is_out_of_memory(OUT_OF_MEMORY[kind]())
+
+
+@every_architecture
+@pytest.mark.parametrize(("limit", "kind"), [(1, "cuda"), (2, "runtime"), (3, "python"), (5, "mps")])
+def test_out_of_memory_halves_the_batch_for_good(name: str, kind: str, limit: int) -> None:
+    wanted = driven(tiny(name), source_picture(), clip_of(), AnimateOptions(batch=8))
+    watched, frees = Watched(tiny(name), more_than(limit, kind)), Frees()
+    options = AnimateOptions(batch=8)
+    got = driven(watched, source_picture(), clip_of(), options, Hooks(free_memory=frees))
+    torch.testing.assert_close(got, wanted, **SAME)
+    tried = {1: [8, 4, 2] + [1] * 11, 2: [8, 4] + [2] * 5 + [1], 3: [8, 4] + [2] * 5 + [1], 5: [8, 4, 4, 3]}
+    assert watched.sizes == tried[limit]
+    assert frees.calls == sum(size > limit for size in watched.sizes) + 1
+
+
+def test_a_retry_holds_nothing_of_the_frames_before() -> None:
+    made: list[weakref.ref[Tensor]] = []
+
+    def check(frames: int) -> None:
+        assert not any(ref() is not None for ref in made)
+        more_than(2, "runtime")(frames)
+
+    animator = Watched(tiny("fomm"), check)
+    monitor = animate(animator, source_picture(), Streamed(clip_of()), CPU, AnimateOptions(batch=8))
+    while (frames := next(monitor, None)) is not None:
+        made.append(weakref.ref(frames))
+        del frames
+    assert len(made) == 6
+
+
+@every_architecture
+@every_kind
+def test_out_of_memory_with_one_frame_propagates(name: str, kind: str) -> None:
+    watched = Watched(tiny(name), more_than(0, kind))
+    with pytest.raises(type(OUT_OF_MEMORY[kind]())):
+        driven(watched, source_picture(), clip_of(4), AnimateOptions(batch=4))
+    assert watched.sizes == [4, 2, 1]
+
+
+@every_architecture
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("The size of tensor a (3) must match"), ValueError("no"), KeyError("x"), Stop(), KeyboardInterrupt()],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_errors_propagate_untouched(name: str, error: BaseException) -> None:
+    watched = Watched(tiny(name), fail_with(error))
+    with pytest.raises(type(error)) as caught:
+        driven(watched, source_picture(), clip_of(4), AnimateOptions(batch=4))
+    assert caught.value is error
+    assert watched.sizes == [4]

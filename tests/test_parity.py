@@ -1,0 +1,48 @@
+"""Every case of every parity pack, within the pack's own tolerances (see tests/parity/README.md)."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parity_adapter import compare, run_case
+from seeded_weights import load_pack
+
+PARITY = Path(__file__).resolve().parent / "parity"
+PACKS = sorted(path.parent for path in PARITY.glob("*/*/manifest.json"))
+
+
+@cache
+def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
+    manifest, states = load_pack(folder)
+    inputs = dict(np.load(PARITY / "inputs.npz"))
+    return manifest, states, inputs, dict(np.load(folder / "expected.npz"))
+
+
+def cases() -> list:
+    return [
+        pytest.param(folder, case["name"], id=f"{folder.parent.name}-{folder.name}-{case['name']}")
+        for folder in PACKS
+        for case in json.loads((folder / "manifest.json").read_text())["cases"]
+    ]
+
+
+@pytest.mark.parametrize(("folder", "name"), cases())
+def test_case(folder: Path, name: str) -> None:
+    manifest, states, inputs, expected = pack(folder)
+    case = next(case for case in manifest["cases"] if case["name"] == name)
+    inputs = inputs | {key: value for key, value in expected.items() if "/input_" in key}
+    got = run_case(manifest, states, case, inputs)
+    rows = list(compare.check_case(case, got, expected))
+    assert rows
+    assert [row for row in rows if row[1] != "ok"] == []
+
+
+def test_constructed_buffers_are_the_published_ones() -> None:
+    from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
+
+    for folder in PARITY.glob("fomm/*"):
+        for buffer in np.load(folder / "buffers.npz").values():
+            ours = AntiAliasInterpolation2d(3, 0.25).weight.numpy()
+            np.testing.assert_allclose(ours, buffer, rtol=0, atol=1e-8)

@@ -1,0 +1,8 @@
+from typing import Any
+
+import torch
+
+class ModelPatcher:
+    model: Any
+    load_device: torch.device
+    def __init__(self, model: object, load_device: torch.device, offload_device: torch.device) -> None: ...

@@ -1,0 +1,68 @@
+from typing import Any
+
+class ComfyExtension:
+    async def get_node_list(self) -> list[type[io.ComfyNode]]: ...
+
+class io:  # noqa: N801
+    class Input:
+        extra_dict: dict[str, Any]
+
+    class Output: ...
+
+    class Schema:
+        def __init__(
+            self,
+            *,
+            node_id: str,
+            display_name: str,
+            category: str,
+            description: str,
+            inputs: list[io.Input],
+            outputs: list[io.Output],
+        ) -> None: ...
+
+    class NodeOutput:
+        def __init__(self, *results: object) -> None: ...
+
+    class ComfyNode:
+        @classmethod
+        def define_schema(cls) -> io.Schema: ...
+
+    class Image:
+        class Input(io.Input):
+            def __init__(self, id: str, *, optional: bool = ..., tooltip: str) -> None: ...
+
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+
+    class Audio:
+        class Input(io.Input):
+            def __init__(self, id: str, *, optional: bool = ..., tooltip: str) -> None: ...
+
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+
+    class Float:
+        class Input(io.Input):
+            def __init__(
+                self, id: str, *, default: float, min: float, max: float, step: float, optional: bool = ..., tooltip: str
+            ) -> None: ...
+
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+
+    class Int:
+        class Input(io.Input):
+            def __init__(
+                self, id: str, *, default: int, min: int, max: int, step: int, optional: bool = ..., tooltip: str
+            ) -> None: ...
+
+    class Boolean:
+        class Input(io.Input):
+            def __init__(self, id: str, *, default: bool, optional: bool = ..., tooltip: str) -> None: ...
+
+    class Combo:
+        class Input(io.Input):
+            def __init__(
+                self, id: str, *, options: list[str], default: str, optional: bool = ..., tooltip: str
+            ) -> None: ...
