@@ -49,7 +49,7 @@ def compare_poses(
     for name, pictures in {"model": result, "copy": source, "floor": truth}.items():
         error = (reader(pictures) - pose).abs()  # (T, 8)
         for i, part in enumerate(NAMES):
-            tally.add(f"{part} {name}", error[:, i].expand(len(pose)))
+            tally.add(f"{part} {name}", error[:, i])
 
 
 @torch.inference_mode()

@@ -50,10 +50,6 @@ class Dice:
         """(B,) of 1 with the given probability, else 0."""
         return (torch.rand(self.count, generator=self.generator) < probability).float()
 
-    def hump(self, low: float, high: float) -> Tensor:
-        """(B,) in [low, high], the middle likelier than the ends."""
-        return (self.uniform(low, high) + self.uniform(low, high)) / 2
-
     def colour(self, saturation: tuple[float, float] = (0.1, 0.9), value: tuple[float, float] = (0.25, 1.0)) -> Tensor:
         """(B, 3) of any hue, with saturation and value in the given ranges."""
         hue, low = self.uniform(0, 6), 1 - self.uniform(*saturation)
