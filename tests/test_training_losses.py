@@ -51,12 +51,6 @@ def test_l1_losses_vanish_for_equal_pictures_and_weights_have_mean_one() -> None
     assert losses.gradient_l1(shifted, picture, weights) < 1e-6
 
 
-def test_separation_counts_close_pairs_only() -> None:
-    together = losses.separation(Motion(torch.zeros(1, 4, 2)))
-    apart = losses.separation(Motion(torch.tensor([[[-0.5, 0.0], [0.5, 0.0], [0.0, 0.9]]])))
-    assert together > 1.4 and apart == 0
-
-
 def test_a_weighted_sum_takes_each_weight_by_its_name() -> None:
     weights = losses.LossWeights(pyramid=2.0, warped=3.0)
     total = losses.weighted_sum({"pyramid": torch.tensor(1.0), "warped": torch.tensor(10.0)}, weights)

@@ -13,11 +13,12 @@ from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, Gener
 from firstordermm.training.bundled import BUNDLED
 from firstordermm.training.command import train
 from firstordermm.training.config import TrainConfig
+from firstordermm.training.drawn.landmarks import COUNT
 from firstordermm.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 TINY = FOMMConfig(
-    num_kp=4,
+    num_kp=COUNT,
     kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2, pad=3),
     dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
     generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1, skips=True),

@@ -28,9 +28,9 @@ class TrainConfig:
     minutes: float | None = None
     learning_rate: float = 1e-3
     ramp: int = 50
-    motion_only: float = 0.2
+    motion_only: float = 0.15
     clip_norm: float = 10.0
-    affine: float = 0.2
+    affine: float = 0.1
     half_precision: bool = True
     compile: bool = False  # twice as fast on a CPU once it runs; needs a C++ compiler
     losses: LossWeights = field(default_factory=LossWeights)

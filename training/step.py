@@ -12,7 +12,7 @@ from ..core.types import Motion
 from ..module_fomm.animator import FOMMAnimator
 from ..module_fomm.dense_motion import DenseMotion
 from .drawn.pairs import Sample
-from .losses import LossWeights, Perceptual, equivariance, gradient_l1, pixel_weights, pyramid_l1, separation
+from .losses import LossWeights, Perceptual, equivariance, gradient_l1, landmark_loss, pixel_weights, pyramid_l1
 from .transform import Transform
 
 
@@ -32,7 +32,9 @@ def training_losses(
     if not motion_only:
         prediction = model.generator.decode(model.generator.encode(sample.source), motion)
         losses |= painting_losses(prediction, sample, weights, perceptual)
-    return {**losses, **equivariance(kp_driving, moved, transform), "separation": separation(kp_driving)}
+    if sample.truth is not None:
+        losses["landmarks"] = landmark_loss(kp_driving, sample.truth)
+    return {**losses, **equivariance(kp_driving, moved, transform)}
 
 
 def dense_motion(model: FOMMAnimator, source: Tensor, kp_source: Motion, kp_driving: Motion) -> DenseMotion:

@@ -54,6 +54,24 @@ class Spot:
     along: Tensor
 
 
+def spot(head: Head, pose: Pose, x: Tensor | float, y: Tensor | float, depth: float = 1.0) -> Spot:
+    """Project a point of the front, in head half sizes; `depth` > 1 stands out, 0 is the plane of the ears."""
+    yaw, pitch, zero = pose.yaw, pose.pitch, torch.zeros_like(pose.yaw)
+    x, y = zero + x, zero + y
+    front = (1 - x * x - y * y).clamp(min=0.05).sqrt()
+    z = depth * front
+    across = yaw.cos() - depth * x / front * yaw.sin()
+    x, z = x * yaw.cos() + z * yaw.sin(), z * yaw.cos() - x * yaw.sin()
+    along = pitch.cos() - depth * y / z.clamp(min=0.4) * pitch.sin()
+    y = y * pitch.cos() + z * pitch.sin()
+    return Spot(
+        column(x * head.width),
+        column(y * head.height),
+        column(across.clamp(0.45, 1.15)),
+        column(along.clamp(0.6, 1.15)),
+    )
+
+
 @dataclass(frozen=True)
 class Side:
     """Coordinates around the nearer of two mirrored spots: `x` points outwards."""
@@ -78,21 +96,8 @@ class HeadFrame:
         self.head, self.pose = head, pose
 
     def spot(self, x: Tensor | float, y: Tensor | float, depth: float = 1.0) -> Spot:
-        """Project a point of the front, in head half sizes; `depth` > 1 stands out, 0 is the plane of the ears."""
-        yaw, pitch, zero = self.pose.yaw, self.pose.pitch, torch.zeros_like(self.pose.yaw)
-        x, y = zero + x, zero + y
-        front = (1 - x * x - y * y).clamp(min=0.05).sqrt()
-        z = depth * front
-        across = yaw.cos() - depth * x / front * yaw.sin()
-        x, z = x * yaw.cos() + z * yaw.sin(), z * yaw.cos() - x * yaw.sin()
-        along = pitch.cos() - depth * y / z.clamp(min=0.4) * pitch.sin()
-        y = y * pitch.cos() + z * pitch.sin()
-        return Spot(
-            column(x * self.head.width),
-            column(y * self.head.height),
-            column(across.clamp(0.45, 1.15)),
-            column(along.clamp(0.6, 1.15)),
-        )
+        """Where a point of the front is seen; see `spot`."""
+        return spot(self.head, self.pose, x, y, depth)
 
     def around(self, x: Tensor | float, y: Tensor | float, depth: float = 1.0) -> tuple[Tensor, Tensor]:
         """Foreshortened coordinates (B, H, W) around one spot."""

@@ -45,7 +45,7 @@ def _paint(look: Look, pose: Pose, size: int) -> tuple[Tensor, Tensor]:
     draw_nose(canvas, frame, look)
     mouth = draw_mouth(canvas, frame, look, pose)
     eyes = draw_eyes(canvas, frame, look, pose)
-    cap = outline - column(0.3 * look.hair.volume)
+    cap = outline - column(0.3 * look.hair.volume * look.hair.back)
     draw_fringe(canvas, frame, look, cap)
     draw_brows(canvas, frame, look, pose)
     shade(canvas, frame, look, canvas.cover(cap, frame.unit))

@@ -54,11 +54,16 @@ def draw_eyes(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> Tenso
     return canvas.cover(ellipse(side.x, side.y, width * 1.3, height * 1.3), unit)
 
 
+def brow_level(look: Look, pose: Pose) -> Tensor:
+    """(B,) height of the brows' middles, in head half sizes."""
+    eyes = look.eyes
+    return eyes.level - (eyes.height + eyes.brow_gap + 0.055 * pose.brow) / look.head.height
+
+
 def draw_brows(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> None:
     """Brows above the eyes, higher or lower with the pose."""
     eyes = look.eyes
-    above = eyes.level - (eyes.height + eyes.brow_gap + 0.055 * pose.brow) / look.head.height
-    side = frame.sides(eyes.spread, above)
+    side = frame.sides(eyes.spread, brow_level(look, pose))
     bow = side.x * column(eyes.brow_slant) + side.x.square() * column(eyes.brow_arch)
     shape = box(side.x, side.y - bow, column(eyes.brow_length), column(eyes.brow_width), column(eyes.brow_width))
     canvas.fill(canvas.cover(shape, frame.unit), eyes.brow_colour)
@@ -72,14 +77,19 @@ def draw_nose(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
     canvas.fill(canvas.cover(shape, frame.unit), mouth.nose_colour)
 
 
+def mouth_shape(look: Look, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+    """Half width, half opening and rise of the corners, each (B,)."""
+    width = look.mouth.width * (1 + 0.2 * pose.smile - 0.2 * pose.mouth)
+    return width, (0.17 * pose.mouth).clamp(min=0.004), 0.09 * pose.smile
+
+
 def draw_mouth(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> Tensor:
     """Lips, and between them the inside with teeth and tongue; returns the coverage (B, H, W) of the whole."""
     mouth, unit = look.mouth, frame.unit
     x, y = frame.around(0, mouth.level, 1.06)
-    width = column(mouth.width * (1 + 0.2 * pose.smile - 0.2 * pose.mouth))
-    drop = column(0.17 * pose.mouth).clamp(min=0.004)
+    width, drop, smile = (column(value) for value in mouth_shape(look, pose))
     bow = (x / width).square() - 0.4
-    y = y - 0.5 * drop + bow.clamp_(max=1) * column(0.09 * pose.smile)
+    y = y - 0.5 * drop + bow.clamp_(max=1) * smile
     gap = torch.maximum(ellipse(x, y, width, drop), x.abs() - width)
     lips = canvas.cover(gap - column(mouth.lip_width), unit)
     canvas.fill(lips, mouth.lip)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...core.types import Motion
 from .draw import draw, paint
+from .landmarks import landmarks
 from .look import Look
 from .pose import Pose
 
@@ -16,11 +18,12 @@ TEST_SEEDS = 2**31  # from here on: never drawn in training
 
 @dataclass(frozen=True)
 class Sample:
-    """Two poses of each of B identities: pictures (B, 3, H, W), and where the driving one's eyes and mouth are."""
+    """Two poses of each of B identities: pictures (B, 3, H, W), and where the driving one's parts are."""
 
     source: Tensor
     driving: Tensor
     details: Tensor  # (B, 1, H, W) in [0, 1]
+    truth: Motion | None = None  # the driving faces' landmarks
 
 
 def training_generator(seed: int, step: int) -> torch.Generator:
@@ -34,7 +37,8 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
     pose = Pose.sample(2 * looks, generator).to(device)
     pictures, details = paint(look, pose, size)
     swapped = torch.arange(2 * looks, device=device) ^ 1
-    return Sample(pictures, pictures[swapped], details[swapped])
+    truth = landmarks(look, pose[swapped])
+    return Sample(pictures, pictures[swapped], details[swapped], truth)
 
 
 @dataclass(frozen=True)
