@@ -2,6 +2,7 @@
 
 import torch
 from firstordermm.training.drawn import Look, Pose, draw, paint
+from firstordermm.training.drawn.landmarks import COUNT, landmarks
 from firstordermm.training.drawn.pairs import TEST_SEEDS, held_out_clip, training_generator, training_sample
 
 SIZE = 48
@@ -77,5 +78,30 @@ def test_a_training_sample_uses_every_pose_both_ways() -> None:
 def test_training_and_held_out_seeds_are_disjoint() -> None:
     assert training_generator(10**6, 10**7).initial_seed() < TEST_SEEDS
     first, again = held_out_clip(3, 5), held_out_clip(3, 5)
-    assert torch.equal(first.frames(SIZE), again.frames(SIZE))
-    assert first.truth(SIZE, first.still).shape == (1, 3, SIZE, SIZE)
+    pictures, details = first.paint(first.other, SIZE)
+    assert torch.equal(pictures, again.paint(again.other, SIZE)[0])
+    assert pictures.shape == (5, 3, SIZE, SIZE) and details.shape == (5, 1, SIZE, SIZE)
+    assert torch.equal(first.every(2).paint(first.other, SIZE)[0], pictures[::2])
+
+
+def test_landmarks_lie_on_what_they_name() -> None:
+    look, pose = Look.sample(32, generator()), Pose.sample(32, generator())
+    wide = Pose(**{**vars(pose), "mouth": torch.ones(32)})
+    _, details = paint(look, wide, 96)
+    truth = landmarks(look, wide)
+    assert truth.points.shape == (32, COUNT, 2)
+    inside = truth.points[:, 3:]  # mouth and eyes, but for the brows
+    inside = torch.cat([inside[:, :7], inside[:, 8:11]], dim=1)
+    seen = torch.nn.functional.grid_sample(details, inside[:, None], align_corners=True)
+    visible = inside.abs().amax(-1) < 0.95
+    assert seen[:, 0, 0][visible].min() > 0.5
+
+
+def test_landmark_frames_turn_and_scale_with_the_head() -> None:
+    look, rest = Look.sample(4, generator()), still(Pose.sample(4, generator()))
+    tilted = Pose(**{**vars(rest), "scale": torch.full((4,), 1.2), "tilt": torch.full((4,), 0.3)})
+    unit = Pose(**{**vars(rest), "scale": torch.ones(4)})
+    product = landmarks(look, tilted).frames @ landmarks(look, unit).frames.inverse()
+    cos, sin = 1.2 * torch.tensor(0.3).cos(), 1.2 * torch.tensor(0.3).sin()
+    expected = torch.tensor([[cos, -sin], [sin, cos]]).expand_as(product)
+    torch.testing.assert_close(product, expected, rtol=1e-4, atol=1e-5)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..animation.frames import TensorClip
+from ..animation.pipeline import AnimateOptions, animate
+from ..animation.retarget import Retargeting
 from ..core.types import Animator
-from .drawn import paint
 from .drawn.pairs import HeldOutClip, held_out_clip
 from .pose_reader import NAMES, PoseReader, true_values
 
@@ -52,28 +54,30 @@ def compare_poses(
             tally.add(f"{part} {name}", error[:, i])
 
 
+def transfer(animator: Animator, source: Tensor, driving: Tensor) -> Tensor:
+    """A source (1, 3, H, W) with the motion of driving frames (T, 3, H, W) since their first: (T, 3, H, W)."""
+    options = AnimateOptions(Retargeting("relative", adapt_scale=False))
+    clip = TensorClip(driving.movedim(1, -1))
+    return torch.cat(list(animate(animator, source.movedim(1, -1), clip, driving.device, options)))
+
+
 @torch.inference_mode()
 def judge_clip(animator: Animator, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
-    """One clip: its first frame animated by the others, then the other identity by all of them."""
-    frames = len(clip.pose.x)
-    driving, details = paint(clip.look.repeat(frames), clip.pose, size)
-    motion = animator.motion(driving)
-    own = animator.render(animator.prepare(driving[:1]), motion)
-    compare(tally, "same", own[1:], driving[:1], driving[1:], details[1:])
-    source, _ = paint(clip.other, clip.still, size)
-    truth, details = paint(clip.other.repeat(frames), clip.pose, size)
-    result = animator.render(animator.prepare(source), motion)
-    compare(tally, "cross", result, source, truth, details)
-    compare_poses(tally, reader, result, source, truth, true_values(clip.pose))
+    """One clip: each identity's first picture, animated by all frames of the first identity."""
+    driving, details = clip.paint(clip.look, size)
+    compare(tally, "same", transfer(animator, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
+    truth, details = clip.paint(clip.other, size)
+    result, poses = transfer(animator, truth[:1], driving), true_values(clip.pose)
+    compare(tally, "cross", result[1:], truth[:1], truth[1:], details[1:])
+    compare_poses(tally, reader, result[1:], truth[:1], truth[1:], poses[1:])
 
 
 def judge(animator: Animator, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
     """Mean errors over `clips` unseen clips, `frames` frames of each, by name."""
     tally = Tally()
     for number in range(clips):
-        clip = held_out_clip(number, frames * GAP)
-        kept = HeldOutClip(clip.look, clip.other, clip.pose[::GAP], clip.still)
-        judge_clip(animator, reader, kept, animator.spec.size, tally)
+        clip = held_out_clip(number, frames * GAP).every(GAP)
+        judge_clip(animator, reader, clip, animator.spec.size, tally)
     return tally.means()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ...core.types import Motion
-from .draw import draw, paint
+from .draw import paint
 from .landmarks import landmarks
 from .look import Look
 from .pose import Pose
@@ -43,24 +43,23 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
 
 @dataclass(frozen=True)
 class HeldOutClip:
-    """An unseen identity, its motion, and a second identity for cross-identity transfer."""
+    """Motion, and two unseen identities that are drawn in it."""
 
     look: Look  # one entry
     other: Look  # one entry
     pose: Pose  # one entry per frame
-    still: Pose  # one entry: how the second identity is held in its source picture
 
-    def frames(self, size: int) -> Tensor:
-        """(T, 3, size, size): the driving clip."""
-        return draw(self.look.repeat(len(self.pose.x)), self.pose, size)
+    def every(self, gap: int) -> HeldOutClip:
+        """Every gap-th frame alone."""
+        return replace(self, pose=self.pose[::gap])
 
-    def truth(self, size: int, pose: Pose) -> Tensor:
-        """(T, 3, size, size): the second identity in the given poses."""
-        return draw(self.other.repeat(len(pose.x)), pose, size)
+    def paint(self, look: Look, size: int) -> tuple[Tensor, Tensor]:
+        """One of the identities in every pose: pictures (T, 3, size, size), eyes and mouths (T, 1, size, size)."""
+        return paint(look.repeat(len(self.pose.x)), self.pose, size)
 
 
 def held_out_clip(number: int, frames: int) -> HeldOutClip:
     """The clip of that number; the same for ever."""
     generator = torch.Generator().manual_seed(TEST_SEEDS + number)
     looks = Look.sample(2, generator)
-    return HeldOutClip(looks[:1], looks[1:], Pose.walk(1, frames, generator), Pose.sample(1, generator))
+    return HeldOutClip(looks[:1], looks[1:], Pose.walk(1, frames, generator))
