@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ..core.types import Motion
 from ..module_fomm.animator import FOMMAnimator
-from ..module_fomm.dense_motion import DenseMotion
 from .drawn.pairs import Sample
 from .losses import LossWeights, Perceptual, equivariance, gradient_l1, landmark_loss, pixel_weights, pyramid_l1
 from .transform import Transform
@@ -24,42 +23,49 @@ def training_losses(
     motion_only: bool = False,
     perceptual: Perceptual | None = None,
 ) -> dict[str, Tensor]:
-    """All losses of one step, unweighted, by name. With `motion_only` the generator paints nothing."""
-    kp_source, kp_driving = model.kp_detector(sample.source), model.kp_detector(sample.driving)
-    moved = model.kp_detector(transform.picture(sample.driving))
-    motion = dense_motion(model, sample.source, kp_source, kp_driving)
-    losses = warping_losses(model, sample, motion, weights)
-    if not motion_only:
-        prediction = model.generator.decode(model.generator.encode(sample.source), motion)
-        losses |= painting_losses(prediction, sample, weights, perceptual)
-    if sample.truth is not None:
-        losses["landmarks"] = landmark_loss(kp_driving, sample.truth)
-    return {**losses, **equivariance(kp_driving, moved, transform)}
+    """All losses of one step, unweighted, by name.
 
-
-def dense_motion(model: FOMMAnimator, source: Tensor, kp_source: Motion, kp_driving: Motion) -> DenseMotion:
-    """The flow from every driving to its source picture."""
+    With `motion_only` the generator paints nothing, and the dense motion learns from true keypoints where
+    they are known: it need not wait for the detector.
+    """
+    found = model.kp_detector(sample.pictures)
+    losses = detector_losses(model, sample, found, transform)
+    motions = sample.truth if motion_only and sample.truth is not None else found
+    source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
+    important = pixel_weights(sample.details[sample.driving], weights.details)
     network = model.generator.dense_motion_network
-    return network(network.down(source), kp_source, kp_driving)
+    motion = network(network.down(source), picked(motions, sample.source), picked(motions, sample.driving))
+    losses["warped"] = pyramid_l1(model.generator.deformed(source, motion), driving, important)
+    if not motion_only:
+        prediction = model.generator.decode(model.generator.encode(source), motion)
+        losses |= painting_losses(prediction, driving, important, perceptual)
+    return losses
 
 
-def warping_losses(model: FOMMAnimator, sample: Sample, motion: DenseMotion, weights: LossWeights) -> dict[str, Tensor]:
-    """Compares the driving picture with the source moved by the flow alone: a short way to the keypoints."""
-    warped = model.generator.deformed(sample.source, motion)
-    return {"warped": pyramid_l1(warped, sample.driving, pixel_weights(sample.details, weights.details))}
+def picked(motion: Motion, numbers: Tensor) -> Motion:
+    """Some entries of a motion."""
+    return Motion(motion.points[numbers], None if motion.frames is None else motion.frames[numbers])
+
+
+def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transform: Transform) -> dict[str, Tensor]:
+    """What can be said of the keypoints of N pictures alone."""
+    moved = model.kp_detector(transform.picture(sample.pictures))
+    losses = equivariance(found, moved, transform)
+    if sample.truth is not None:
+        losses["landmarks"] = landmark_loss(found, sample.truth)
+    return losses
 
 
 def painting_losses(
-    prediction: Tensor, sample: Sample, weights: LossWeights, perceptual: Perceptual | None
+    prediction: Tensor, driving: Tensor, important: Tensor, perceptual: Perceptual | None
 ) -> dict[str, Tensor]:
-    """Compares the driving picture with the generator's."""
-    important = pixel_weights(sample.details, weights.details)
+    """Compares the driving picture with the generator's; weights are (B, 1, H, W)."""
     losses = {
-        "pyramid": pyramid_l1(prediction, sample.driving, important),
-        "gradient": gradient_l1(prediction, sample.driving, important),
+        "pyramid": pyramid_l1(prediction, driving, important),
+        "gradient": gradient_l1(prediction, driving, important),
     }
     if perceptual is not None:
-        losses["perceptual"] = perceptual(prediction, sample.driving)
+        losses["perceptual"] = perceptual(prediction, driving)
     return losses
 
 

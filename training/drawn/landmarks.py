@@ -11,16 +11,24 @@ from .features import brow_level, mouth_shape
 from .look import Look
 from .pose import Pose
 
-COUNT = 15  # crown, chin, nose; mouth corners and lips; lids, pupils and brows
+COUNT = 16  # collar; crown, chin, nose; mouth corners and lips; lids, pupils and brows
 
 
 def landmarks(look: Look, pose: Pose) -> Motion:
-    """Points (B, 15, 2) in [-1, 1] and the local scaling and rotation (B, 15, 2, 2) of the face there."""
+    """Points (B, 16, 2) in [-1, 1] and the local scaling and rotation (B, 16, 2, 2) of the face there."""
     marks = torch.cat([_outline(look, pose), _mouth(look, pose), _eye(look, pose, -1), _eye(look, pose, 1)], dim=1)
     cos, sin = pose.scale * pose.tilt.cos(), pose.scale * pose.tilt.sin()
     turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 1, 2, 2)
     points = (turn @ marks[:, :, :2, None])[..., 0] + torch.stack([pose.x, pose.y], dim=1)[:, None]
-    return Motion(points, turn * marks[:, :, None, 2:])
+    collar, upright = _collar(look, pose)
+    frames = torch.cat([upright[:, None], turn * marks[:, :, None, 2:]], dim=1)
+    return Motion(torch.cat([collar[:, None], points], dim=1), frames)
+
+
+def _collar(look: Look, pose: Pose) -> tuple[Tensor, Tensor]:
+    """Place (B, 2) and frame (B, 2, 2) of the collar: the shoulders never tilt, and lag behind the head."""
+    place = torch.stack([0.7 * pose.x, 0.8 * pose.y + pose.scale * (look.head.height + 0.1)], dim=1)
+    return place, torch.eye(2, device=place.device) * pose.scale[:, None, None]
 
 
 def _mark(place: Spot, x: Tensor | float = 0.0, y: Tensor | float = 0.0) -> Tensor:

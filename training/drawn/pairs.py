@@ -18,12 +18,13 @@ TEST_SEEDS = 2**31  # from here on: never drawn in training
 
 @dataclass(frozen=True)
 class Sample:
-    """Two poses of each of B identities: pictures (B, 3, H, W), and where the driving one's parts are."""
+    """N pictures, and B pairs of them that show one identity each: the numbers of source and driving picture."""
 
-    source: Tensor
-    driving: Tensor
-    details: Tensor  # (B, 1, H, W) in [0, 1]
-    truth: Motion | None = None  # the driving faces' landmarks
+    pictures: Tensor  # (N, 3, H, W) in [0, 1]
+    details: Tensor  # (N, 1, H, W) in [0, 1]: where eyes and mouths are
+    source: Tensor  # (B,)
+    driving: Tensor  # (B,)
+    truth: Motion | None = None  # where the parts of the N faces are, if known
 
 
 def training_generator(seed: int, step: int) -> torch.Generator:
@@ -32,13 +33,12 @@ def training_generator(seed: int, step: int) -> torch.Generator:
 
 
 def training_sample(generator: torch.Generator, looks: int, size: int, device: torch.device) -> Sample:
-    """`looks` identities in two poses, each pose once the source and once the driving: B = 2 looks."""
+    """`looks` identities in two poses, each pose once the source and once the driving: N = B = 2 looks."""
     look = Look.sample(looks, generator).repeat(2).to(device)
     pose = Pose.sample(2 * looks, generator).to(device)
     pictures, details = paint(look, pose, size)
-    swapped = torch.arange(2 * looks, device=device) ^ 1
-    truth = landmarks(look, pose[swapped])
-    return Sample(pictures, pictures[swapped], details[swapped], truth)
+    numbers = torch.arange(2 * looks, device=device)
+    return Sample(pictures, details, numbers, numbers ^ 1, landmarks(look, pose))
 
 
 @dataclass(frozen=True)
