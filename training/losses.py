@@ -26,6 +26,7 @@ class LossWeights:
     equivariance_value: float = 10.0
     equivariance_jacobian: float = 10.0
     landmarks: float = 10.0
+    assignment: float = 0.5
     perceptual: float = 0.0
     details: float = 4.0
 
@@ -67,6 +68,23 @@ def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[s
         product = inverse_2x2(driving.frames) @ transform.jacobian(moved.points) @ moved.frames
         losses["equivariance_jacobian"] = (torch.eye(2, device=product.device) - product).abs().mean()
     return losses
+
+
+def assignment_loss(mask: Tensor, moved: Tensor, driving: Tensor, nearness: Tensor) -> Tensor:
+    """Cross-entropy of the dense motion's mask against the candidates that explain the driving picture best.
+
+    `mask` (B, K+1, h, w); `moved` (B, K+1, 3, h, w) the source moved by every candidate, the background's
+    first; `driving` (B, 3, h, w); `nearness` (B, K, h, w) in [0, 1], by which a keypoint at hand is preferred
+    to a far one. Ours: a softmax that once gave up a keypoint has no gradient left to find it useful again.
+    Places where every candidate does equally well count little.
+    """
+    cost = (moved - driving[:, None]).abs().mean(2)  # (B, K+1, h, w)
+    cost = F.avg_pool2d(cost, 3, stride=1, padding=1, count_include_pad=False)
+    cost = cost - 0.02 * torch.cat([torch.full_like(cost[:, :1], 0.5), nearness], dim=1)
+    target = torch.softmax(-cost / 0.015, dim=1)
+    sharpness = (target.square().sum(1) * target.shape[1] - 1) / (target.shape[1] - 1)  # 0 undecided .. 1 sure
+    entropy = -(target * (mask + 1e-6).log()).sum(1)
+    return (entropy * sharpness).mean()
 
 
 def landmark_loss(found: Motion, truth: Motion) -> Tensor:

@@ -8,10 +8,22 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from ..core.layers.grid import make_coordinate_grid
+from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.types import Motion
 from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.dense_motion import DenseMotionNetwork
 from .drawn.pairs import Sample
-from .losses import LossWeights, Perceptual, equivariance, gradient_l1, landmark_loss, pixel_weights, pyramid_l1
+from .losses import (
+    LossWeights,
+    Perceptual,
+    assignment_loss,
+    equivariance,
+    gradient_l1,
+    landmark_loss,
+    pixel_weights,
+    pyramid_l1,
+)
 from .transform import Transform
 
 
@@ -34,9 +46,12 @@ def training_losses(
     source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
     important = pixel_weights(sample.details[sample.driving], weights.details)
     network = model.generator.dense_motion_network
-    motion = network(network.down(source), picked(motions, sample.source), picked(motions, sample.driving))
+    small, ends = network.down(source), (picked(motions, sample.source), picked(motions, sample.driving))
+    motion = network(small, *ends)
     losses["warped"] = pyramid_l1(model.generator.deformed(source, motion), driving, important)
-    if not motion_only:
+    if motion_only:
+        losses["assignment"] = assignment(network, motion.mask, small, network.down(driving), *ends)
+    else:
         prediction = model.generator.decode(model.generator.encode(source), motion)
         losses |= painting_losses(prediction, driving, important, perceptual)
     return losses
@@ -54,6 +69,17 @@ def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transfor
     if sample.truth is not None:
         losses["landmarks"] = landmark_loss(found, sample.truth)
     return losses
+
+
+def assignment(
+    network: DenseMotionNetwork, mask: Tensor, source: Tensor, driving: Tensor, kp_source: Motion, kp_driving: Motion
+) -> Tensor:
+    """How far the mask is from the best choice of candidates, for shrunken pictures (B, 3, h, w)."""
+    with torch.no_grad():
+        moved = network.deformed_sources(source, network.sparse_motions(source, kp_source, kp_driving))
+        grid = make_coordinate_grid(*source.shape[2:], like=source)
+        nearness = gaussian_heatmaps(kp_driving.points, grid, variance=0.3)
+    return assignment_loss(mask, moved, driving, nearness)
 
 
 def painting_losses(
