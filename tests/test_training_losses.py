@@ -55,3 +55,15 @@ def test_a_weighted_sum_takes_each_weight_by_its_name() -> None:
     weights = losses.LossWeights(pyramid=2.0, warped=3.0)
     total = losses.weighted_sum({"pyramid": torch.tensor(1.0), "warped": torch.tensor(10.0)}, weights)
     assert total == 32
+
+
+def test_assignment_prefers_the_candidate_that_explains_the_picture() -> None:
+    driving, wrong = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    moved = torch.stack([wrong, driving, wrong], dim=1)  # the first keypoint's candidate is right
+    nearness = torch.zeros(1, 2, 8, 8)
+    right, even = torch.tensor([0.01, 0.98, 0.01]), torch.full((3,), 1 / 3)
+    values = [
+        losses.assignment_loss(mask.view(1, 3, 1, 1).expand(1, 3, 8, 8), moved, driving, nearness)
+        for mask in (right, even, 1 - right)
+    ]
+    assert values[0] < values[1] < values[2]
