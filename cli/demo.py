@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ..animation.pipeline import AnimateOptions
 from ..animation.registry import load_animator
+from ..core.device import pick_device
 from ..core.errors import MediaError
 from ..loading import bundled
 from ..loading.published import BUNDLED
 from ..media.reader import VideoClip, read_picture
-from .run import animate_file, pick_device
+from .run import animate_file
 from .weights import weight_file
 
 

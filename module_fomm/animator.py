@@ -29,11 +29,8 @@ class FOMMAnimator(nn.Module):
 
     def prepare(self, source: Tensor) -> Prepared:
         """The source's keypoints, its encoder features and its shrunken copy for the dense motion."""
-        features = {
-            "encoded": self.generator.encode(source),
-            "small": self.generator.dense_motion_network.down(source),
-        }
-        return Prepared(self.kp_detector(source), features)
+        small = self.generator.dense_motion_network.down(source)
+        return Prepared(self.kp_detector(source), {**self.generator.encode(source), "small": small})
 
     def motion(self, driving: Tensor) -> Motion:
         """Keypoints and jacobians of driving frames (B, 3, H, W)."""
@@ -42,4 +39,4 @@ class FOMMAnimator(nn.Module):
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
         dense = self.generator.dense_motion_network(prepared.features["small"], prepared.motion, motion)
-        return self.generator.decode(prepared.features["encoded"], dense)
+        return self.generator.decode(prepared.features, dense)

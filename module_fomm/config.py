@@ -42,13 +42,18 @@ class DenseMotionConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params` without the dense motion network's."""
+    """`generator_params` without the dense motion network's.
+
+    `skips` is ours and off in every published file: warped features enter the decoder at every scale, and
+    the warped source the picture itself, as in the articulated paper's generator. It keeps narrow models sharp.
+    """
 
     block_expansion: int = 64
     max_features: int = 512
     num_down_blocks: int = 2
     num_bottleneck_blocks: int = 6
     estimate_occlusion_map: bool = True
+    skips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ def from_states(kp_detector: State, generator: State) -> FOMMConfig:
             num_down_blocks=len(_widths(generator, "down_blocks.")),
             num_bottleneck_blocks=sum(key.endswith("conv1.bias") for key in generator if key.startswith("bottleneck.")),
             estimate_occlusion_map=motion + "occlusion.weight" in generator,
+            skips="blend.weight" in generator,
         ),
     )
 

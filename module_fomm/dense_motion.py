@@ -18,10 +18,14 @@ from .config import FOMMConfig
 
 @dataclass(frozen=True, slots=True)
 class DenseMotion:
-    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1]."""
+    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1].
+
+    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
+    """
 
     deformation: Tensor
     occlusion_map: Tensor | None
+    mask: Tensor
 
 
 class DenseMotionNetwork(nn.Module):
@@ -75,4 +79,4 @@ class DenseMotionNetwork(nn.Module):
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = (mask[..., None] * motions).sum(dim=1)
         occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(features))
-        return DenseMotion(deformation, occlusion)
+        return DenseMotion(deformation, occlusion, mask)

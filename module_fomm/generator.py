@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -33,14 +34,21 @@ class OcclusionAwareGenerator(nn.Module):
         falling = widths[::-1]
         self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(falling))
         self.final = nn.Conv2d(generator.block_expansion, config.num_channels, 7, padding=3)
+        self.blend = nn.Conv2d(generator.block_expansion, 1, 7, padding=3) if generator.skips else None
         self.align_corners = config.align_corners
 
-    def encode(self, source: Tensor) -> Tensor:
-        """(B, 3, H, W) -> the features that are warped, (B, C, H/4, W/4) in the published files."""
+    def encode(self, source: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) -> `encoded`, the features that are warped: (B, C, H/4, W/4) in the published files.
+
+        With skips also `source` itself and `skip0`, `skip1`, ..., the features above, finest first.
+        """
         out = self.first(source)
-        for block in self.down_blocks:
+        features: dict[str, Tensor] = {} if self.blend is None else {"source": source}
+        for i, block in enumerate(self.down_blocks):
+            if self.blend is not None:
+                features[f"skip{i}"] = out
             out = block(out)
-        return out
+        return {**features, "encoded": out}
 
     def warp_features(self, encoded: Tensor, motion: DenseMotion) -> Tensor:
         """Features (1 or B, ...) moved along the flow, dimmed where the source shows nothing of it."""
@@ -50,12 +58,28 @@ class OcclusionAwareGenerator(nn.Module):
         height, width = out.shape[2:]
         return out * resize_map(motion.occlusion_map, (height, width))
 
-    def decode(self, encoded: Tensor, motion: DenseMotion) -> Tensor:
-        """Encoded source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
-        out = self.bottleneck(self.warp_features(encoded, motion))
-        for block in self.up_blocks:
+    def decode(self, features: Mapping[str, Tensor], motion: DenseMotion) -> Tensor:
+        """Features of the source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
+        warped = self.warp_features(features["encoded"], motion)
+        out = self.mix(self.bottleneck(warped), warped, motion)
+        for i, block in enumerate(self.up_blocks):
             out = block(out)
-        return torch.sigmoid(self.final(out))
+            if self.blend is not None:
+                skip = features[f"skip{len(self.up_blocks) - 1 - i}"]
+                out = self.mix(out, self.warp_features(skip, motion), motion)
+        picture = torch.sigmoid(self.final(out))
+        if self.blend is None:
+            return picture
+        return torch.lerp(picture, self.deformed(features["source"], motion), torch.sigmoid(self.blend(out)))
+
+    def mix(self, painted: Tensor, warped: Tensor, motion: DenseMotion) -> Tensor:
+        """With skips, m warp(f) + (1 - m) x for the visibility m: `warped` is already dimmed by m."""
+        if self.blend is None:
+            return painted
+        if motion.occlusion_map is None:
+            return painted + warped
+        height, width = painted.shape[2:]
+        return warped + painted * (1 - resize_map(motion.occlusion_map, (height, width)))
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
         """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""

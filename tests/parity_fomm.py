@@ -91,7 +91,7 @@ class FOMMAdapter:
         )  # fmt: skip
         prediction, dense = generator(source, self.model.motion(source), driving)
         return taps.seen | {
-            "warped_occluded": generator.warp_features(generator.encode(source), dense),
+            "warped_occluded": generator.warp_features(generator.encode(source)["encoded"], dense),
             "prediction": prediction,
             "deformed": generator.deformed(source, dense),
         }

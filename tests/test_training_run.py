@@ -1,0 +1,95 @@
+"""Training itself: losses fall, a broken run goes on bit for bit, and the result loads like any checkpoint."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from firstordermm.cli.main import main
+from firstordermm.core.errors import CheckpointError
+from firstordermm.core.types import LoadOptions
+from firstordermm.loading.reader import read_checkpoint
+from firstordermm.module_fomm.checkpoint import load
+from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.training.bundled import BUNDLED
+from firstordermm.training.config import TrainConfig
+from firstordermm.training.drawn.landmarks import COUNT
+from firstordermm.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+TINY = FOMMConfig(
+    num_kp=COUNT,
+    kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2, pad=3),
+    dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1, skips=True),
+    align_corners=True,
+)
+CONFIG = TrainConfig(model=TINY, size=32, looks=4, steps=30, motion_only=0.0, ramp=1, half_precision=False)
+
+
+def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(config, folder, CPU)
+
+
+def test_thirty_steps_lower_the_losses(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    history = [run.train_step() for _ in range(30)]
+    for name in ("pyramid", "warped", "equivariance_value"):
+        values = [losses[name].item() for losses in history]
+        assert sum(values[-8:]) < 0.9 * sum(values[:8]), name
+
+
+@pytest.mark.parametrize("half_precision", [False, True])
+def test_a_resumed_run_is_bit_for_bit_the_unbroken_one(tmp_path: Path, half_precision: bool) -> None:
+    config = replace(CONFIG, steps=6, motion_only=0.3, half_precision=half_precision)
+    whole = trainer(tmp_path / "whole", config)
+    whole.run()
+    first = trainer(tmp_path / "broken", config)
+    for _ in range(3):
+        first.train_step()
+    first.save()
+    torch.rand(5)  # the global generator must not matter
+    second = trainer(tmp_path / "broken", config)
+    assert second.resume() and second.step == 3
+    second.run()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_resuming_with_another_model_is_refused(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.save()
+    with pytest.raises(CheckpointError, match="another model"):
+        trainer(tmp_path, replace(CONFIG, model=replace(TINY, num_kp=5))).resume()
+
+
+def test_the_exported_file_loads_and_gives_nearly_the_same_pictures(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.train_step()
+    run.save()
+    loaded = load(read_checkpoint(tmp_path / "model.safetensors"), LoadOptions())
+    assert loaded.config == TINY and loaded.spec.size == 32
+    source, driving = torch.rand(1, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    run.model.eval()
+    with torch.inference_mode():
+        expected, got = (
+            model.render(model.prepare(source), model.motion(driving)) for model in (run.model, loaded.eval())
+        )
+    torch.testing.assert_close(got, expected, rtol=0, atol=0.02)
+
+
+def test_time_and_steps_both_end_a_run() -> None:
+    config = replace(CONFIG, steps=10, minutes=1.0)
+    assert config.progress(5, 0) == 0.5 and config.progress(5, 45) == 0.75 and config.progress(11, 0) == 1
+    assert config.rate(5, 1.0) == 0 < config.rate(5, 0.5) < config.rate(5, 0.0)
+
+
+def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(tmp_path)]) == 1
+    assert "--minutes" in capsys.readouterr().err
+
+
+def test_the_bundled_model_is_small() -> None:
+    run = trainer(Path(), replace(CONFIG, model=BUNDLED))
+    assert sum(value.numel() for value in run.model.state_dict().values()) * 2 < 6e6

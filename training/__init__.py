@@ -1,0 +1,1 @@
+"""Training of the pack's networks; nothing else in the pack imports this."""

@@ -1,0 +1,47 @@
+"""Files of a training run: its whole state, to go on from, and the finished model, to ship."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
+
+from ..core.errors import CheckpointError
+from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.checkpoint import to_metadata
+from .config import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state; a crash in the middle leaves the old file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(path.suffix + ".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
+    """Read a training state that was made with the same model."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    if state.get("model_config") != asdict(config.model):
+        raise CheckpointError(f"{path.name} was trained with another model; resume with the settings it began with.")
+    return state
+
+
+def export(path: Path, model: FOMMAnimator, size: int) -> None:
+    """Write the model as float16 safetensors, as `module_fomm.checkpoint.load` reads it."""
+    tensors = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(path.suffix + ".part")
+    save_file(tensors, part, metadata=to_metadata(model.config, size))
+    part.replace(path)
+    logger.info("wrote %s: %.2f MB", path, path.stat().st_size / 1e6)

@@ -1,0 +1,82 @@
+"""The command line of training: `train` and, to judge the result, `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from ..core.device import pick_device
+from ..core.errors import InputError
+from ..core.types import LoadOptions
+from ..loading.reader import read_checkpoint
+from ..module_fomm.checkpoint import load
+from .config import TrainConfig
+from .evaluate import judge, table
+from .pose_reader import fitted
+from .trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+DEFAULTS = TrainConfig()
+
+
+def add_train_options(options: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
+    options.add_argument("folder", type=Path, help="where state, model and log go; a run found there is resumed")
+    options.add_argument("--steps", type=int, help="stop after so many steps")
+    options.add_argument("--minutes", type=float, help="stop after so many minutes")
+    options.add_argument("--looks", type=int, default=DEFAULTS.looks, help="identities per step")
+    options.add_argument("--seed", type=int, default=DEFAULTS.seed)
+    options.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
+    options.add_argument("--motion-only", type=float, default=DEFAULTS.motion_only, help="part without generator")
+    options.add_argument("--compile", action="store_true", help="twice as fast on a CPU; needs a C++ compiler")
+    options.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+    options.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, or go on with a run found in the folder."""
+    if args.steps is None and args.minutes is None:
+        raise InputError("There is no end to the training: give --steps, --minutes or both.")
+    limit_threads(args.threads)
+    device = pick_device(args.device)
+    config = TrainConfig(
+        looks=args.looks,
+        seed=args.seed,
+        steps=args.steps,
+        minutes=args.minutes,
+        learning_rate=args.learning_rate,
+        motion_only=args.motion_only,
+        compile=args.compile,
+    )
+    trainer = Trainer(config, args.folder, device)
+    trainer.resume()
+    trainer.run()
+
+
+def add_evaluate_options(options: argparse.ArgumentParser) -> None:
+    """Options of `evaluate`."""
+    options.add_argument("checkpoint", type=Path, help="a FOMM trained on drawn faces")
+    options.add_argument("--clips", type=int, default=200)
+    options.add_argument("--reader", type=Path, default=Path("output/pose_reader.pt"), help="made first if missing")
+    options.add_argument("--output", type=Path, help="also write the table to this file")
+    options.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Judge a model on drawn faces it has never seen, and show the table."""
+    limit_threads(args.threads)
+    animator = load(read_checkpoint(args.checkpoint), LoadOptions()).eval()
+    text = table(judge(animator, fitted(args.reader), args.clips))
+    logger.info("%d unseen clips\n\n%s", args.clips, text)
+    if args.output:
+        args.output.write_text(text + "\n", "utf-8")
+
+
+def limit_threads(threads: int | None) -> None:
+    """Use so many CPU threads, PyTorch's choice if None."""
+    if threads:
+        torch.set_num_threads(threads)

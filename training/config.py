@@ -1,0 +1,47 @@
+"""All that decides a training run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ..module_fomm.config import FOMMConfig
+from .bundled import BUNDLED, SIZE
+from .losses import LossWeights
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A run. It ends after `steps` steps or `minutes` minutes of training, whichever comes first.
+
+    The learning rate rises for `ramp` steps and then follows a cosine down to the end. For the first
+    `motion_only` of the run the generator rests and only the warped source is compared, which is several
+    times cheaper. `looks` identities are drawn per step, each as source and as driving picture. `affine` is
+    the spread of the equivariance transform: the paper's 0.05 never shows a detector a tilted head.
+    """
+
+    model: FOMMConfig = BUNDLED
+    size: int = SIZE
+    looks: int = 6
+    seed: int = 0
+    steps: int | None = None
+    minutes: float | None = None
+    learning_rate: float = 1e-3
+    ramp: int = 50
+    motion_only: float = 0.15
+    clip_norm: float = 10.0
+    affine: float = 0.1
+    half_precision: bool = True
+    compile: bool = False  # twice as fast on a CPU once it runs; needs a C++ compiler
+    losses: LossWeights = field(default_factory=LossWeights)
+
+    def progress(self, step: int, seconds: float) -> float:
+        """How much of the run is over after so many steps and seconds, in [0, 1]."""
+        by_steps = 0.0 if self.steps is None else step / self.steps
+        by_time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+        return min(1.0, max(by_steps, by_time))
+
+    def rate(self, step: int, progress: float) -> float:
+        """The learning rate."""
+        rise = min(1.0, (step + 1) / self.ramp)
+        return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,54 @@
+"""Any look in any pose, as a picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .canvas import Canvas, HeadFrame
+from .features import draw_brows, draw_cheeks, draw_eyes, draw_mouth, draw_muzzle, draw_nose
+from .head import draw_back_hair, draw_ears, draw_fringe, draw_glasses, draw_hat, shade, skull
+from .look import Look
+from .pose import Pose
+from .scene import draw_body, draw_scene
+from .shapes import column
+
+CHUNK = 8  # pictures painted at once on a CPU: about what a core's cache holds
+
+
+@torch.no_grad()
+def draw(look: Look, pose: Pose, size: int = 128) -> Tensor:
+    """Pictures (B, 3, size, size) in [0, 1] of `look` in `pose`, entry by entry."""
+    return paint(look, pose, size)[0]
+
+
+@torch.no_grad()
+def paint(look: Look, pose: Pose, size: int = 128) -> tuple[Tensor, Tensor]:
+    """Pictures (B, 3, size, size) as `draw` gives them, and where their eyes and mouths are: (B, 1, size, size)."""
+    count = len(pose.x)
+    step = CHUNK if pose.x.device.type == "cpu" else count
+    parts = [_paint(look[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _paint(look: Look, pose: Pose, size: int) -> tuple[Tensor, Tensor]:
+    canvas = Canvas(look.style, size)
+    frame = HeadFrame(canvas, look.head, pose)
+    draw_scene(canvas, look)
+    draw_back_hair(canvas, frame, look)
+    draw_body(canvas, frame, look, pose)
+    draw_ears(canvas, frame, look)
+    outline = skull(frame, look, pose)
+    face = canvas.shape(outline, frame.unit, look.head.skin)
+    draw_muzzle(canvas, frame, look, face)
+    draw_cheeks(canvas, frame, look, face)
+    draw_nose(canvas, frame, look)
+    mouth = draw_mouth(canvas, frame, look, pose)
+    eyes = draw_eyes(canvas, frame, look, pose)
+    cap = outline - column(0.3 * look.hair.volume * look.hair.back)
+    draw_fringe(canvas, frame, look, cap)
+    draw_brows(canvas, frame, look, pose)
+    shade(canvas, frame, look, canvas.cover(cap, frame.unit))
+    draw_glasses(canvas, frame, look)
+    draw_hat(canvas, frame, look)
+    return canvas.pixels, torch.maximum(mouth, eyes).unsqueeze(1)

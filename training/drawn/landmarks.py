@@ -1,0 +1,66 @@
+"""Where the parts of a drawn face are, as the keypoints and jacobians an ideal detector would report."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...core.types import Motion
+from .canvas import Spot, spot
+from .features import brow_level, mouth_shape
+from .look import Look
+from .pose import Pose
+
+COUNT = 16  # collar; crown, chin, nose; mouth corners and lips; lids, pupils and brows
+
+
+def landmarks(look: Look, pose: Pose) -> Motion:
+    """Points (B, 16, 2) in [-1, 1] and the local scaling and rotation (B, 16, 2, 2) of the face there."""
+    marks = torch.cat([_outline(look, pose), _mouth(look, pose), _eye(look, pose, -1), _eye(look, pose, 1)], dim=1)
+    cos, sin = pose.scale * pose.tilt.cos(), pose.scale * pose.tilt.sin()
+    turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 1, 2, 2)
+    points = (turn @ marks[:, :, :2, None])[..., 0] + torch.stack([pose.x, pose.y], dim=1)[:, None]
+    collar, upright = _collar(look, pose)
+    frames = torch.cat([upright[:, None], turn * marks[:, :, None, 2:]], dim=1)
+    return Motion(torch.cat([collar[:, None], points], dim=1), frames)
+
+
+def _collar(look: Look, pose: Pose) -> tuple[Tensor, Tensor]:
+    """Place (B, 2) and frame (B, 2, 2) of the collar: the shoulders never tilt, and lag behind the head."""
+    place = torch.stack([0.7 * pose.x, 0.8 * pose.y + pose.scale * (look.head.height + 0.1)], dim=1)
+    return place, torch.eye(2, device=place.device) * pose.scale[:, None, None]
+
+
+def _mark(place: Spot, x: Tensor | float = 0.0, y: Tensor | float = 0.0) -> Tensor:
+    """(B, 4): a point `x`, `y` beside a spot, foreshortened with it, and that foreshortening."""
+    across, along = place.across[:, 0, 0], place.along[:, 0, 0]
+    return torch.stack([place.x[:, 0, 0] + x * across, place.y[:, 0, 0] + y * along, across, along], dim=1)
+
+
+def _outline(look: Look, pose: Pose) -> Tensor:
+    """(B, 3, 4): crown, chin and nose."""
+    head = look.head
+    ends = [-head.height, head.height * (1 + 0.1 * pose.mouth)]
+    flat = [torch.stack([0 * y, y, 0 * y + 1, 0 * y + 1], dim=1) for y in ends]
+    return torch.stack([*flat, _mark(spot(head, pose, 0, look.mouth.nose_level, 1.25))], dim=1)
+
+
+def _mouth(look: Look, pose: Pose) -> Tensor:
+    """(B, 4, 4): left and right corner, upper and lower lip."""
+    place = spot(look.head, pose, 0, look.mouth.level, 1.06)
+    width, drop, smile = mouth_shape(look, pose)
+    corner, middle = 0.5 * drop - 0.6 * smile, 0.5 * drop + 0.4 * smile
+    marks = (-width, corner), (width, corner), (0.0, middle - drop), (0.0, middle + drop)
+    return torch.stack([_mark(place, x, y) for x, y in marks], dim=1)
+
+
+def _eye(look: Look, pose: Pose, side: int) -> Tensor:
+    """(B, 4, 4): upper and lower lid, pupil and brow of the eye on the left (-1) or right (1) of the picture."""
+    eyes, opening = look.eyes, pose.left if side < 0 else pose.right
+    place = spot(look.head, pose, side * eyes.spread, eyes.level)
+    sag, radius = 0.5 * (1 - opening) * eyes.height, eyes.iris_size * torch.minimum(eyes.width, eyes.height)
+    gaze_x = pose.gaze_x * (eyes.width - 0.8 * radius).clamp(min=0) * 0.8
+    gaze_y = pose.gaze_y * (eyes.height - 0.8 * radius).clamp(min=0) * 0.6
+    lids = [_mark(place, y=sag - opening * eyes.height), _mark(place, y=sag + opening * eyes.height)]
+    brow = _mark(spot(look.head, pose, side * eyes.spread, brow_level(look, pose)))
+    return torch.stack([*lids, _mark(place, gaze_x, gaze_y), brow], dim=1)

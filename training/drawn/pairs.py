@@ -1,0 +1,65 @@
+"""Training samples and test clips of drawn faces. Every one is a function of its seed and its number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ...core.types import Motion
+from .draw import paint
+from .landmarks import landmarks
+from .look import Look
+from .pose import Pose
+
+TEST_SEEDS = 2**31  # from here on: never drawn in training
+
+
+@dataclass(frozen=True)
+class Sample:
+    """N pictures, and B pairs of them that show one identity each: the numbers of source and driving picture."""
+
+    pictures: Tensor  # (N, 3, H, W) in [0, 1]
+    details: Tensor  # (N, 1, H, W) in [0, 1]: where eyes and mouths are
+    source: Tensor  # (B,)
+    driving: Tensor  # (B,)
+    truth: Motion | None = None  # where the parts of the N faces are, if known
+
+
+def training_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one training step; no state needs to be kept for resuming."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % TEST_SEEDS)
+
+
+def training_sample(generator: torch.Generator, looks: int, size: int, device: torch.device) -> Sample:
+    """`looks` identities in two poses, each pose once the source and once the driving: N = B = 2 looks."""
+    look = Look.sample(looks, generator).repeat(2).to(device)
+    pose = Pose.sample(2 * looks, generator).to(device)
+    pictures, details = paint(look, pose, size)
+    numbers = torch.arange(2 * looks, device=device)
+    return Sample(pictures, details, numbers, numbers ^ 1, landmarks(look, pose))
+
+
+@dataclass(frozen=True)
+class HeldOutClip:
+    """Motion, and two unseen identities that are drawn in it."""
+
+    look: Look  # one entry
+    other: Look  # one entry
+    pose: Pose  # one entry per frame
+
+    def every(self, gap: int) -> HeldOutClip:
+        """Every gap-th frame alone."""
+        return replace(self, pose=self.pose[::gap])
+
+    def paint(self, look: Look, size: int) -> tuple[Tensor, Tensor]:
+        """One of the identities in every pose: pictures (T, 3, size, size), eyes and mouths (T, 1, size, size)."""
+        return paint(look.repeat(len(self.pose.x)), self.pose, size)
+
+
+def held_out_clip(number: int, frames: int) -> HeldOutClip:
+    """The clip of that number; the same for ever."""
+    generator = torch.Generator().manual_seed(TEST_SEEDS + number)
+    looks = Look.sample(2, generator)
+    return HeldOutClip(looks[:1], looks[1:], Pose.walk(1, frames, generator))

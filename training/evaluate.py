@@ -1,0 +1,97 @@
+"""How good a model is on faces it has never seen, each number beside its baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..animation.frames import TensorClip
+from ..animation.pipeline import AnimateOptions, animate
+from ..animation.retarget import Retargeting
+from ..core.types import Animator
+from .drawn.pairs import HeldOutClip, held_out_clip
+from .pose_reader import NAMES, PoseReader, true_values
+
+GAP = 5  # frames between two that are looked at; 24 frames are about a second
+
+
+@dataclass
+class Tally:
+    """Means of named numbers, each added with how many frames it stands for."""
+
+    sums: dict[str, float] = field(default_factory=dict[str, float])
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Add one value per frame (T,)."""
+        self.sums[name] = self.sums.get(name, 0.0) + float(values.sum())
+        self.counts[name] = self.counts.get(name, 0) + len(values)
+
+    def means(self) -> dict[str, float]:
+        return {name: value / self.counts[name] for name, value in self.sums.items()}
+
+
+def compare(tally: Tally, kind: str, result: Tensor, source: Tensor, truth: Tensor, details: Tensor) -> None:
+    """Add L1 of the result, of the copied source and of the mean true frame: everywhere, and at eyes and mouths."""
+    guesses = {"model": result, "copy": source.expand_as(truth), "mean": truth.mean(0, keepdim=True)}
+    for name, guess in guesses.items():
+        error = (guess - truth).abs()
+        tally.add(f"{kind} {name}", error.mean((1, 2, 3)))
+        at_details = (error * details).sum((1, 2, 3)) / (3 * details.sum((1, 2, 3))).clamp(min=1e-6)
+        tally.add(f"{kind} {name} details", at_details)
+
+
+def compare_poses(
+    tally: Tally, reader: PoseReader, result: Tensor, source: Tensor, truth: Tensor, pose: Tensor
+) -> None:
+    """Add errors of the pose read from the result, from the motionless source and, as the floor, from the truth."""
+    for name, pictures in {"model": result, "copy": source, "floor": truth}.items():
+        error = (reader(pictures) - pose).abs()  # (T, 8)
+        for i, part in enumerate(NAMES):
+            tally.add(f"{part} {name}", error[:, i])
+
+
+def transfer(animator: Animator, source: Tensor, driving: Tensor) -> Tensor:
+    """A source (1, 3, H, W) with the motion of driving frames (T, 3, H, W) since their first: (T, 3, H, W)."""
+    options = AnimateOptions(Retargeting("relative", adapt_scale=False))
+    clip = TensorClip(driving.movedim(1, -1))
+    return torch.cat(list(animate(animator, source.movedim(1, -1), clip, driving.device, options)))
+
+
+@torch.inference_mode()
+def judge_clip(animator: Animator, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
+    """One clip: each identity's first picture, animated by all frames of the first identity."""
+    driving, details = clip.paint(clip.look, size)
+    compare(tally, "same", transfer(animator, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
+    truth, details = clip.paint(clip.other, size)
+    result, poses = transfer(animator, truth[:1], driving), true_values(clip.pose)
+    compare(tally, "cross", result[1:], truth[:1], truth[1:], details[1:])
+    compare_poses(tally, reader, result[1:], truth[:1], truth[1:], poses[1:])
+
+
+def judge(animator: Animator, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
+    """Mean errors over `clips` unseen clips, `frames` frames of each, by name."""
+    tally = Tally()
+    for number in range(clips):
+        clip = held_out_clip(number, frames * GAP).every(GAP)
+        judge_clip(animator, reader, clip, animator.spec.size, tally)
+    return tally.means()
+
+
+def table(means: Mapping[str, float]) -> str:
+    """The means as a Markdown table."""
+    lines = ["| L1 | model | copied source | mean frame | model / copy | model / mean |", "|---|---|---|---|---|---|"]
+    for kind, words in (("same", "same identity"), ("cross", "another identity")):
+        for suffix, place in (("", "whole picture"), (" details", "eyes and mouth")):
+            model, copy, mean = (means[f"{kind} {name}{suffix}"] for name in ("model", "copy", "mean"))
+            ratios = f"{model / copy:.2f} | {model / mean:.2f}"
+            lines.append(f"| {words}, {place} | {model:.4f} | {copy:.4f} | {mean:.4f} | {ratios} |")
+    lines += ["", "| pose read back | result | motionless source | true picture |", "|---|---|---|---|"]
+    for part in NAMES:
+        lines.append(
+            f"| {part} |" + "".join(f" {means[f'{part} {name}']:.3f} |" for name in ("model", "copy", "floor"))
+        )
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""What training minimises (FOMM, section 3.3), with stand-ins that need no downloaded network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.layers.linear_map import inverse_2x2
+from ..core.types import Motion
+from .transform import Transform
+
+Perceptual = Callable[[Tensor, Tensor], Tensor]  # prediction and target (B, 3, H, W) -> a scalar
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weight of every term; `details` is how much more a pixel of an eye or a mouth counts than another."""
+
+    pyramid: float = 10.0
+    gradient: float = 10.0
+    warped: float = 5.0
+    equivariance_value: float = 10.0
+    equivariance_jacobian: float = 10.0
+    landmarks: float = 10.0
+    assignment: float = 0.5
+    perceptual: float = 0.0
+    details: float = 4.0
+
+
+def pixel_weights(details: Tensor, gain: float) -> Tensor:
+    """(B, 1, H, W) map of details in [0, 1] -> weights of mean 1 over the batch."""
+    weights = 1 + gain * details
+    return weights / weights.mean()
+
+
+def weighted_l1(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Mean absolute difference under weights (B, 1, H, W)."""
+    return ((prediction - target).abs() * weights).mean()
+
+
+def pyramid_l1(prediction: Tensor, target: Tensor, weights: Tensor, levels: int = 3) -> Tensor:
+    """Mean of the L1 differences at full, half, quarter ... size."""
+    total = weighted_l1(prediction, target, weights)
+    for _ in range(levels - 1):
+        prediction, target, weights = (F.avg_pool2d(maps, 2) for maps in (prediction, target, weights))
+        total = total + weighted_l1(prediction, target, weights)
+    return total / levels
+
+
+def gradient_l1(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """L1 between the horizontal and vertical differences of neighbouring pixels: punishes blur."""
+    error = prediction - target
+    across = ((error[..., :, 1:] - error[..., :, :-1]).abs() * weights[..., :, 1:]).mean()
+    return across + ((error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
+
+
+def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[str, Tensor]:
+    """Keypoints of the picture seen through T must be those of the picture, moved by T (equations 9 to 11).
+
+    `driving` are the keypoints of d, `moved` those of `transform.picture(d)`.
+    """
+    losses = {"equivariance_value": (driving.points - transform.points(moved.points)).abs().mean()}
+    if driving.frames is not None and moved.frames is not None:
+        product = inverse_2x2(driving.frames) @ transform.jacobian(moved.points) @ moved.frames
+        losses["equivariance_jacobian"] = (torch.eye(2, device=product.device) - product).abs().mean()
+    return losses
+
+
+def assignment_loss(mask: Tensor, moved: Tensor, driving: Tensor, nearness: Tensor) -> Tensor:
+    """Cross-entropy of the dense motion's mask against the candidates that explain the driving picture best.
+
+    `mask` (B, K+1, h, w); `moved` (B, K+1, 3, h, w) the source moved by every candidate, the background's
+    first; `driving` (B, 3, h, w); `nearness` (B, K, h, w) in [0, 1], by which a keypoint at hand is preferred
+    to a far one. Ours: a softmax that once gave up a keypoint has no gradient left to find it useful again.
+    Places where every candidate does equally well count little.
+    """
+    cost = (moved - driving[:, None]).abs().mean(2)  # (B, K+1, h, w)
+    cost = F.avg_pool2d(cost, 3, stride=1, padding=1, count_include_pad=False)
+    cost = cost - 0.02 * torch.cat([torch.full_like(cost[:, :1], 0.5), nearness], dim=1)
+    target = torch.softmax(-cost / 0.015, dim=1)
+    sharpness = (target.square().sum(1) * target.shape[1] - 1) / (target.shape[1] - 1)  # 0 undecided .. 1 sure
+    entropy = -(target * (mask + 1e-6).log()).sum(1)
+    return (entropy * sharpness).mean()
+
+
+def landmark_loss(found: Motion, truth: Motion) -> Tensor:
+    """Keypoints and jacobians against known ones.
+
+    Ours, for drawn faces alone: FOMM finds its keypoints by itself, but takes thousands of steps to leave
+    the middle of the face and many more to notice a blink. Frames count less, as flow error grows from points.
+    """
+    assert found.frames is not None and truth.frames is not None
+    return (found.points - truth.points).abs().mean() + 0.1 * (found.frames - truth.frames).abs().mean()
+
+
+def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
+    """The scalar to minimise; a term's weight is the field of its name."""
+    total = [getattr(weights, name) * value for name, value in losses.items()]
+    return torch.stack(total).sum()

@@ -1,0 +1,44 @@
+"""A contact sheet of a model at work on faces it has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..module_fomm.animator import FOMMAnimator
+from .drawn import Look, Pose, draw
+from .drawn.pairs import TEST_SEEDS
+
+COLUMNS = ("source", "driving", "result", "difference", "other source", "other result", "other truth")
+
+
+@torch.no_grad()
+def transfer(model: FOMMAnimator, source: Tensor, driving: Tensor) -> Tensor:
+    """Every source (B, 3, H, W) in the absolute pose of its driving picture (B, 3, H, W)."""
+    training = model.training
+    model.eval()
+    prediction, _ = model.generator(source, model.kp_detector(source), model.kp_detector(driving))
+    model.train(training)
+    return prediction
+
+
+def sheet(model: FOMMAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS) -> Tensor:
+    """(3, rows * size, 7 * size): one unseen pair a row, columns as in COLUMNS."""
+    generator = torch.Generator().manual_seed(seed)
+    look, other = Look.sample(rows, generator), Look.sample(rows, generator)
+    pose, moved = Pose.sample(rows, generator), Pose.sample(rows, generator)
+    drawn = [draw(*pair, size) for pair in ((look, pose), (look, moved), (other, pose), (other, moved))]
+    device = next(model.parameters()).device
+    source, driving, other_source, other_truth = (pictures.to(device) for pictures in drawn)
+    result, other_result = transfer(model, source, driving), transfer(model, other_source, driving)
+    columns = [source, driving, result, (result - driving).abs(), other_source, other_result, other_truth]
+    return torch.stack(columns, dim=1).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2).cpu()
+
+
+def save_picture(path: Path, picture: Tensor) -> None:
+    """Write (3, H, W) in [0, 1] as PNG."""
+    pixels = picture.clamp(0, 1).mul(255).round().byte().movedim(0, -1)
+    Image.fromarray(pixels.numpy()).save(path)

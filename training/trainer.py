@@ -1,0 +1,109 @@
+"""Trains a FOMM on drawn faces: seeded, resumable, and finished on time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..module_fomm.animator import FOMMAnimator
+from .checkpoint import export, load_state, save_state
+from .config import TrainConfig
+from .drawn.pairs import training_generator, training_sample
+from .losses import weighted_sum
+from .preview import save_picture, sheet
+from .step import run_in_half_precision, training_losses
+from .transform import Transform
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY = 25  # steps
+SAVE_EVERY = 180  # seconds
+
+
+class Trainer:
+    """One run in one folder: `state.pt` to go on from, `model.safetensors` to use,
+    `log.jsonl` and `sheet.png` to look at."""
+
+    def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
+        self.config, self.folder, self.device = config, folder, device
+        self.step, self.seconds = 0, 0.0
+        torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
+        self.model = FOMMAnimator(config.model, config.size).train()
+        self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if config.half_precision:
+            run_in_half_precision(self.model, device)
+        self.losses = torch.compile(training_losses) if config.compile else training_losses
+        self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
+
+    def resume(self) -> bool:
+        """Go on from the folder's state, if it has one; from there every step is the same as without the break."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return False
+        state = load_state(path, self.config)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        logger.info("resumed %s at step %d", path, self.step)
+        return True
+
+    def save(self) -> None:
+        """Write the state and the model."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "model_config": asdict(self.config.model),
+        }
+        save_state(self.folder / "state.pt", state)
+        export(self.folder / "model.safetensors", self.model, self.config.size)
+        save_picture(self.folder / "sheet.png", sheet(self.model, self.config.size))
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw, predict, improve; the losses by name. All randomness comes from the seed and the step's number."""
+        config, progress = self.config, self.config.progress(self.step, self.seconds)
+        generator = training_generator(config.seed, self.step)
+        sample = training_sample(generator, config.looks, config.size, self.device)
+        transform = Transform.sample(2 * config.looks, generator, self.device, config.affine)
+        losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
+        self.optimizer.zero_grad(set_to_none=True)
+        weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.rate(self.step, progress)
+        self.optimizer.step()  # pyright: ignore[reportUnknownMemberType]
+        self.step += 1
+        return {name: value.detach() for name, value in {**losses, "norm": norm}.items()}
+
+    def run(self) -> None:
+        """Train to the end, saving every few minutes."""
+        saved, sums = self.seconds, dict[str, float]()
+        while self.config.progress(self.step, self.seconds) < 1:
+            start = time.monotonic()
+            losses = self.train_step()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / LOG_EVERY
+            self.seconds += time.monotonic() - start
+            if self.step % LOG_EVERY == 0:
+                self.log(sums)
+                sums = {}
+            if self.seconds - saved > SAVE_EVERY:
+                self.save()
+                saved = self.seconds
+        self.save()
+
+    def log(self, means: dict[str, float]) -> None:
+        """Append one line of mean losses to the log."""
+        line = {"step": self.step, "minutes": round(self.seconds / 60, 2)}
+        rounded = {name: round(value, 4) for name, value in means.items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({**line, **rounded}) + "\n")
+        logger.info("step %d, %.1f min: %s", self.step, self.seconds / 60, rounded)
