@@ -76,6 +76,14 @@ class Animator(Protocol):
         ...
 
 
+class AVDAnimator(Animator, Protocol):
+    """An Animator that offers "avd" in `spec.modes`: animation via disentanglement, by a network of its own."""
+
+    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
+        """Driving poses (B) in the source's own shape: (B)."""
+        ...
+
+
 class Clip(Protocol):
     """A driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
 

@@ -22,6 +22,7 @@ class Recorder:
     def __init__(self, animator) -> None:
         self.animator, self.rendered = animator, []
         self.spec, self.prepare, self.motion = animator.spec, animator.prepare, animator.motion
+        self.avd = getattr(animator, "avd", None)
 
     def render(self, prepared, motion: Motion) -> Tensor:
         self.rendered.append(motion)
