@@ -32,14 +32,14 @@ UNREADABLE = (
 class Description(Generic[T]):
     """How an architecture is described: the `name` it goes by in messages, the `kind` of its configuration,
     and how that is read from a parsed YAML and from a file's tensors. `size_of` gives the training size of
-    files without metadata.
+    files without metadata, by their path and the parsed YAML (None where there is none).
     """
 
     name: str
     kind: type[T]
     from_published: Callable[[Any], T]
     from_states: Callable[[Mapping[str, State]], T]
-    size_of: Callable[[Path], int]
+    size_of: Callable[[Path, Any], int]
 
 
 def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, int]:
@@ -54,10 +54,10 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
         if described:
             config, size = from_metadata(description.kind, checkpoint.metadata)
         elif name == beside.name:
-            config = description.from_published(yaml.safe_load(beside.read_text("utf-8")))
-            size = description.size_of(path)
+            published = yaml.safe_load(beside.read_text("utf-8"))
+            config, size = description.from_published(published), description.size_of(path, published)
         else:
-            config, size = description.from_states(checkpoint.components), description.size_of(path)
+            config, size = description.from_states(checkpoint.components), description.size_of(path, None)
         check_limits(config, size)
     except UNREADABLE as error:
         raise CheckpointError(
@@ -119,6 +119,17 @@ def hourglass_sizes(state: State, prefix: str) -> dict[str, int]:
     if not down or not up:
         raise KeyError(prefix + "encoder.down_blocks.0.conv.weight")
     return {"block_expansion": up[-1], "max_features": max(down), "num_blocks": len(down)}
+
+
+def generator_sizes(state: State) -> dict[str, int]:
+    """`block_expansion`, `max_features` and the numbers of blocks of a generator without its motion network."""
+    first, down = state["first.conv.weight"].shape[0], widths(state, "down_blocks.")
+    return {
+        "block_expansion": first,
+        "max_features": max(down, default=first),
+        "num_down_blocks": len(down),
+        "num_bottleneck_blocks": sum(key.endswith("conv1.bias") for key in state if key.startswith("bottleneck.")),
+    }
 
 
 def blur_scale(state: State, prefix: str, absent: float) -> float:

@@ -21,7 +21,7 @@ DESCRIPTION = Description(
     kind=FOMMConfig,
     from_published=from_published,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
-    size_of=lambda _: PUBLISHED_SIZE,
+    size_of=lambda _path, _published: PUBLISHED_SIZE,
 )
 
 

@@ -14,8 +14,9 @@ sys.path[:0] = [str(HERE), str(HERE / "parity")]
 import compare
 from parity_common import Arrays
 from parity_fomm import FOMMAdapter
+from parity_spline import SplineAdapter
 
-ADAPTERS = {"fomm": FOMMAdapter}
+ADAPTERS = {"fomm": FOMMAdapter, "spline": SplineAdapter}
 
 
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:

@@ -33,6 +33,8 @@ def test_case(folder: Path, name: str) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
     inputs = inputs | {key: value for key, value in expected.items() if "/input_" in key}
+    stored = [text.split()[1] for text in case.get("inputs", {}).values() if str(text).startswith("expected.npz ")]
+    inputs |= {key: expected[key] for key in stored}
     got = run_case(manifest, states, case, inputs)
     rows = list(compare.check_case(case, got, expected))
     assert rows

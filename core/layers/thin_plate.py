@@ -1,18 +1,24 @@
-"""Thin-plate splines through pairs of control points (Thin-Plate Spline Motion Model, section 3.2)."""
+"""Thin-plate splines through pairs of control points (Thin-Plate Spline Motion Model, section 3.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 REGULARISER = 0.01  # on the whole diagonal; the published weights were trained with it
 NEVER_ZERO = 1e-9  # keeps the logarithm finite where a position lies on a control point
 
+# unlike `solve`, it does not wait for the device to say whether a matrix was singular; the regularised ones are not
+SOLVE = cast("Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]", torch.linalg.solve_ex)  # pyright: ignore[reportUnknownMemberType]
+
 
 def kernel(squared: Tensor) -> Tensor:
-    """U(r) = r^2 log r^2 of squared distances, the bending of a thin plate around a point (equation 2).
+    """U(r) = r^2 log r^2 of squared distances, the bending of a thin plate around a point.
 
     Not for half precision: there `NEVER_ZERO` is zero, and U(0) not a number.
     """
@@ -21,7 +27,7 @@ def kernel(squared: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ThinPlate:
-    """T(z) = A z + b + sum_i c_i U(|z - p_i|) for K splines of N control points each (equation 3).
+    """T(z) = A z + b + sum_i c_i U(|z - p_i|) for K splines of N control points each.
 
     `points` (B, K, N, 2) are the p_i, `bending` (B, K, N, 2) the c_i, `theta` (B, K, 2, 3) is [A b].
     """
@@ -63,7 +69,7 @@ def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     Solved in double precision where the device has it (clustered points need it), returned in float32.
     """
     exact = torch.float32 if points.device.type == "mps" else torch.float64
-    values = torch.nn.functional.pad(targets.to(exact), (0, 0, 0, 3))  # (B, K, N + 3, 2)
-    solution = torch.linalg.solve_ex(system(points.to(exact)), values).result.float()
-    bending, affine = solution.split([points.shape[-2], 3], dim=-2)
+    values = F.pad(targets.to(exact), (0, 0, 0, 3))  # (B, K, N + 3, 2)
+    solution, _ = SOLVE(system(points.to(exact)), values)
+    bending, affine = solution.float().split([points.shape[-2], 3], dim=-2)
     return ThinPlate(points.float(), bending, affine.mT)
