@@ -9,7 +9,9 @@ from pathlib import Path
 from ..core.types import Animator, LoadOptions
 from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect
+from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
+from ..module_spline import checkpoint as spline
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,14 @@ class Architecture:
     load: Callable[[Checkpoint, LoadOptions], Animator]
 
 
-ARCHITECTURES = {row.identity: row for row in (Architecture("fomm", fomm.load),)}
+ARCHITECTURES = {
+    row.identity: row
+    for row in (
+        Architecture("fomm", fomm.load),
+        Architecture("articulate", articulate.load),
+        Architecture("spline", spline.load),
+    )
+}
 
 
 def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> Animator:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.layers.antialias import blur_sigma
-from ..loading.description import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
+from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
 
 # Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
 # pictures (scale 1, which has no kernel) nothing was published.
@@ -129,10 +129,7 @@ def from_states(kp_detector: State, generator: State) -> FOMMConfig:
             scale_factor=blur_scale(generator, motion, PUBLISHED_SCALE),
         ),
         generator=GeneratorConfig(
-            block_expansion=generator["first.conv.weight"].shape[0],
-            max_features=max(widths(generator, "down_blocks."), default=generator["first.conv.weight"].shape[0]),
-            num_down_blocks=len(widths(generator, "down_blocks.")),
-            num_bottleneck_blocks=sum(key.endswith("conv1.bias") for key in generator if key.startswith("bottleneck.")),
+            **generator_sizes(generator),
             estimate_occlusion_map=motion + "occlusion.weight" in generator,
         ),
     )
