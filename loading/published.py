@@ -78,7 +78,12 @@ _SPLINE_COPIES: Final = "https://huggingface.co/MCMLXXXVII/thinplatesv1/tree/mai
 
 
 def _spline(
-    name: str, *stems: str, page: str = _SPLINE_COPIES, sha256: str | None = None, size: int | None = None
+    name: str,
+    *stems: str,
+    page: str = _SPLINE_COPIES,
+    sha256: str | None = None,
+    size: int | None = None,
+    licence: str | None = "MIT",
 ) -> PublishedWeights:
     return PublishedWeights(
         architecture="spline",
@@ -88,7 +93,7 @@ def _spline(
         size=size,
         url=None,
         page=page,
-        licence="MIT",
+        licence=licence,
         paper=_SPLINE_PAPER,
         earlier="module_spline/models",
     )
@@ -118,8 +123,8 @@ PUBLISHED: Final = (
     _spline("taichi", "taichi"),
     _spline("ted-384", "ted", "ted-384"),
     _spline("mgif", "mgif"),
-    # not the authors', but for 768 pixels; there it is 768/vox.pth.tar
-    _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model"),
+    # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
+    _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None),
 )
 
 
