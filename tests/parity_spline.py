@@ -1,6 +1,7 @@
 """The Thin-Plate Spline packs' cases."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,10 +28,10 @@ class SplineAdapter:
     def __init__(self, manifest: dict, states: dict[str, Arrays], options: dict) -> None:
         published = manifest["config"]
         self.size = published["input_size"]
-        config = from_published(published)
+        config = replace(from_published(published), has_avd="avd_network" in states)
         self.model = SplineAnimator(config, self.size)
         self.states, self.options = states, options
-        for name in PARTS:
+        for name in [part for part in PARTS if part in states]:
             self.fill(self.model.get_submodule(name), name)
 
     def fill(self, module: torch.nn.Module, name: str) -> torch.nn.Module:
