@@ -15,7 +15,7 @@ def by_row(layer: nn.Module, x: Tensor) -> Tensor:
     On the CPU, PyTorch gives a product of another size to another kernel, whose sums round differently.
     """
     if x.device.type == "cpu" and not x.requires_grad:
-        return torch.cat([layer(row) for row in x.split(1)])
+        return torch.cat([layer(row) for row in torch.split(x, 1)])
     return layer(x)
 
 
@@ -26,7 +26,7 @@ class MLP(nn.Sequential):
         layers: list[nn.Module] = []
         for before, after in pairwise(widths[:-1]):
             layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
-        super().__init__(*layers, nn.Linear(*widths[-2:]))
+        super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, widths[0]) -> (B, widths[-1])."""

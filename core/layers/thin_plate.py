@@ -71,5 +71,5 @@ def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     exact = torch.float32 if points.device.type == "mps" else torch.float64
     values = F.pad(targets.to(exact), (0, 0, 0, 3))  # (B, K, N + 3, 2)
     solution, _ = SOLVE(system(points.to(exact)), values)
-    bending, affine = solution.float().split([points.shape[-2], 3], dim=-2)
-    return ThinPlate(points.float(), bending, affine.mT)
+    count, solution = points.shape[-2], solution.float()
+    return ThinPlate(points.float(), solution[..., :count, :], solution[..., count:, :].mT)
