@@ -9,12 +9,13 @@ from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .host import folders
 from .host.taken import taken_ids
+from .node_families.articulate import Articulate_Runner
 from .node_families.fomm import FOMM_Runner
 from .node_families.spline import Spline_Runner
 
 log = logging.getLogger(__name__)
 
-NODES: list[type[io.ComfyNode]] = [FOMM_Runner, Spline_Runner]
+NODES: list[type[io.ComfyNode]] = [FOMM_Runner, Spline_Runner, Articulate_Runner]
 
 
 class FirstOrderExtension(ComfyExtension):

@@ -68,11 +68,12 @@ def model_name(architecture: str, tooltip: str, optional: bool = False) -> io.In
     return io.Combo.Input("model_name", options=options, default=options[0], optional=optional, tooltip=tooltip)
 
 
-def find_best_frame() -> io.Input:
+def find_best_frame(optional: bool = False) -> io.Input:
     """Of the runners that can measure movement from any frame."""
     return io.Boolean.Input(
         "find_best_frame",
         default=False,
+        optional=optional,
         tooltip="Measure movement from the frame whose pose is closest to the picture's, not the first.",
     )
 
