@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.types import Animator, Clip, Motion, Prepared
+from ..core.types import Animator, AVDAnimator, Clip, Prepared
 from .backoff import BackOff
 from .frames import FrameFormat
 from .retarget import Retargeter, Retargeting
@@ -99,13 +101,16 @@ def start_session(
 ) -> Session:
     """Check the inputs, encode the source and read the anchor's pose."""
     check_clip(source, clip, options)
-    size = working_size(animator, options)
+    mode, size = checked_mode(animator, options), working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
     prepared = animator.prepare(format_.convert(first_picture(source), SOURCE))
-    anchor: Motion | None = None
-    if checked_mode(animator, options) == "relative":
-        anchor = animator.motion(format_.convert(clip.frame(options.anchor), DRIVING))
-    return Session(animator, prepared, Retargeter.for_clip(options.retargeting, prepared.motion, anchor), format_)
+    if mode == "avd":
+        avd = partial(cast(AVDAnimator, animator).avd, prepared)
+        retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, avd=avd)
+    else:
+        anchor = animator.motion(format_.convert(clip.frame(options.anchor), DRIVING)) if mode == "relative" else None
+        retargeter = Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
+    return Session(animator, prepared, retargeter, format_)
 
 
 def first_picture(source: Tensor) -> Tensor:
@@ -142,5 +147,6 @@ def checked_mode(animator: Animator, options: AnimateOptions) -> str:
     """The retargeting mode; raises InputError where the model does not offer it."""
     mode, modes = options.retargeting.mode, animator.spec.modes
     if mode not in modes:
-        raise InputError(f"The mode is {mode!r}; {animator.spec.name} offers {', '.join(modes)}.")
+        hint = " It takes weights that carry an avd_network." if mode == "avd" else ""
+        raise InputError(f"The mode is {mode!r}; {animator.spec.name} offers {', '.join(modes)}.{hint}")
     return mode

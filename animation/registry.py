@@ -7,23 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.types import Animator, LoadOptions
+from ..loading.description import to_metadata
 from ..loading.reader import Checkpoint, read_checkpoint
-from ..loading.signatures import expect
+from ..loading.signatures import expect, identify
+from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
+from ..module_spline import checkpoint as spline
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, and
-    `describe` gives the metadata with which a converted file says what tensors cannot show.
-    """
+    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint."""
 
     identity: str
     load: Callable[[Checkpoint, LoadOptions], Animator]
-    describe: Callable[[Checkpoint], dict[str, str]]
 
 
-ARCHITECTURES = {row.identity: row for row in (Architecture("fomm", fomm.load, fomm.describe),)}
+ARCHITECTURES = {
+    row.identity: row
+    for row in (
+        Architecture("fomm", fomm.load),
+        Architecture("articulate", articulate.load),
+        Architecture("spline", spline.load),
+    )
+}
 
 
 def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> Animator:
@@ -31,3 +38,12 @@ def load_animator(path: Path, identity: str, options: LoadOptions | None = None)
     checkpoint = read_checkpoint(path)
     expect(checkpoint, identity)
     return ARCHITECTURES[identity].load(checkpoint, options or LoadOptions())
+
+
+def metadata_of(checkpoint: Checkpoint) -> dict[str, str] | None:
+    """What a converted file has to say of its network, beyond its tensors; None for what is no animator."""
+    identity = identify(checkpoint)
+    if identity not in ARCHITECTURES:
+        return None
+    animator = ARCHITECTURES[identity].load(checkpoint, LoadOptions())
+    return to_metadata(identity, animator.config, animator.spec.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.layers.linear_map import inverse_2x2
@@ -20,7 +21,8 @@ class Retargeting:
     "standard" takes the driving pose as it is. "relative" adds the driving clip's change since its anchor
     frame to the source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` the change of its
     linear maps too, J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the
-    sizes of source and anchor, else 1. The two flags do nothing in "standard".
+    sizes of source and anchor, else 1. "avd" leaves it to a network of the model's to give the source's shape
+    the driving pose. The two flags do nothing but in "relative".
     """
 
     mode: str = "relative"
@@ -41,12 +43,16 @@ def movement_scale(source: Motion, anchor: Motion) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retargeter:
-    """Retargeting for one clip, with what depends on source and anchor alone worked out."""
+    """Retargeting for one clip, with what depends on source and anchor alone worked out.
+
+    Without an anchor the driving pose is taken as it is, or as `avd` gives it.
+    """
 
     settings: Retargeting
     source: Motion
     anchor: Motion | None
     scale: float = 1.0
+    avd: Callable[[Motion], Motion] | None = None
 
     @classmethod
     def for_clip(cls, settings: Retargeting, source: Motion, anchor: Motion | None) -> Retargeter:
@@ -57,6 +63,8 @@ class Retargeter:
 
     def __call__(self, driving: Motion) -> Motion:
         """The poses the source takes for a batch of driving motions."""
+        if self.avd is not None:
+            return self.avd(driving)
         if self.anchor is None:
             return driving
         points = self.source.points + self.scale * (driving.points - self.anchor.points)

@@ -61,6 +61,11 @@ class Animator(Protocol):
     @property
     def spec(self) -> AnimatorSpec: ...
 
+    @property
+    def config(self) -> object:
+        """The dataclass the networks were built from."""
+        ...
+
     def to(self, device: torch.device) -> Self: ...
 
     def prepare(self, source: Tensor) -> Prepared:
@@ -73,6 +78,14 @@ class Animator(Protocol):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """The source in the given poses: (B, 3, H, W) in [0, 1]."""
+        ...
+
+
+class AVDAnimator(Animator, Protocol):
+    """An Animator that offers "avd" in `spec.modes`: animation via disentanglement, by a network of its own."""
+
+    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
+        """Driving poses (B) in the source's own shape: (B)."""
         ...
 
 

@@ -57,6 +57,52 @@ def _fomm(name: str, stem: str, sha256: str | None = None, size: int | None = No
     )
 
 
+_ARTICULATE_PAPER: Final = (
+    "Siarohin, Woodford, Ren, Chai, Tulyakov: Motion Representations for Articulated Animation, CVPR 2021"
+)
+
+
+def _articulate(name: str, sha256: str, size: int) -> PublishedWeights:
+    return PublishedWeights(
+        architecture="articulate",
+        name=name,
+        files=(f"{name}.pth", f"{name}.safetensors"),
+        sha256=sha256,
+        size=size,
+        url=None,  # on a file-sharing page only, reported dead
+        page="https://github.com/snap-research/articulated-animation",
+        licence=None,
+        paper=_ARTICULATE_PAPER,
+        earlier="module_articulate/models",
+    )
+
+
+_SPLINE_PAPER: Final = "Zhao, Zhang: Thin-Plate Spline Motion Model for Image Animation, CVPR 2022"
+_SPLINE_COPIES: Final = "https://huggingface.co/MCMLXXXVII/thinplatesv1/tree/main/orig"
+
+
+def _spline(
+    name: str,
+    *stems: str,
+    page: str = _SPLINE_COPIES,
+    sha256: str | None = None,
+    size: int | None = None,
+    licence: str | None = "MIT",
+) -> PublishedWeights:
+    return PublishedWeights(
+        architecture="spline",
+        name=name,
+        files=(*(f"{stem}.pth.tar" for stem in stems), f"spline-{name}.safetensors"),
+        sha256=sha256,
+        size=size,
+        url=None,
+        page=page,
+        licence=licence,
+        paper=_SPLINE_PAPER,
+        earlier="module_spline/models",
+    )
+
+
 PUBLISHED: Final = (
     _fomm("vox-adv", "vox-adv-cpk", "6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934),
     _fomm("vox", "vox-cpk", "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"),
@@ -78,6 +124,23 @@ PUBLISHED: Final = (
         paper=_FOMM_PAPER,
         earlier=None,
     ),
+    _articulate("vox256", "a8c59e0b38f96195eac6414265dcf8e4b15e0675cea2622489b735edc61b3b66", 291747542),
+    _articulate("taichi256", "6fd5ebb68953d6c7d02ff765986efa1c8a62d349817fe736a6069e07dc8c17af", 273409176),
+    _articulate("ted384", "5c88fb60718a64a8fd87043b0e95781b50e500457d03bf3b4fd26cca6b70c3f7", 273409224),
+    _articulate("ted-youtube384", "75ce78089fc2f0b0a276346bf8f14c2043895845ed869bdbe9b2656d3feec13b", 292943746),
+    _articulate("mgif256", "58b796e31f763ccfbb240f959c9d92c2afe8a6e57da303e07d8fabd1f2921c68", 248256308),
+    _spline(
+        "vox",
+        "vox",
+        page="https://huggingface.co/vessl/thin-plate-spline-motion-model",
+        sha256="52ad8c848e2a1d91b621de96fea83faf57ce3b8c1c06424e317f4df1d3998204",
+        size=350993469,
+    ),
+    _spline("taichi", "taichi"),
+    _spline("ted-384", "ted", "ted-384"),
+    _spline("mgif", "mgif"),
+    # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
+    _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None),
 )
 
 

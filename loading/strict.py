@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import CheckpointError
 from .listing import listed
+from .reader import Checkpoint
+
+Network = TypeVar("Network", bound=nn.Module)
 
 STATISTICS: Final = ("running_mean", "running_var")  # the buffers that training fills
+
+
+def build_strict(build: Callable[[], Network], checkpoint: Checkpoint, parts: Sequence[str]) -> Network:
+    """Build a network and load the parts of it that a checkpoint has as components of the same names.
+
+    It is built without memory first: a wrong description must cost none.
+    """
+    with torch.device("meta"):
+        _load_parts(build(), checkpoint, parts)
+    return _load_parts(build(), checkpoint, parts)
+
+
+def _load_parts(network: Network, checkpoint: Checkpoint, parts: Sequence[str]) -> Network:
+    for name in parts:
+        load_strict(network.get_submodule(name), checkpoint.components[name], f"{name} of {checkpoint.path.name}")
+    return network
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:

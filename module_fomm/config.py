@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
-from torch import Tensor
-
-from ..core.errors import CheckpointError
 from ..core.layers.antialias import blur_sigma
+from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
 
-State = Mapping[str, Tensor]
-T = TypeVar("T")
+# Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
+# pictures (scale 1, which has no kernel) nothing was published.
 PUBLISHED_SCALE = 0.25
 
 
@@ -103,32 +101,18 @@ def from_published(config: Mapping[str, Any]) -> FOMMConfig:
     """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
     params = config.get("model_params", config)
     common = dict(params["common_params"])
-    _refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
+    refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
     generator = dict(params["generator_params"])
-    motion = _fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
-    kp = _fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
+    motion = fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
+    kp = fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
     return FOMMConfig(
         num_kp=common.pop("num_kp"),
         num_channels=common.pop("num_channels", 3),
         estimate_jacobian=common.pop("estimate_jacobian", False),
         kp_detector=kp,
         dense_motion=motion,
-        generator=_fill(GeneratorConfig, generator, "generator_params", estimate_occlusion_map=False),
+        generator=fill(GeneratorConfig, generator, "generator_params", estimate_occlusion_map=False),
     )
-
-
-def _fill(kind: type[T], given: Mapping[str, Any], section: str, **defaults: object) -> T:
-    known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    _refuse_unknown(given, known, section)
-    return kind(**{**defaults, **given})
-
-
-def _refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise CheckpointError(
-            f"{section} holds the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
-        )
 
 
 def from_states(kp_detector: State, generator: State) -> FOMMConfig:
@@ -141,51 +125,17 @@ def from_states(kp_detector: State, generator: State) -> FOMMConfig:
         num_channels=generator["final.weight"].shape[0],
         estimate_jacobian=jacobian is not None,
         kp_detector=KPDetectorConfig(
-            **_hourglass(kp_detector, "predictor."),
-            scale_factor=_scale(kp_detector),
+            **hourglass_sizes(kp_detector, "predictor."),
+            scale_factor=blur_scale(kp_detector, "", PUBLISHED_SCALE),
             single_jacobian_map=jacobian is not None and jacobian.shape[0] == 4 and num_kp > 1,
         ),
         dense_motion=DenseMotionConfig(
-            **_hourglass(generator, motion + "hourglass."), scale_factor=_scale(generator, motion)
+            **hourglass_sizes(generator, motion + "hourglass."),
+            scale_factor=blur_scale(generator, motion, PUBLISHED_SCALE),
         ),
         generator=GeneratorConfig(
-            block_expansion=generator["first.conv.weight"].shape[0],
-            max_features=max(_widths(generator, "down_blocks."), default=generator["first.conv.weight"].shape[0]),
-            num_down_blocks=len(_widths(generator, "down_blocks.")),
-            num_bottleneck_blocks=sum(key.endswith("conv1.bias") for key in generator if key.startswith("bottleneck.")),
+            **generator_sizes(generator),
             estimate_occlusion_map=motion + "occlusion.weight" in generator,
             skips="blend.weight" in generator,
         ),
     )
-
-
-def _widths(state: State, prefix: str) -> list[int]:
-    """Output channels of the numbered blocks under a prefix, in order."""
-    widths: list[int] = []
-    while (weight := state.get(f"{prefix}{len(widths)}.conv.weight")) is not None:
-        widths.append(weight.shape[0])
-    return widths
-
-
-def _hourglass(state: State, prefix: str) -> dict[str, int]:
-    down = _widths(state, prefix + "encoder.down_blocks.")
-    up = _widths(state, prefix + "decoder.up_blocks.")
-    if not down or not up:
-        raise KeyError(prefix + "encoder.down_blocks.0.conv.weight")
-    return {"block_expansion": up[-1], "max_features": max(down), "num_blocks": len(down)}
-
-
-def _scale(state: State, prefix: str = "") -> float:
-    """The scale whose own blur kernel has the stored size (13 taps: a quarter).
-
-    Where none is stored, the published quarter: of a copy that lost its buffers there are some, while for
-    weights that see whole pictures (scale 1, which has no kernel) nothing was published.
-    """
-    weight = state.get(prefix + "down.weight")
-    if weight is None:
-        return PUBLISHED_SCALE
-    taps = weight.shape[-1]
-    for power in range(1, 6):
-        if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:
-            return 0.5**power
-    raise CheckpointError(f"{prefix}down.weight is a {taps}-tap blur; 5, 13 or 29 taps were expected.")

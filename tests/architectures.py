@@ -15,8 +15,13 @@ import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
 from firstordermm.core.types import Animator, Clip
+from firstordermm.module_articulate.animator import ArticulateAnimator
+from firstordermm.module_articulate.config import ArticulateConfig, FlowPredictorConfig, RegionPredictorConfig
+from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_spline import config as spline
+from firstordermm.module_spline.animator import SplineAnimator
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")
@@ -31,6 +36,19 @@ FOMM = FOMMConfig(
 FOMM_LIKE_MGIF = replace(FOMM, kp_detector=replace(FOMM.kp_detector, single_jacobian_map=True))
 FOMM_POINTS_ONLY = replace(
     FOMM, estimate_jacobian=False, generator=replace(FOMM.generator, estimate_occlusion_map=False)
+)
+ARTICULATE = ArticulateConfig(
+    num_regions=5,
+    region_predictor=RegionPredictorConfig(block_expansion=8, max_features=16, num_blocks=2),
+    pixelwise_flow_predictor=FlowPredictorConfig(block_expansion=8, max_features=16, num_blocks=2),
+    generator=ArticulateGeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
+)
+ARTICULATE_LIKE_MGIF = replace(ARTICULATE, region_predictor=replace(ARTICULATE.region_predictor, pad=0), avd=False)
+SPLINE = spline.SplineConfig(
+    num_tps=2,
+    width=8,
+    generator=spline.GeneratorConfig(block_expansion=8, max_features=16),
+    dense_motion=spline.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
 )
 
 
@@ -54,7 +72,17 @@ def _fomm(config: FOMMConfig) -> Tiny:
     return Tiny(lambda: FOMMAnimator(config, SIDE), "generator.first", "kp_detector")
 
 
-TINY = {"fomm": _fomm(FOMM), "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF), "fomm_points_only": _fomm(FOMM_POINTS_ONLY)}
+def _articulate(config: ArticulateConfig) -> Tiny:
+    return Tiny(lambda: ArticulateAnimator(config, SIDE), "generator.first", "region_predictor")
+
+
+TINY = {
+    "fomm": _fomm(FOMM),
+    "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF),
+    "fomm_points_only": _fomm(FOMM_POINTS_ONLY),
+    "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
+}
+TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
 
 every_architecture = pytest.mark.parametrize("name", TINY)
 

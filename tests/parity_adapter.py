@@ -12,10 +12,12 @@ runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
 sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
+from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
 from parity_fomm import FOMMAdapter
+from parity_spline import SplineAdapter
 
-ADAPTERS = {"fomm": FOMMAdapter}
+ADAPTERS = {"articulate": ArticulateAdapter, "fomm": FOMMAdapter, "spline": SplineAdapter}
 
 
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:

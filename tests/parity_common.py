@@ -22,6 +22,7 @@ class Recorder:
     def __init__(self, animator) -> None:
         self.animator, self.rendered = animator, []
         self.spec, self.prepare, self.motion = animator.spec, animator.prepare, animator.motion
+        self.avd = getattr(animator, "avd", None)
 
     def render(self, prepared, motion: Motion) -> Tensor:
         self.rendered.append(motion)
@@ -37,6 +38,11 @@ class Taps:
             # cloned, for the next layer may work in place
             module.register_forward_hook(lambda _m, _i, out, name=name: self.seen.__setitem__(name, out.clone()))
 
+    def entering(self, **modules: torch.nn.Module) -> None:
+        """Note what goes into submodules, too."""
+        for name, module in modules.items():
+            module.register_forward_pre_hook(lambda _m, args, name=name: self.seen.__setitem__(name, args[0].clone()))
+
 
 def drive(animator: Animator, source: np.ndarray, driving: np.ndarray, options: AnimateOptions) -> dict[str, Tensor]:
     """The whole driver: the poses it renders, and the pictures."""
@@ -46,4 +52,6 @@ def drive(animator: Animator, source: np.ndarray, driving: np.ndarray, options: 
     motions = {"kp_value": torch.cat([motion.points for motion in recorder.rendered])}
     if recorder.rendered[0].frames is not None:
         motions["kp_jacobian"] = torch.cat([motion.frames for motion in recorder.rendered])
+    for name in recorder.rendered[0].extra:
+        motions[name] = torch.cat([motion.extra[name] for motion in recorder.rendered])
     return motions | {"prediction": frames}

@@ -250,15 +250,18 @@ class Bent:
         return self.bend(self.animator.motion(driving))
 
 
-def with_points(points: Tensor) -> Callable[[Motion], Motion]:
-    return lambda motion: replace(motion, points=points.expand_as(motion.points))
+def with_points(change: Callable[[Tensor], Tensor]) -> Callable[[Motion], Motion]:
+    return lambda motion: replace(motion, points=change(motion.points))
 
 
 def with_frames(frame: Tensor) -> Callable[[Motion], Motion]:
     return lambda motion: motion if motion.frames is None else replace(motion, frames=frame.expand_as(motion.frames))
 
 
-FLAT_POINTS = {"identical_points": torch.zeros(2), "points_on_a_line": torch.linspace(-1, 1, 5)[:, None].expand(5, 2)}
+FLAT_POINTS = {
+    "identical_points": torch.zeros_like,
+    "points_on_a_line": lambda points: torch.linspace(-1, 1, points.shape[1])[:, None].expand_as(points),
+}
 JACOBIANS = {
     "zero": torch.zeros(2, 2),
     "rank_one": torch.ones(2, 2),
@@ -269,9 +272,11 @@ JACOBIANS = {
 
 
 @every_architecture
-@pytest.mark.parametrize("points", FLAT_POINTS.values(), ids=FLAT_POINTS)
-def test_a_flat_hull_gives_scale_1_and_a_warning(name: str, points: Tensor, caplog: pytest.LogCaptureFixture) -> None:
-    animator = Bent(tiny(name), with_points(points))
+@pytest.mark.parametrize("change", FLAT_POINTS.values(), ids=FLAT_POINTS)
+def test_a_flat_hull_gives_scale_1_and_a_warning(
+    name: str, change: Callable[[Tensor], Tensor], caplog: pytest.LogCaptureFixture
+) -> None:
+    animator = Bent(tiny(name), with_points(change))
     frames = driven(animator, source_picture(), clip(), OWN)
     assert_pictures(frames, 3)
     assert ["lie on one line" in record.getMessage() for record in caplog.records] == [True]
@@ -290,7 +295,7 @@ def test_collapsed_jacobians(name: str, mode: str, jacobian: Tensor) -> None:
 @every_architecture
 @pytest.mark.parametrize("place", [-1e6, 1e6])
 def test_points_far_outside(name: str, place: float) -> None:
-    far = with_points(torch.tensor([place, place]))
+    far = with_points(lambda points: torch.full_like(points, place))
     assert_pictures(driven(Bent(tiny(name), far), source_picture(), clip(), OWN), 3)
 
 

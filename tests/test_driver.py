@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -23,6 +24,7 @@ from architectures import (
 from firstordermm.animation.frames import FrameFormat
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.retarget import Retargeting, movement_scale
+from firstordermm.core.errors import InputError
 from firstordermm.core.types import Motion, Prepared
 from torch import Tensor
 
@@ -128,6 +130,21 @@ def test_batches_and_streaming_change_nothing(name: str, retargeting: Retargetin
     torch.testing.assert_close(streamed, wanted, **SAME)
 
 
+@pytest.mark.parametrize("name", [name for name in TINY if "avd" in tiny(name).spec.modes])
+def test_avd_needs_neither_batches_nor_an_anchor(name: str) -> None:
+    avd = AnimateOptions(Retargeting("avd"), batch=1)
+    wanted = driven(tiny(name), source_picture(), clip_of(5), avd)
+    assert (wanted[1:] - wanted[:-1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3
+    for options in (replace(avd, batch=4), replace(avd, batch=3, anchor=2)):
+        torch.testing.assert_close(driven(tiny(name), source_picture(), clip_of(5), options), wanted, **SAME)
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if "avd" not in tiny(name).spec.modes])
+def test_avd_is_refused_without_its_network(name: str) -> None:
+    with pytest.raises(InputError, match=r"'avd'; .* offers relative, standard.* avd_network"):
+        driven(tiny(name), source_picture(), clip_of(1), AnimateOptions(Retargeting("avd")))
+
+
 @every_architecture
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9])
 def test_clips_of_any_length_give_a_frame_per_frame(name: str, count: int) -> None:
@@ -206,7 +223,7 @@ def test_motion_is_measured_from_the_anchor(name: str, anchor: int, adapt_scale:
     if driving.frames is not None:
         inverse = torch.linalg.inv(reference.frames.double())
         wanted["frames"] = (driving.frames.double() @ inverse @ source.frames.double()).float()
-    assert_close(watched.poses, wanted, atol=1e-4)
+    assert_close(watched.poses, {**wanted, **driving.extra}, atol=1e-4)
 
 
 @every_architecture
@@ -226,9 +243,11 @@ def test_the_anchor_frame_shows_the_sources_own_pose(name: str, anchor: int) -> 
     frames = driven(watched, source_picture(), clip_of(), AnimateOptions(anchor=anchor))
     poses = {key: value[anchor : anchor + 1] for key, value in watched.poses.items()}
     prepared = watched.prepared[0]
-    assert_close(poses, named(prepared.motion), atol=1e-4)
+    extra = {key: poses[key] for key in prepared.motion.extra}  # the driving frame's own
+    pose = replace(prepared.motion, extra=extra)
+    assert_close(poses, named(pose), atol=1e-4)
     with torch.inference_mode():
-        still = watched.animator.render(prepared, prepared.motion)
+        still = watched.animator.render(prepared, pose)
     torch.testing.assert_close(frames[anchor : anchor + 1], still, rtol=0, atol=1e-4)
 
 

@@ -8,12 +8,15 @@ parameters and, in evaluation, the same result.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Norm = Callable[[int], nn.Module]
+
+InstanceNorm = partial(nn.InstanceNorm2d, affine=True)  # each picture's own statistics, so it cannot be tiled
 
 SMALL_INPUT = 20480  # elements; below it PyTorch takes another CPU kernel for a batch of one
 

@@ -43,3 +43,18 @@ def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_ali
     if features.shape[0] != flow.shape[0]:
         features = features.expand(flow.shape[0], -1, -1, -1)
     return F.grid_sample(features, flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners)
+
+
+def warp_each(picture: Tensor, flows: Tensor, align_corners: bool = False) -> Tensor:
+    """A picture (1 or B, C, h, w) along each of N flows (B, N, h, w, 2) of its size: (B, N, C, h, w)."""
+    batch, count = flows.shape[:2]
+    repeated = picture[:, None].expand(batch, count, *picture.shape[1:])
+    moved = warp(repeated.flatten(0, 1), flows.flatten(0, 1), align_corners)
+    return moved.view(batch, count, *picture.shape[1:])
+
+
+def project(matrix: Tensor, grid: Tensor) -> Tensor:
+    """The positions of a grid (h, w, 2) under homogeneous 3x3 matrices (B, 3, 3): (B, h, w, 2)."""
+    x, y = grid.unbind(-1)
+    rows = [a * x + b * y + c for a, b, c in (row[..., None, None].unbind(1) for row in matrix.unbind(1))]
+    return torch.stack([rows[0] / rows[2], rows[1] / rows[2]], dim=-1)

@@ -21,8 +21,7 @@ SAMPLE_RATE = 44100
 
 def write_fomm_checkpoint(path: Path) -> None:
     """Seeded weights as the FOMM authors publish theirs: an old, non-zip pickle of one dictionary."""
-    _, states = load_pack(PARITY / "fomm" / "vox")
-    networks = {name: to_tensors(state) for name, state in states.items()}
+    networks = networks_of(PARITY / "fomm" / "vox")
     stub = torch.nn.Conv2d(3, 8, 4)
     content = {
         **networks,
@@ -32,6 +31,17 @@ def write_fomm_checkpoint(path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def write_spline_checkpoint(path: Path) -> None:
+    """Seeded weights as the Thin-Plate Spline authors publish theirs: a zip, whatever its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({**networks_of(PARITY / "spline" / "vox-256"), "epoch": 99}, path)
+
+
+def networks_of(pack: Path) -> dict[str, OrderedDict[str, Tensor]]:
+    """The state dicts of a parity pack, by component."""
+    return {name: to_tensors(state) for name, state in load_pack(pack)[1].items()}
 
 
 def to_tensors(state: Mapping[str, np.ndarray]) -> OrderedDict[str, Tensor]:

@@ -41,11 +41,11 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ComfyServer]:
-    """ComfyUI with this pack, VideoHelperSuite if there is one, the test media and the vox-adv weights."""
+    """ComfyUI with this pack, VideoHelperSuite if there is one, the test media and weights."""
     comfyui = path_from("COMFYUI_PATH")
     for package in ("requests", "websocket"):
         pytest.importorskip(package)
-    from comfyui.checkpoints import write_fomm_checkpoint
+    from comfyui.checkpoints import write_fomm_checkpoint, write_spline_checkpoint
     from comfyui.server import ComfyServer
 
     packs = {FOLDER: ROOT}
@@ -54,6 +54,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     files = sorted(request.getfixturevalue("media").iterdir())
     base = tmp_path_factory.mktemp("comfyui")
     write_fomm_checkpoint(base / "models" / MODEL_FOLDER / "vox-adv-cpk.pth.tar")
+    write_spline_checkpoint(base / "models" / MODEL_FOLDER / "vox.pth.tar")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:
             server.put_input(file)

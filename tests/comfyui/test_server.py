@@ -60,8 +60,27 @@ def test_fomm_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
     assert info["input_order"] == {kind: list(rows) for kind, rows in info["input"].items()}
 
 
-def test_new_inputs_have_defaults_and_numbers_have_bounds(comfy: ComfyServer) -> None:
-    info = comfy.object_info("FOMM_Runner")["input"]
+def test_spline_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("Spline_Runner")
+    required, optional = info["input"]["required"], info["input"]["optional"]
+    assert [(name, row[0], row[1].get("default")) for name, row in required.items()] == [
+        ("source_image", "IMAGE", None),
+        ("driving_video_input", "IMAGE", None),
+        ("frame_rate", "FLOAT", 30),
+        ("predict_mode", "COMBO", "relative"),
+        ("find_best_frame", "BOOLEAN", False),
+    ]
+    assert required["predict_mode"][1]["options"] == ["relative", "standard", "avd"]
+    assert next(iter(optional)) == "audio"
+    assert (info["display_name"], info["category"]) == ("Spline Runner", "FirstOrderMM")
+
+
+RUNNERS = ["FOMM_Runner", "Spline_Runner"]
+
+
+@pytest.mark.parametrize("node", RUNNERS)
+def test_new_inputs_have_defaults_and_numbers_have_bounds(comfy: ComfyServer, node: str) -> None:
+    info = comfy.object_info(node)["input"]
     added = list(info["optional"].items())[1:]
     assert all("default" in row[1] for _, row in added if row[0] in ("INT", "FLOAT", "BOOLEAN", "COMBO", "STRING"))
     numbers = [row[1] for rows in info.values() for row in rows.values() if row[0] in ("INT", "FLOAT")]
@@ -70,14 +89,15 @@ def test_new_inputs_have_defaults_and_numbers_have_bounds(comfy: ComfyServer) ->
     assert (rate["min"], rate["max"], rate["step"]) == (0.01, 1000, 0.001)
 
 
-def test_fomm_runner_keeps_the_published_outputs(comfy: ComfyServer) -> None:
-    info = comfy.object_info("FOMM_Runner")
+@pytest.mark.parametrize("node", RUNNERS)
+def test_runners_keep_the_published_outputs(comfy: ComfyServer, node: str) -> None:
+    info = comfy.object_info(node)
     assert list(zip(info["output_name"], info["output"], strict=True))[:3] == [
         ("images", "IMAGE"),
         ("audio", "AUDIO"),
         ("frame_rate", "FLOAT"),
     ]
-    assert (info["display_name"], info["category"]) == ("FOMM Runner", "FirstOrderMM")
+    assert (info["display_name"], info["category"]) == (node.replace("_", " "), "FirstOrderMM")
     assert not info["output_node"]
     assert not any(info["output_is_list"])
 
@@ -174,7 +194,7 @@ def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
     assert audio == pytest.approx(seconds, abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json"])
 def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
@@ -182,5 +202,6 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
-def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path) -> None:
-    check_workflow(comfy, media, earlier_workflows / "FOMM.json")
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json"])
+def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
+    check_workflow(comfy, media, earlier_workflows / name)

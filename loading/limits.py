@@ -8,7 +8,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ..core.errors import CheckpointError
-from .config import FOMMConfig
 
 SCALES = tuple(0.5**power for power in range(6))
 WIDEST = 65536  # channels, or pixels
@@ -24,7 +23,7 @@ MOST = {
 LARGEST_SIGMA = 16.0
 
 
-def check_limits(config: FOMMConfig, size: int) -> None:
+def check_limits(config: object, size: int) -> None:
     """Raise CheckpointError at the first setting that is of the wrong kind or beyond all reason."""
     for name, value, default in [("size", size, 256), *_settings(config)]:
         wanted = _wanted(name, value, default)

@@ -1,0 +1,84 @@
+"""From the motions of sparse parts to one dense flow, as FOMM (section 3.2) and Articulated Animation do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .antialias import shrink
+from .grid import resize_flow, resize_map, warp, warp_each
+from .hourglass import Hourglass
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMotion:
+    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1]."""
+
+    deformation: Tensor
+    occlusion_map: Tensor | None
+
+    def at(self, size: tuple[int, int]) -> DenseMotion:
+        """The same for maps of another size."""
+        occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size)
+        return DenseMotion(resize_flow(self.deformation, size), occlusion)
+
+    def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
+        """Features (1 or B, C, h, w) along the flow, dimmed where the source shows nothing of them: m warp(f)."""
+        moved = warp(features, self.deformation, align_corners)
+        return moved if self.occlusion_map is None else moved * self.occlusion_map
+
+    def fill(self, moved: Tensor, painted: Tensor) -> Tensor:
+        """m warp(f) + (1 - m) x: what `move` gave, and what was painted where that is dim; without m, their sum."""
+        return moved + (painted if self.occlusion_map is None else painted * (1 - self.occlusion_map))
+
+
+def local_motions(grid: Tensor, source: Tensor, driving: Tensor, linear: Tensor | None) -> Tensor:
+    """z -> R_k (z - p_d) + p_s at every position of a grid (h, w, 2): (B, K, h, w, 2).
+
+    `source` and `driving` (1 or B, K, 2) are a part's places, `linear` (B, K, 2, 2) its R; None is identity.
+    """
+    moved = grid - driving[:, :, None, None, :]
+    if linear is not None:
+        moved = torch.einsum("bkij,bkhwj->bkhwi", linear, moved)
+    return moved + source[:, :, None, None, :]
+
+
+class DenseMotionHead(nn.Module):
+    """Weighs K parts' motions and the background's against each other, at every pixel of a small picture."""
+
+    def __init__(
+        self,
+        parts: int,
+        block_expansion: int,
+        num_blocks: int,
+        max_features: int,
+        scale_factor: float,
+        *,
+        channels: int = 3,
+        estimate_occlusion: bool = True,
+        sigma: float | None = None,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        candidates = parts + 1
+        self.hourglass = Hourglass(block_expansion, candidates * (channels + 1), num_blocks, max_features)
+        self.mask = nn.Conv2d(self.hourglass.out_features, candidates, 7, padding=3)
+        self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion else None
+        self.down = shrink(channels, scale_factor, sigma)
+        self.align_corners = align_corners
+
+    def deformed_sources(self, small: Tensor, motions: Tensor) -> Tensor:
+        """The small source (1 or B, C, h, w) moved by every candidate: (B, K+1, C, h, w)."""
+        return warp_each(small, motions, self.align_corners)
+
+    def combine(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> DenseMotion:
+        """Small source (1 or B, C, h, w), the candidates' heatmaps (B, K+1, h, w) and motions -> flow."""
+        pictures = self.deformed_sources(small, motions)
+        # candidate by candidate: its heatmap, then its three colours
+        features = self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
+        mask = torch.softmax(self.mask(features).float(), dim=1)
+        deformation = (mask[..., None] * motions).sum(dim=1)
+        occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(features))
+        return DenseMotion(deformation, occlusion)

@@ -1,0 +1,57 @@
+"""The articulated model behind the driver's protocol."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.types import AnimatorSpec, Motion, Prepared
+from .avd import RegionAVDNetwork
+from .config import ArticulateConfig
+from .generator import Generator
+from .region_predictor import RegionPredictor
+
+
+class ArticulateAnimator(nn.Module):
+    """Region predictor, generator and, where the weights have one, AVD network; see `core.types.AVDAnimator`."""
+
+    def __init__(self, config: ArticulateConfig, size: int = 256) -> None:
+        super().__init__()
+        self.config = config
+        self.region_predictor = RegionPredictor(config)
+        self.generator = Generator(config)
+        self.avd_network = RegionAVDNetwork(config.num_regions, config.avd_network) if config.avd else None
+        self.spec = AnimatorSpec(
+            name="Articulated Animation",
+            size=size,
+            multiple=config.multiple,
+            modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
+            has_frames=True,
+        )
+        self.eval()
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The source's regions, their heatmaps, its encoder features and its shrunken copy."""
+        motion, flow = self.region_predictor(source), self.generator.pixelwise_flow_predictor
+        small = flow.down(source)
+        features = self.generator.encode(source)
+        return Prepared(motion, features | {"small": small, "heatmaps": flow.heatmaps(small, motion)})
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Shifts, affines and covariances of driving frames (B, 3, H, W)."""
+        return self.region_predictor(driving)
+
+    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
+        """B driving poses in the source's own shape."""
+        assert self.avd_network is not None  # `spec.modes` would not offer it
+        return self.avd_network.retarget(prepared.motion, motion)
+
+    def render(self, prepared: Prepared, motion: Motion, background: Tensor | None = None) -> Tensor:
+        """The source posed by B motions: (B, 3, H, W) in [0, 1].
+
+        `background` (B, 3, 3) from a `BGMotionPredictor` is for reconstructing the source's own video.
+        """
+        features = prepared.features
+        dense = self.generator.pixelwise_flow_predictor(
+            features["small"], features["heatmaps"], prepared.motion, motion, background
+        )
+        return self.generator.decode(features, dense)

@@ -1,0 +1,67 @@
+"""From a checkpoint to an articulated model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..core.errors import CheckpointError, InputError
+from ..core.types import LoadOptions
+from ..loading import description
+from ..loading.description import Description, State, describe
+from ..loading.reader import Checkpoint
+from ..loading.strict import build_strict
+from .animator import ArticulateAnimator
+from .config import ArticulateConfig, from_published, from_states
+from .variants import VARIANTS, Variant, variant_of
+
+PARTS = ("region_predictor", "generator")
+USUAL_SIZE = 256  # of weights described by a YAML that has no `dataset_params`
+
+
+def load(checkpoint: Checkpoint, options: LoadOptions, variant: str | None = None) -> ArticulateAnimator:
+    """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
+
+    `variant` names the published model that the file is like, for files that nothing else tells; see
+    `variants.variant_of`. The background's network is left out: animation does not use it.
+    """
+    if options.scale_factor is not None:
+        raise InputError("Articulated weights work at the scale they were trained at; leave scale_factor alone.")
+    known = None if "config" in checkpoint.metadata else variant_of(checkpoint, variant)
+    config, size = describe(checkpoint, _description(known))
+    config = replace(config, avd="avd_network" in checkpoint.components)
+    if options.aligned_sampling is not None:
+        config = replace(config, align_corners=options.aligned_sampling)
+    parts = (*PARTS, "avd_network") if config.avd else PARTS
+    return build_strict(lambda: ArticulateAnimator(config, size), checkpoint, parts)
+
+
+def _description(known: Variant | None) -> Description[ArticulateConfig]:
+    def read(states: Mapping[str, State]) -> ArticulateConfig:
+        if known is None:
+            raise CheckpointError(
+                "neither its hash nor its size nor its name tells its padding (3 in vox256, 0 elsewhere); "
+                f"name it after the published file it is like ({', '.join(VARIANTS)}), or choose that"
+            )
+        return from_states(states, known.pad)
+
+    return Description(
+        name="published articulated model",
+        kind=ArticulateConfig,
+        from_published=from_published,
+        from_states=read,
+        size_of=lambda _path, published: _size(known, published),
+    )
+
+
+def _size(known: Variant | None, published: Any) -> int:
+    """The training size: the published file's, else what a YAML says of its data set."""
+    if known is not None:
+        return known.size
+    return published.get("dataset_params", {}).get("frame_shape", [USUAL_SIZE])[0]
+
+
+def to_metadata(config: ArticulateConfig, size: int) -> dict[str, str]:
+    """What a safetensors file of ours says about its network."""
+    return description.to_metadata("articulate", config, size)

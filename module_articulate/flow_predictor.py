@@ -1,0 +1,57 @@
+"""From sparse region motion to a dense flow and an occlusion map (section 3.3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.layers.covariance import covariance_heatmaps, relative_frames
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions
+from ..core.layers.grid import make_coordinate_grid, project
+from ..core.types import Motion
+from .config import ArticulateConfig
+from .region_predictor import COVARIANCE
+
+
+class PixelwiseFlowPredictor(DenseMotionHead):
+    """Weighs K region motions and the background's against each other, at every pixel."""
+
+    def __init__(self, config: ArticulateConfig) -> None:
+        params = config.pixelwise_flow_predictor
+        super().__init__(
+            config.num_regions,
+            params.block_expansion,
+            params.num_blocks,
+            params.max_features,
+            params.scale_factor,
+            align_corners=config.align_corners,
+        )
+
+    def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
+        """Gaussians of the regions' own shapes: (B, K, h, w)."""
+        grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
+        return covariance_heatmaps(motion.points, motion.extra[COVARIANCE], grid)
+
+    def difference(self, source_heatmaps: Tensor, driving_heatmaps: Tensor) -> Tensor:
+        """Driving minus source, an empty background first: (B, K+1, h, w)."""
+        return F.pad(driving_heatmaps - source_heatmaps, (0, 0, 0, 0, 1, 0))
+
+    def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
+        """T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
+        grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
+        assert source.frames is not None and driving.frames is not None  # regions always have some
+        relative, sign = relative_frames(source.frames, driving.frames)
+        moved = local_motions(grid, source.points, driving.points, relative * sign)
+        rest = grid if background is None else project(background, grid)[:, None]
+        return torch.cat([rest.expand(len(moved), 1, *grid.shape), moved], dim=1)
+
+    def forward(
+        self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None
+    ) -> DenseMotion:
+        """The shrunken source (1 or B, 3, h, w), its heatmaps, and motions of 1 or B and of B -> flow.
+
+        `background` (B, 3, 3) moves what belongs to no region; None holds it still.
+        """
+        difference = self.difference(heatmaps, self.heatmaps(small, driving))
+        return self.combine(small, difference, self.sparse_motions(small, source, driving, background))

@@ -1,0 +1,22 @@
+"""The generator: regions' motion, then the source's features along it at every scale (section 3.3)."""
+
+from __future__ import annotations
+
+from ..core.layers.decoder import SkipGenerator
+from .config import ArticulateConfig
+from .flow_predictor import PixelwiseFlowPredictor
+
+
+class Generator(SkipGenerator):
+    """The decoder with skips, and the network that tells it how pixels move."""
+
+    def __init__(self, config: ArticulateConfig) -> None:
+        params = config.generator
+        super().__init__(
+            params.block_expansion,
+            params.max_features,
+            params.num_down_blocks,
+            params.num_bottleneck_blocks,
+            align_corners=config.align_corners,
+        )
+        self.pixelwise_flow_predictor = PixelwiseFlowPredictor(config)

@@ -1,0 +1,1 @@
+"""Thin-Plate Spline Motion Model (Zhao and Zhang, CVPR 2022)."""

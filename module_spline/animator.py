@@ -1,0 +1,56 @@
+"""The Thin-Plate Spline model behind the driver's protocol."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.layers.mlp import AVDNetwork
+from ..core.types import AnimatorSpec, Motion, Prepared
+from .config import SplineConfig
+from .dense_motion import DenseMotionNetwork
+from .inpainting import InpaintingNetwork
+from .keypoint_detector import KPDetector
+
+
+class SplineAnimator(nn.Module):
+    """Keypoint detector, dense motion, inpainting and perhaps AVD; see `core.types.AVDAnimator`."""
+
+    avd_network: AVDNetwork | None
+
+    def __init__(self, config: SplineConfig, size: int = 256) -> None:
+        super().__init__()
+        self.config = config
+        self.kp_detector = KPDetector(config)
+        self.dense_motion_network = DenseMotionNetwork(config)
+        self.inpainting_network = InpaintingNetwork(config)
+        bottles = config.avd.id_bottle_size, config.avd.pose_bottle_size
+        self.avd_network = AVDNetwork(2 * config.num_points, *bottles) if config.has_avd else None
+        self.spec = AnimatorSpec(
+            name="Thin-Plate Spline",
+            size=size,
+            multiple=config.multiple,
+            modes=("relative", "standard", "avd") if config.has_avd else ("relative", "standard"),
+            has_frames=False,
+        )
+        self.eval()
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The source's keypoints, their heatmaps, its small copy and its encoder features at every size."""
+        points = self.kp_detector(source)
+        features = self.inpainting_network.encode(source) | self.dense_motion_network.encode(source, points)
+        return Prepared(Motion(points), features)
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Keypoints of driving frames (B, 3, H, W)."""
+        return Motion(self.kp_detector(driving))
+
+    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
+        """The source's keypoints in the driving poses (B), by the AVD network, which must be there."""
+        assert self.avd_network is not None  # the spec offers the mode only with it
+        rows = self.avd_network(prepared.motion.points.flatten(1), motion.points.flatten(1))
+        return Motion(rows.view_as(motion.points))
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        dense = self.dense_motion_network(prepared.features, prepared.motion.points, motion.points)
+        return self.inpainting_network.decode(prepared.features, dense)

@@ -1,0 +1,124 @@
+"""What distinguishes one Thin-Plate Spline model from another: read off a checkpoint's tensors, or off a YAML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import CheckpointError
+from ..loading.description import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
+
+POINTS_PER_SPLINE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """`generator_params`: the inpainting network's sizes."""
+
+    block_expansion: int = 64
+    max_features: int = 512
+    num_down_blocks: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMotionConfig:
+    """`dense_motion_params`."""
+
+    block_expansion: int = 64
+    max_features: int = 1024
+    num_blocks: int = 5
+    scale_factor: float = 0.25
+    kp_variance: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class AVDConfig:
+    """`avd_network_params`."""
+
+    id_bottle_size: int = 128
+    pose_bottle_size: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SplineConfig:
+    """A whole model. The defaults are those of every published file.
+
+    `width` is that of the keypoint detector's first layer; `has_avd` whether there is an AVD network.
+    """
+
+    num_tps: int = 10
+    num_channels: int = 3
+    width: int = 64
+    generator: GeneratorConfig = GeneratorConfig()
+    dense_motion: DenseMotionConfig = DenseMotionConfig()
+    has_avd: bool = True
+    avd: AVDConfig = AVDConfig()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.masks_from_hourglass <= self.dense_motion.num_blocks:
+            raise ValueError(
+                f"{self.generator.num_down_blocks} down blocks do not go with a scale of "
+                f"{self.dense_motion.scale_factor} and an hourglass of {self.dense_motion.num_blocks} blocks"
+            )
+
+    @property
+    def num_points(self) -> int:
+        """Keypoints of all splines together."""
+        return POINTS_PER_SPLINE * self.num_tps
+
+    @property
+    def doublings(self) -> int:
+        """How often the dense motion's maps are doubled to reach the size of the picture."""
+        return round(-math.log2(self.dense_motion.scale_factor))
+
+    @property
+    def masks_from_hourglass(self) -> int:
+        """How many of the occlusion masks (one per size of the inpainting network) are no finer than the flow."""
+        return self.generator.num_down_blocks + 1 - self.doublings
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture must divide by."""
+        return 2 ** max(self.doublings + self.dense_motion.num_blocks, self.generator.num_down_blocks)
+
+
+def from_published(published: Mapping[str, Any]) -> SplineConfig:
+    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
+    model = published.get("model_params", published)
+    common = model.get("common_params", model)
+    if common is not model:
+        refuse_unknown(common, {"num_tps", "num_channels", "bg", "multi_mask"}, "common_params")
+    if not common.get("multi_mask", True):
+        raise CheckpointError("multi_mask is false; only models with occlusion masks of several sizes are known.")
+    return SplineConfig(
+        num_tps=common["num_tps"],
+        num_channels=common.get("num_channels", 3),
+        generator=fill(GeneratorConfig, model["generator_params"], "generator_params"),
+        dense_motion=fill(DenseMotionConfig, model["dense_motion_params"], "dense_motion_params", scale_factor=1),
+        avd=fill(AVDConfig, model.get("avd_network_params", {}), "avd_network_params"),
+    )
+
+
+def from_states(states: Mapping[str, State]) -> SplineConfig:
+    """Read every size off the tensors of a checkpoint; raises KeyError if it is not a spline model's."""
+    detector, inpainting, motion = (states[n] for n in ("kp_detector", "inpainting_network", "dense_motion_network"))
+    avd = states.get("avd_network")
+    first = inpainting["first.conv.weight"].shape[0]
+    down = widths(inpainting, "down_blocks.")
+    return SplineConfig(
+        num_tps=detector["fg_encoder.fc.weight"].shape[0] // (2 * POINTS_PER_SPLINE),
+        num_channels=inpainting["final.weight"].shape[0],
+        width=detector["fg_encoder.conv1.weight"].shape[0],
+        generator=GeneratorConfig(first, max(down, default=first), len(down)),
+        dense_motion=DenseMotionConfig(
+            **hourglass_sizes(motion, "hourglass."), scale_factor=blur_scale(motion, "", DenseMotionConfig.scale_factor)
+        ),
+        has_avd=avd is not None,
+        avd=AVDConfig() if avd is None else AVDConfig(_last(avd, "id_encoder."), _last(avd, "pose_encoder.")),
+    )
+
+
+def _last(state: State, prefix: str) -> int:
+    return state[f"{prefix}9.weight"].shape[0]

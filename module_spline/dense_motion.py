@@ -1,0 +1,97 @@
+"""From ten splines to one dense flow and visibility at four sizes (Thin-Plate Spline Motion Model, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ..core.layers.antialias import shrink
+from ..core.layers.blocks import InstanceNorm, UpBlock2d
+from ..core.layers.grid import make_coordinate_grid, project, warp_each
+from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.hourglass import Hourglass
+from ..core.layers.thin_plate import fit
+from .config import POINTS_PER_SPLINE, SplineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMotion:
+    """A backward flow (B, h, w, 2), and visibility (B, 1, ., .) in [0, 1] for each of the inpainting network's
+    maps, coarsest first.
+    """
+
+    deformation: Tensor
+    occlusion_maps: list[Tensor]
+
+
+class DenseMotionNetwork(nn.Module):
+    """Weighs the splines and a still background against each other, at every pixel."""
+
+    def __init__(self, config: SplineConfig) -> None:
+        super().__init__()
+        motion, candidates = config.dense_motion, config.num_tps + 1
+        features = config.num_points + 1 + candidates * config.num_channels
+        self.hourglass = Hourglass(
+            motion.block_expansion, features, motion.num_blocks, motion.max_features, InstanceNorm
+        )
+        finest = self.hourglass.out_features
+        self.down = shrink(config.num_channels, motion.scale_factor)
+        self.maps = nn.Conv2d(finest, candidates, 7, padding=3)
+        fine = [finest // 2**i for i in range(config.doublings + 1)]
+        self.up = nn.ModuleList(UpBlock2d(a, b, InstanceNorm) for a, b in pairwise(fine))
+        self.from_pyramid = config.masks_from_hourglass
+        coarse = [2 * min(motion.max_features, motion.block_expansion * 2**i) for i in range(1, self.from_pyramid)]
+        self.occlusion = nn.ModuleList(nn.Conv2d(n, 1, 7, padding=3) for n in [*coarse[::-1], *fine])
+        self.kp_variance = motion.kp_variance
+
+    def encode(self, source: Tensor, points: Tensor) -> dict[str, Tensor]:
+        """What depends on the source (1, 3, H, W) and its keypoints alone: its small copy, and its heatmaps."""
+        small = self.down(source)
+        return {"small": small, "heatmaps": self.heatmaps(small, points)}
+
+    def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
+        """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
+        return gaussian_heatmaps(points, make_coordinate_grid(*small.shape[2:], like=points), self.kp_variance)
+
+    def transformations(
+        self, size: tuple[int, int], source: Tensor, driving: Tensor, background: Tensor | None = None
+    ) -> Tensor:
+        """Where each candidate sends each position: (B, num_tps + 1, h, w, 2), the background first.
+
+        Keypoints are (1 or B, K, 2) and (B, K, 2); `background` (B, 3, 3) is None for one that stands still.
+        """
+        grid = make_coordinate_grid(*size, like=driving)
+        controls, targets = by_spline(driving), by_spline(source).expand(len(driving), -1, -1, -1)
+        still = grid.expand(len(driving), *grid.shape) if background is None else project(background, grid)
+        return torch.cat([still[:, None], fit(controls, targets)(grid)], dim=1)
+
+    def hourglass_input(self, encoded: Mapping[str, Tensor], driving: Tensor, transformations: Tensor) -> Tensor:
+        """Differences of heatmaps, an empty one first, then the colours of each candidate's picture."""
+        small = encoded["small"]
+        difference = self.heatmaps(small, driving) - encoded["heatmaps"]
+        pictures = warp_each(small, transformations.to(small), align_corners=True)  # (B, num_tps + 1, 3, h, w)
+        heatmaps = torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
+        return torch.cat([heatmaps.to(pictures), pictures.flatten(1, 2)], dim=1)
+
+    def forward(
+        self, encoded: Mapping[str, Tensor], source: Tensor, driving: Tensor, background: Tensor | None = None
+    ) -> DenseMotion:
+        """`encode`'s maps of the source (1 or B), its keypoints (1 or B) and the driving ones (B) -> flow."""
+        height, width = encoded["small"].shape[2:]
+        transformations = self.transformations((height, width), source, driving, background)
+        pyramid = self.hourglass.pyramid(self.hourglass_input(encoded, driving, transformations))
+        weights = torch.softmax(self.maps(pyramid[-1]).float(), dim=1)
+        deformation = (weights[..., None] * transformations).sum(dim=1)
+        maps = pyramid[-self.from_pyramid :]
+        for block in self.up:
+            maps.append(block(maps[-1]))
+        return DenseMotion(deformation, [torch.sigmoid(head(m)) for head, m in zip(self.occlusion, maps, strict=True)])
+
+
+def by_spline(points: Tensor) -> Tensor:
+    """Keypoints (B, K, 2), five after five -> (B, num_tps, 5, 2)."""
+    return points.view(len(points), -1, POINTS_PER_SPLINE, 2)

@@ -1,0 +1,83 @@
+"""Motion Representations for Articulated Animation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..animation.pipeline import AnimateOptions
+from ..animation.retarget import Retargeting
+from ..core.types import LoadOptions
+from ..host.run import run
+from ..loading.published import names
+from . import common
+
+MODES = ("avd", "relative", "standard")
+
+
+def _choices() -> list[io.Input]:
+    return [
+        common.model_name(
+            "articulate",
+            "Which published weights: vox256 for faces, taichi256 for bodies, ted384 and ted-youtube384 for speakers, "
+            "mgif256 for drawn animals.",
+            optional=True,
+        ),
+        io.Combo.Input(
+            "mode",
+            options=list(MODES),
+            default="avd",
+            optional=True,
+            tooltip="avd: take the video's pose in the picture's own shape (needs weights that carry that network). "
+            "relative: add the video's movement to the picture's own pose. standard: take the video's pose.",
+        ),
+        common.find_best_frame(optional=True),
+    ]
+
+
+class Articulate_Runner(common.Runner):
+    """Articulated Animation."""
+
+    ARCHITECTURE = "articulate"
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="Articulate_Runner",
+            display_name="Articulate Runner",
+            category=common.CATEGORY,
+            description="Animates a picture with the motion of a video (Articulated Animation): faces, whole bodies, "
+            "drawn animals.",
+            inputs=[*common.pictures(), common.frame_rate(), *common.optional_inputs(*_choices())],
+            outputs=common.outputs(),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        source_image: Tensor,
+        driving_video_input: Tensor,
+        frame_rate: float,
+        audio: Any = None,
+        model_name: str = names("articulate")[0],
+        mode: str = "avd",
+        find_best_frame: bool = False,
+        checkpoint: str = common.BY_NAME,
+        if_missing: str = "error",
+        size: int = 0,
+        antialias: bool = False,
+        best_frame_by: str = "auto",
+        batch_size: int = 8,
+    ) -> io.NodeOutput:
+        images = run(
+            cls.ARCHITECTURE,
+            source_image,
+            driving_video_input,
+            common.weights_choice(model_name, checkpoint, if_missing),
+            LoadOptions(),
+            AnimateOptions(Retargeting(mode), size=size or None, antialias=antialias, batch=batch_size),
+            best_frame_by if find_best_frame else None,
+        )
+        return io.NodeOutput(images, audio, frame_rate)
