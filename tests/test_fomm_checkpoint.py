@@ -300,7 +300,7 @@ def edited(section: str, **changes: object) -> str:
 YAMLS = {
     "unknown_motion_key": (edited("dense_motion_params", bg_init=1), ["unknown setting 'bg_init'"]),
     "unknown_keypoint_key": (edited("kp_detector_params", clip=1), ["unknown setting 'clip'"]),
-    "unknown_generator_key": (edited("generator_params", skips=True), ["unknown setting 'skips'"]),
+    "unknown_generator_key": (edited("generator_params", blobs=3), ["unknown setting 'blobs'"]),
     "unknown_common_key": (edited("common_params", bg=True), ["unknown setting 'bg'"]),
     "of_another_size": (edited("kp_detector_params", block_expansion=4), ["kp_detector", "of another shape"]),
     "enormous": (edited("kp_detector_params", block_expansion=10**6), ["block_expansion", "1000000"]),
