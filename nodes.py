@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 from torch import Tensor
@@ -12,10 +13,13 @@ from torch import Tensor
 from .animation.best_frame import METHODS
 from .animation.pipeline import AnimateOptions
 from .animation.retarget import Retargeting
+from .core.errors import InputError
 from .core.types import LoadOptions
 from .host import folders, weights
 from .host.run import run
+from .host.sample import sample
 from .host.taken import taken_ids
+from .loading import bundled
 from .loading.choice import WeightsChoice
 from .loading.published import MODEL_FOLDER, names
 
@@ -26,7 +30,16 @@ BY_NAME = "by model_name"
 FROM_FILE = "from checkpoint"
 SAMPLING = {FROM_FILE: None, "corners not aligned": False, "corners aligned": True}
 SCALES = {FROM_FILE: None, "0.25": 0.25, "0.125": 0.125, "0.0625": 0.0625}
-IF_MISSING = ("error", "download")
+IF_MISSING = {"error": False, "download": True}
+
+T = TypeVar("T")
+
+
+def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
+    """What a menu entry stands for; the server does not check entries, so an unknown one raises InputError."""
+    if value not in options:
+        raise InputError(f"{name} is {value!r}; choose one of: {', '.join(options)}.")
+    return options[value]
 
 
 def advanced(widget: io.Input) -> io.Input:
@@ -192,7 +205,7 @@ class FOMM_Runner(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
         """Run again when the weight file has changed."""
-        return weights.fingerprint("fomm", _choice(model_name, checkpoint, "error"))
+        return weights.fingerprint("fomm", WeightsChoice(model_name, _file(checkpoint)))
 
     @classmethod
     def execute(
@@ -220,8 +233,8 @@ class FOMM_Runner(io.ComfyNode):
             "fomm",
             source_image,
             driving_video_input,
-            _choice(model_name, checkpoint, if_missing),
-            LoadOptions(aligned_sampling=SAMPLING[sampling], scale_factor=SCALES[scale_factor]),
+            WeightsChoice(model_name, _file(checkpoint), chosen("if_missing", if_missing, IF_MISSING)),
+            LoadOptions(chosen("sampling", sampling, SAMPLING), chosen("scale_factor", scale_factor, SCALES)),
             AnimateOptions(
                 retargeting=Retargeting(mode, relative_jacobian, adapt_movement_scale),
                 size=size or None,
@@ -233,11 +246,42 @@ class FOMM_Runner(io.ComfyNode):
         return io.NodeOutput(images, audio, frame_rate)
 
 
-def _choice(model_name: str, checkpoint: str, if_missing: str) -> WeightsChoice:
-    return WeightsChoice(model_name, "" if checkpoint == BY_NAME else checkpoint, if_missing == "download")
+def _file(checkpoint: str) -> str:
+    return "" if checkpoint == BY_NAME else checkpoint
 
 
-NODES: list[type[io.ComfyNode]] = [FOMM_Runner]
+class FirstOrderMotion_Sample(io.ComfyNode):
+    """Something to try the runners on."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FirstOrderMotion_Sample",
+            display_name="First Order Motion Sample",
+            category=CATEGORY,
+            description="A drawn picture and a drawn driving video with sound, to try the runners without any file.",
+            inputs=[
+                io.Combo.Input(
+                    "picture",
+                    options=list(bundled.sample_pictures()),
+                    default=next(iter(bundled.sample_pictures())),
+                    tooltip="Which of the bundled pictures.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("source_image", display_name="source_image", tooltip="The picture."),
+                io.Image.Output("driving_video", display_name="driving_video", tooltip="The frames of the video."),
+                io.Audio.Output("audio", display_name="audio", tooltip="The sound of the video."),
+                io.Float.Output("frame_rate", display_name="frame_rate", tooltip="Frames per second of the video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, picture: str) -> io.NodeOutput:
+        return io.NodeOutput(*sample(chosen("picture", picture, bundled.sample_pictures())))
+
+
+NODES: list[type[io.ComfyNode]] = [FOMM_Runner, FirstOrderMotion_Sample]
 
 
 class FirstOrderExtension(ComfyExtension):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
 TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")
@@ -29,7 +32,7 @@ class BackOff:
         self._free_memory = free_memory
         self._limit: int | None = None
 
-    def run(self, step: Callable[[Tensor], Tensor], batch: Tensor) -> Iterator[Tensor]:
+    def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
         """The step's results for the batch, in order, in as many parts as memory asks for."""
         start = 0
         while start < len(batch):
@@ -40,7 +43,7 @@ class BackOff:
                 yield result
             del result  # not held while the next part is made
 
-    def _attempt(self, step: Callable[[Tensor], Tensor], part: Tensor) -> Tensor | None:
+    def _attempt(self, step: Callable[[Tensor], T], part: Tensor) -> T | None:
         try:
             return step(part)
         except (RuntimeError, MemoryError) as error:

@@ -13,8 +13,9 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
+from .backoff import BackOff
 from .frames import FrameFormat
-from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, checked_size, first_picture
+from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def find_best_frame(
     model's keypoints do, which works for anything it animates.
     """
     check_clip(source, clip, options)
-    size = checked_size(animator, options)
+    size = working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
     readers: list[tuple[str, PoseReader]] = [("model keypoints", _keypoint_reader(animator))]
     if landmarks is not None:
@@ -62,9 +63,11 @@ def _distances(
     if wanted is None:
         return np.full(len(clip), np.inf)
     poses: list[Points | None] = []
+    back_off = BackOff(hooks.free_memory)
     for chunk in clip.chunks(batch):
         hooks.check_cancelled()
-        poses += read(format_.convert(chunk, DRIVING))
+        for part in back_off.run(lambda frames: read(format_.convert(frames, DRIVING)), chunk):
+            poses += part
     return pose_distances(wanted, poses)
 
 
@@ -87,6 +90,8 @@ def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
     """
     from ..faces.landmarks import FaceLandmarks, missing_parts
 
+    if method not in METHODS:
+        raise InputError(f"The best-frame method is {method!r}; choose one of: {', '.join(METHODS)}.")
     if method == "model keypoints":
         return None
     missing = missing_parts()

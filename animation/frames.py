@@ -12,6 +12,7 @@ from torch import Tensor
 from ..core.errors import InputError
 
 INTEGER_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+PIXELS_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,20 @@ class FrameFormat:
     antialias: bool = False
 
     def convert(self, images: Tensor, name: str) -> Tensor:
-        """(B, H, W, C) as in `to_rgb` -> (B, 3, *size) float32 in [0, 1] on the device.
+        """(B, H, W, C) as in `checked` -> (B, 3, *size) float32 in [0, 1] on the device.
 
         The result is laid out channels last: the faster layout, and always the same one, for kernels of
         different layouts round differently.
         """
-        rgb = to_rgb(images, name, self.device)
-        if rgb.shape[2:] != self.size:
-            rgb = self._resize(rgb)
+        images = checked(images, name)
+        # A large frame is many times the size of what it becomes: a few pictures' worth of pixels at a time.
+        parts = torch.split(images, max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
+        rgb = torch.cat([self._fit(part) for part in parts])
         return rgb.contiguous(memory_format=torch.channels_last)
+
+    def _fit(self, images: Tensor) -> Tensor:
+        rgb = to_rgb(images, self.device)
+        return rgb if rgb.shape[2:] == self.size else self._resize(rgb)
 
     def _resize(self, rgb: Tensor) -> Tensor:
         on_cpu = rgb.device.type == "mps" and self.antialias  # no antialiased kernel there
@@ -44,12 +50,11 @@ class FrameFormat:
         return small.clamp_(0, 1).to(self.device)
 
 
-def to_rgb(images: Tensor, name: str, device: torch.device) -> Tensor:
-    """Check and convert pictures: (B, H, W, C) or (H, W, C) -> (B, 3, H, W) float32 in [0, 1].
+def checked(images: Tensor, name: str) -> Tensor:
+    """Pictures (B, H, W, C) or (H, W, C) as (B, H, W, 1 or 3), alpha dropped, values as they came.
 
-    One channel is grey, two are grey and alpha, three RGB, four RGBA; alpha is dropped. Integers are scaled
-    by their white, floats are clamped. Raises InputError, naming the input, for anything else and for NaN
-    or infinite values.
+    One channel is grey, two are grey and alpha, three RGB, four RGBA. Raises InputError, naming the input,
+    for another shape or kind of number, and for NaN or infinite values.
     """
     if images.ndim == 3:
         images = images[None]
@@ -58,14 +63,21 @@ def to_rgb(images: Tensor, name: str, device: torch.device) -> Tensor:
             f"{name} has shape {tuple(images.shape)}; (frames, height, width, 1 to 4 channels) was wanted. "
             "Connect an IMAGE."
         )
+    if not images.is_floating_point() and images.dtype not in INTEGER_WHITE:
+        raise InputError(f"{name} holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
     images = images[..., :1] if images.shape[-1] < 3 else images[..., :3]
     if images.is_floating_point():
         _check_finite(images, name)
-        rgb = images.to(device, torch.float32).clamp(0, 1)
-    elif images.dtype in INTEGER_WHITE:
-        rgb = images.to(device).float() / INTEGER_WHITE[images.dtype]
-    else:
-        raise InputError(f"{name} holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
+    return images
+
+
+def to_rgb(images: Tensor, device: torch.device) -> Tensor:
+    """Checked pictures (B, H, W, 1 or 3) -> (B, 3, H, W) float32 in [0, 1] on the device.
+
+    Integers are scaled by their white, floats are clamped.
+    """
+    white = INTEGER_WHITE.get(images.dtype)
+    rgb = images.to(device, torch.float32).clamp(0, 1) if white is None else images.to(device).float() / white
     return rgb.movedim(-1, 1).expand(-1, 3, -1, -1)
 
 

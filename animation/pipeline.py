@@ -99,7 +99,7 @@ def start_session(
 ) -> Session:
     """Check the inputs, encode the source and read the anchor's pose."""
     check_clip(source, clip, options)
-    size = checked_size(animator, options)
+    size = working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
     prepared = animator.prepare(format_.convert(first_picture(source), SOURCE))
     anchor: Motion | None = None
@@ -125,9 +125,13 @@ def check_clip(source: Tensor, clip: Clip, options: AnimateOptions) -> None:
         raise InputError(f"The batch size is {options.batch}; 1 or more was wanted.")
 
 
-def checked_size(animator: Animator, options: AnimateOptions) -> int:
-    """The side to work at; raises InputError where the network cannot divide it."""
-    size, multiple = options.size or animator.spec.size, animator.spec.multiple
+def working_size(animator: Animator, options: AnimateOptions) -> int:
+    """The side to work at: the one asked for, else the model's own, rounded up to what the network can divide.
+
+    Raises InputError where a size that was asked for does not divide.
+    """
+    multiple = animator.spec.multiple
+    size = -(-animator.spec.size // multiple) * multiple if options.size is None else options.size
     if size < multiple or size % multiple:
         near = max(multiple, round(size / multiple) * multiple)
         raise InputError(f"The size is {size}; {animator.spec.name} needs a multiple of {multiple}. Try {near}.")

@@ -14,13 +14,16 @@ from ..module_fomm import checkpoint as fomm
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint."""
+    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, and
+    `describe` gives the metadata with which a converted file says what tensors cannot show.
+    """
 
     identity: str
     load: Callable[[Checkpoint, LoadOptions], Animator]
+    describe: Callable[[Checkpoint], dict[str, str]]
 
 
-ARCHITECTURES = {row.identity: row for row in (Architecture("fomm", fomm.load),)}
+ARCHITECTURES = {row.identity: row for row in (Architecture("fomm", fomm.load, fomm.describe),)}
 
 
 def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> Animator:

@@ -7,8 +7,10 @@ import logging
 
 import torch
 
+from ..animation.registry import ARCHITECTURES
 from ..loading.convert import to_safetensors
 from ..loading.reader import read_checkpoint
+from ..loading.signatures import identify
 
 log = logging.getLogger(__name__)
 
@@ -16,5 +18,7 @@ log = logging.getLogger(__name__)
 def convert(args: argparse.Namespace) -> None:
     """Read safely, write `args.output`; any architecture's file will do."""
     checkpoint = read_checkpoint(args.checkpoint)
-    to_safetensors(checkpoint, args.output, dtype=torch.float16 if args.half else None)
+    architecture = ARCHITECTURES.get(identify(checkpoint) or "")
+    metadata = architecture.describe(checkpoint) if architecture else None
+    to_safetensors(checkpoint, args.output, torch.float16 if args.half else None, metadata)
     log.info("Wrote %s.", args.output)

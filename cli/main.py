@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
+    from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
     from .run import run
@@ -57,6 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", type=Path)
     command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
     command.set_defaults(command=convert)
+    command = commands.add_parser("train", help="train the bundled model on drawn faces")
+    add_train_options(command)
+    command.set_defaults(command=train)
+
+    command = commands.add_parser("evaluate", help="judge a model on drawn faces it has never seen")
+    add_evaluate_options(command)
+    command.set_defaults(command=evaluate)
     return parser
 
 

@@ -17,7 +17,7 @@ from ..animation.best_frame import find_best_frame, landmark_finder
 from ..animation.pipeline import AnimateOptions, Hooks, animate
 from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
-from ..core.errors import InputError
+from ..core.device import pick_device
 from ..core.types import Animator, LoadOptions
 from ..media.contact_sheet import SheetSampler
 from ..media.reader import VideoClip, read_picture
@@ -50,18 +50,6 @@ def read_options(args: argparse.Namespace) -> AnimateOptions:
         antialias=args.antialias,
         batch=args.batch,
     )
-
-
-def pick_device(name: str) -> torch.device:
-    """ "auto" is the GPU where there is one; raises InputError for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"The device {name!r} cannot be used here. Try --device cpu.") from error
-    return device
 
 
 def animate_file(

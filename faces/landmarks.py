@@ -16,7 +16,7 @@ WEIGHTS = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
 
 def missing_parts() -> list[str]:
-    """What keeps landmarks from working here: the package, or weight files; empty if nothing does.
+    """What keeps landmarks from working here, in words; empty if nothing does.
 
     The package downloads missing weights by itself; the pack does not let it, since that is the user's
     decision.
@@ -24,7 +24,8 @@ def missing_parts() -> list[str]:
     if find_spec("face_alignment") is None:
         return ["the package face-alignment"]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    return [f"{folder / name}" for name in WEIGHTS if not (folder / name).is_file()]
+    absent = [name for name in WEIGHTS if not (folder / name).is_file()]
+    return [f"the weights {name} of face-alignment in PyTorch's hub/checkpoints folder" for name in absent]
 
 
 class FaceLandmarks:

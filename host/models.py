@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 Key = tuple[Path, int, str, LoadOptions]
 
-KEPT = 4
+KEPT = 2
 _patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
 
 
@@ -34,6 +34,8 @@ def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: i
             model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
         log.info("loaded %s as %s", path.name, identity)
+    for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
+        del _patchers[stale]  # what the file held before it changed
     _patchers[key] = patcher
     while len(_patchers) > KEPT:
         _patchers.popitem(last=False)

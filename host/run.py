@@ -10,13 +10,14 @@ from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
 from ..animation.frames import TensorClip
-from ..animation.pipeline import AnimateOptions, Hooks, animate, check_clip
+from ..animation.pipeline import AnimateOptions, Hooks, animate, check_clip, working_size
 from ..core.types import Animator, LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
 
 # Activations of the widest layers, per pixel of one frame; an estimate that ComfyUI makes room for.
 BYTES_PER_PIXEL = 4 * 64 * 12
+USUAL_SIZE = 256
 
 
 def run(
@@ -43,8 +44,8 @@ def run(
     return _collect(animator, source, clip, device, options, hooks)
 
 
-def _batch_bytes(options: AnimateOptions, spec_size: int = 256) -> int:
-    side = options.size or spec_size
+def _batch_bytes(options: AnimateOptions) -> int:
+    side = options.size or USUAL_SIZE
     return options.batch * side * side * BYTES_PER_PIXEL
 
 
@@ -56,7 +57,7 @@ def _collect(
     options: AnimateOptions,
     hooks: Hooks,
 ) -> Tensor:
-    side = options.size or animator.spec.size
+    side = working_size(animator, options)
     images = torch.empty((len(clip), side, side, 3), device=management.intermediate_device())
     bar, done = progress.Progress(len(clip)), 0
     for frames in animate(animator, source, clip, device, options, hooks):

@@ -7,6 +7,7 @@ from pathlib import Path
 import comfy.model_management as management
 from comfy.utils import ProgressBar
 
+from ..core.errors import InputError
 from ..loading.choice import WeightsChoice, find_weights, look_up
 from .folders import search_folders
 
@@ -30,6 +31,9 @@ def find(architecture: str, choice: WeightsChoice) -> Path:
 
 
 def fingerprint(architecture: str, choice: WeightsChoice) -> str:
-    """Changes when the file does; "" while there is none."""
-    path = look_up(architecture, choice, search_folders(architecture))
+    """Changes when the file does; "" while there is none, or none can be found by that name."""
+    try:
+        path = look_up(architecture, choice, search_folders(architecture))
+    except InputError:  # said by `find`, where the user sees it
+        return ""
     return "" if path is None else f"{path}:{path.stat().st_mtime_ns}"

@@ -11,6 +11,10 @@ MODEL_FOLDER: Final = "first_order_motion"
 """The folder under ComfyUI's `models` in which all weights of this pack belong."""
 
 
+BUNDLED: Final = "drawn-faces"
+"""The small model that ships with the pack, in its `checkpoints` folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedWeights:
     """One published weight file; None stands for facts nobody published.
@@ -62,6 +66,18 @@ PUBLISHED: Final = (
     _fomm("nemo", "nemo-cpk"),
     _fomm("mgif", "mgif-cpk"),
     _fomm("bair", "bair-cpk"),
+    PublishedWeights(
+        architecture="fomm",
+        name=BUNDLED,
+        files=(f"{BUNDLED}.safetensors",),
+        sha256=None,
+        size=None,
+        url=None,
+        page="this pack's own checkpoints folder",
+        licence="MIT",
+        paper=_FOMM_PAPER,
+        earlier=None,
+    ),
 )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..core.errors import InputError, MediaError

@@ -13,6 +13,7 @@ from ..core.layers.antialias import blur_sigma
 
 State = Mapping[str, Tensor]
 T = TypeVar("T")
+PUBLISHED_SCALE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def from_published(config: Mapping[str, Any]) -> FOMMConfig:
     """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
     params = config.get("model_params", config)
     common = dict(params["common_params"])
+    _refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
     generator = dict(params["generator_params"])
     motion = _fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
     kp = _fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
@@ -117,13 +119,16 @@ def from_published(config: Mapping[str, Any]) -> FOMMConfig:
 
 def _fill(kind: type[T], given: Mapping[str, Any], section: str, **defaults: object) -> T:
     known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    _refuse_unknown(given, known, section)
+    return kind(**{**defaults, **given})
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
         raise CheckpointError(
-            f"{section} holds the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}. "
-            "Use the YAML file that was published beside the checkpoint."
+            f"{section} holds the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
         )
-    return kind(**{**defaults, **given})
 
 
 def from_states(kp_detector: State, generator: State) -> FOMMConfig:
@@ -171,10 +176,14 @@ def _hourglass(state: State, prefix: str) -> dict[str, int]:
 
 
 def _scale(state: State, prefix: str = "") -> float:
-    """The scale whose own blur kernel has the stored size (13 taps: a quarter); 1 where none is stored."""
+    """The scale whose own blur kernel has the stored size (13 taps: a quarter).
+
+    Where none is stored, the published quarter: of a copy that lost its buffers there are some, while for
+    weights that see whole pictures (scale 1, which has no kernel) nothing was published.
+    """
     weight = state.get(prefix + "down.weight")
     if weight is None:
-        return 1.0
+        return PUBLISHED_SCALE
     taps = weight.shape[-1]
     for power in range(1, 6):
         if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_fomm.checkpoint import load
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
 from firstordermm.training.bundled import BUNDLED
-from firstordermm.training.command import train
 from firstordermm.training.config import TrainConfig
 from firstordermm.training.drawn.landmarks import COUNT
 from firstordermm.training.trainer import Trainer
@@ -85,9 +85,9 @@ def test_time_and_steps_both_end_a_run() -> None:
     assert config.rate(5, 1.0) == 0 < config.rate(5, 0.5) < config.rate(5, 0.0)
 
 
-def test_the_command_needs_an_end(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit):
-        train([str(tmp_path)])
+def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(tmp_path)]) == 1
+    assert "--minutes" in capsys.readouterr().err
 
 
 def test_the_bundled_model_is_small() -> None:

@@ -24,7 +24,7 @@ NODES = """() => app.graph.nodes.map(n => ({
     widgets: (n.widgets ?? []).map(w => w.value),
 }))"""
 DIALOG = ".p-dialog:visible"
-OURS = sorted([*ROOT.glob("workflows/*.json"), *ROOT.glob("example_workflows/*.json")])
+OURS = sorted(ROOT.glob("workflows/*.json"))
 EARLIER = sorted(Path(os.environ.get("FUOUM_PATH", "nowhere")).glob("workflows/*.json"))
 
 
@@ -114,9 +114,9 @@ def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Pa
 
 def test_the_template_browser_lists_our_examples(comfy: ComfyServer) -> None:
     listed = comfy.get("/api/workflow_templates").json().get(FOLDER, [])
-    examples = sorted(path.stem for path in ROOT.glob("example_workflows/*.json"))
+    examples = sorted(path.stem for path in ROOT.glob("workflows/*.json"))
     assert examples
-    assert sorted(listed) == examples, "ComfyUI lists the folders workflows and example_workflows alike"
+    assert sorted(listed) == examples
     for name in examples:
         for suffix, kind in ((".json", "application/json"), (".jpg", "image/jpeg")):
             answer = comfy.get(f"/api/workflow_templates/{FOLDER}/{name}{suffix}")
