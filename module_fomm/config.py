@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..core.layers.antialias import blur_sigma
@@ -98,12 +98,16 @@ class FOMMConfig:
 
 
 def from_published(config: Mapping[str, Any]) -> FOMMConfig:
-    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
+    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error.
+
+    `skips`, which is ours alone, is unknown too.
+    """
     params = config.get("model_params", config)
     common = dict(params["common_params"])
     refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
     generator = dict(params["generator_params"])
     motion = fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
+    refuse_unknown(generator, {field.name for field in fields(GeneratorConfig)} - {"skips"}, "generator_params")
     kp = fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
     return FOMMConfig(
         num_kp=common.pop("num_kp"),

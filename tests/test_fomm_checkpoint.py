@@ -261,6 +261,7 @@ def test_a_scale_that_is_none_is_refused(tmp_path: Path, scale: float) -> None:
 def published_yaml(config: FOMMConfig, **other: object) -> dict[str, Any]:
     """The file as authors write it, with the sections that are none of our business."""
     kp, motion, generator = (asdict(part) for part in (config.kp_detector, config.dense_motion, config.generator))
+    del generator["skips"]  # ours; no published YAML has it
     common = {"num_kp": config.num_kp, "num_channels": 3, "estimate_jacobian": config.estimate_jacobian}
     return {
         "dataset_params": {"root_dir": "data/vox-png", "frame_shape": [256, 256, 3]},
@@ -300,6 +301,7 @@ def edited(section: str, **changes: object) -> str:
 YAMLS = {
     "unknown_motion_key": (edited("dense_motion_params", bg_init=1), ["unknown setting 'bg_init'"]),
     "unknown_keypoint_key": (edited("kp_detector_params", clip=1), ["unknown setting 'clip'"]),
+    "setting_of_ours": (edited("generator_params", skips=True), ["unknown setting 'skips'"]),
     "unknown_generator_key": (edited("generator_params", blobs=3), ["unknown setting 'blobs'"]),
     "unknown_common_key": (edited("common_params", bg=True), ["unknown setting 'bg'"]),
     "of_another_size": (edited("kp_detector_params", block_expansion=4), ["kp_detector", "of another shape"]),
