@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..core.layers.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
+from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
 from ..core.types import Motion
 from .config import FOMMConfig
-from .dense_motion import DenseMotion, DenseMotionNetwork
+from .dense_motion import DenseMotionNetwork
 
 
 class OcclusionAwareGenerator(nn.Module):
