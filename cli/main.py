@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..animation.best_frame import METHODS
+from ..animation.registry import ARCHITECTURES
 from ..core.errors import FirstOrderError
 from ..loading.published import names
 
@@ -70,7 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("weights")
-    group.add_argument("--model", choices=names("fomm"), default="vox-adv", help="published weights (default: vox-adv)")
+    known = "; ".join(f"{architecture}: {', '.join(names(architecture))}" for architecture in ARCHITECTURES)
+    group.add_argument("--architecture", choices=[*ARCHITECTURES], default="fomm", help="which model (default: fomm)")
+    group.add_argument("--model", help=f"published weights, the default first. {known}")
     group.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
     group.add_argument("--download", action="store_true", help="fetch the weights if they are not there")
     group.add_argument("--scale-factor", type=float, help="0.125 for weights trained at 512 pixels")
@@ -81,7 +84,9 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 
 def _add_motion_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("motion")
-    group.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
+    modes = group.add_mutually_exclusive_group()
+    modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
+    modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
     group.add_argument("--keep-jacobian", action="store_true", help="do not carry local rotation over as a change")
     group.add_argument("--keep-scale", action="store_true", help="do not scale movement by the size of the heads")
     group.add_argument(

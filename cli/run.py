@@ -19,6 +19,7 @@ from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
 from ..core.device import pick_device
 from ..core.types import Animator, LoadOptions
+from ..loading.published import names
 from ..media.contact_sheet import SheetSampler
 from ..media.reader import VideoClip, read_picture
 from ..media.writer import VideoWriter
@@ -31,10 +32,11 @@ def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
     source, clip = read_picture(args.source), VideoClip(args.driving)
-    path = args.checkpoint or weight_file("fomm", args.model, args.download)
-    model = load_animator(path, "fomm", LoadOptions(args.aligned_sampling, args.scale_factor)).to(device)
+    identity: str = args.architecture
+    path = args.checkpoint or weight_file(identity, args.model or names(identity)[0], args.download)
+    model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor)).to(device)
     options = read_options(args)
-    if args.best_frame is not None and not args.absolute:
+    if args.best_frame is not None and options.retargeting.mode == "relative":
         finder = landmark_finder(args.best_frame, device)
         options = replace(options, anchor=find_best_frame(model, source, clip, device, options, Hooks(), finder))
     animate_file(model, source, clip, device, options, args.output, args.sheet)
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:
     """The driver's options from the command line's."""
-    mode = "standard" if args.absolute else "relative"
+    mode = "standard" if args.absolute else "avd" if args.avd else "relative"
     return AnimateOptions(
         retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale),
         anchor=args.anchor,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..core.layers.decoder import SkipGenerator
+from ..core.layers.decoder import WarpingGenerator
 from .config import ArticulateConfig
 from .flow_predictor import PixelwiseFlowPredictor
 
 
-class Generator(SkipGenerator):
+class Generator(WarpingGenerator):
     """The decoder with skips, and the network that tells it how pixels move."""
 
     def __init__(self, config: ArticulateConfig) -> None:
@@ -17,6 +17,7 @@ class Generator(SkipGenerator):
             params.max_features,
             params.num_down_blocks,
             params.num_bottleneck_blocks,
+            skips=True,
             align_corners=config.align_corners,
         )
         self.pixelwise_flow_predictor = PixelwiseFlowPredictor(config)

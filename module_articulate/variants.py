@@ -45,8 +45,12 @@ def variant_of(checkpoint: Checkpoint, choice: str | None = None) -> Variant | N
     """
     if choice is not None and choice not in VARIANTS:
         raise InputError(f"The variant is {choice!r}; choose one of: {', '.join(VARIANTS)}.")
-    regions = checkpoint.components["region_predictor"]["regions.weight"].shape[0]
-    rows = [row for row in published_for("articulate") if VARIANTS[row.name].num_regions == regions]
+    head = checkpoint.components["region_predictor"].get("regions.weight")
+    rows = [
+        row
+        for row in published_for("articulate")
+        if head is None or head.shape[:1] == (VARIANTS[row.name].num_regions,)
+    ]
     found = _by_content(checkpoint.path, rows) or _by_name(checkpoint.path, rows)
     if found is None and choice is not None:
         found = choice, "chosen"

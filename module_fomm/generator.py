@@ -1,92 +1,35 @@
-"""The generator: warp the source's features, hide what is occluded, fill it in (FOMM, section 3.2)."""
+"""The generator: keypoints' motion, then the source's features along it (FOMM, section 3.2)."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
-from itertools import pairwise
+from torch import Tensor
 
-import torch
-from torch import Tensor, nn
-
-from ..core.layers.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
-from ..core.layers.grid import resize_map, warp
+from ..core.layers.decoder import WarpingGenerator
+from ..core.layers.dense_motion import DenseMotion
 from ..core.types import Motion
 from .config import FOMMConfig
-from .dense_motion import DenseMotion, DenseMotionNetwork
+from .dense_motion import DenseMotionNetwork
 
 
-class OcclusionAwareGenerator(nn.Module):
-    """Source picture and two motions -> picture. `encode` depends on the source alone, `decode` on each frame."""
+class OcclusionAwareGenerator(WarpingGenerator):
+    """The warping generator, and the network that tells it how pixels move."""
 
     def __init__(self, config: FOMMConfig) -> None:
-        super().__init__()
-        generator = config.generator
-        widths = [
-            min(generator.max_features, generator.block_expansion * 2**i) for i in range(generator.num_down_blocks + 1)
-        ]
-        self.dense_motion_network = DenseMotionNetwork(config)
-        self.first = SameBlock2d(config.num_channels, generator.block_expansion, kernel_size=7)
-        self.down_blocks = nn.ModuleList(DownBlock2d(a, b) for a, b in pairwise(widths))
-        self.bottleneck = nn.Sequential(
-            OrderedDict((f"r{i}", ResBlock2d(widths[-1])) for i in range(generator.num_bottleneck_blocks))
+        params = config.generator
+        super().__init__(
+            params.block_expansion,
+            params.max_features,
+            params.num_down_blocks,
+            params.num_bottleneck_blocks,
+            skips=params.skips,
+            learnt_blend=params.skips,
+            channels=config.num_channels,
+            align_corners=config.align_corners,
         )
-        falling = widths[::-1]
-        self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(falling))
-        self.final = nn.Conv2d(generator.block_expansion, config.num_channels, 7, padding=3)
-        self.blend = nn.Conv2d(generator.block_expansion, 1, 7, padding=3) if generator.skips else None
-        self.align_corners = config.align_corners
-
-    def encode(self, source: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) -> `encoded`, the features that are warped: (B, C, H/4, W/4) in the published files.
-
-        With skips also `source` itself and `skip0`, `skip1`, ..., the features above, finest first.
-        """
-        out = self.first(source)
-        features: dict[str, Tensor] = {} if self.blend is None else {"source": source}
-        for i, block in enumerate(self.down_blocks):
-            if self.blend is not None:
-                features[f"skip{i}"] = out
-            out = block(out)
-        return {**features, "encoded": out}
-
-    def warp_features(self, encoded: Tensor, motion: DenseMotion) -> Tensor:
-        """Features (1 or B, ...) moved along the flow, dimmed where the source shows nothing of it."""
-        out = warp(encoded, motion.deformation, self.align_corners)
-        if motion.occlusion_map is None:
-            return out
-        height, width = out.shape[2:]
-        return out * resize_map(motion.occlusion_map, (height, width))
-
-    def decode(self, features: Mapping[str, Tensor], motion: DenseMotion) -> Tensor:
-        """Features of the source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
-        warped = self.warp_features(features["encoded"], motion)
-        out = self.mix(self.bottleneck(warped), warped, motion)
-        for i, block in enumerate(self.up_blocks):
-            out = block(out)
-            if self.blend is not None:
-                skip = features[f"skip{len(self.up_blocks) - 1 - i}"]
-                out = self.mix(out, self.warp_features(skip, motion), motion)
-        picture = torch.sigmoid(self.final(out))
-        if self.blend is None:
-            return picture
-        return torch.lerp(picture, self.deformed(features["source"], motion), torch.sigmoid(self.blend(out)))
-
-    def mix(self, painted: Tensor, warped: Tensor, motion: DenseMotion) -> Tensor:
-        """With skips, m warp(f) + (1 - m) x for the visibility m: `warped` is already dimmed by m."""
-        if self.blend is None:
-            return painted
-        if motion.occlusion_map is None:
-            return painted + warped
-        height, width = painted.shape[2:]
-        return warped + painted * (1 - resize_map(motion.occlusion_map, (height, width)))
+        self.dense_motion_network = DenseMotionNetwork(config)
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
         """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
         small = self.dense_motion_network.down(source)
         motion = self.dense_motion_network(small, kp_source, kp_driving)
         return self.decode(self.encode(source), motion), motion
-
-    def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
-        """The source picture (1 or B, 3, H, W) warped by the flow alone; to look at, or to train on."""
-        return warp(source, motion.deformation, self.align_corners)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import InputError
 from ..core.types import LoadOptions
 from ..loading import description
 from ..loading.description import Description, describe
@@ -27,9 +28,11 @@ PARTS = ("kp_detector", "dense_motion_network", "inpainting_network")
 def load(checkpoint: Checkpoint, options: LoadOptions) -> SplineAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    A background predictor is left out: it only serves training. `options` are of no use here, for these
-    weights were trained at one scale, with aligned corners, and are run so.
+    A background predictor is left out: it only serves training. InputError for options other than what these
+    weights were trained with: their one scale, and aligned corners.
     """
+    if options.scale_factor is not None or options.aligned_sampling is False:
+        raise InputError("Thin-Plate Spline weights work at one scale, with aligned corners; leave both alone.")
     config, size = describe(checkpoint, DESCRIPTION)
     config = replace(config, has_avd="avd_network" in checkpoint.components)
     parts = (*PARTS, "avd_network") if config.has_avd else PARTS

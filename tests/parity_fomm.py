@@ -90,8 +90,9 @@ class FOMMAdapter:
             up1=generator.up_blocks[1],
         )  # fmt: skip
         prediction, dense = generator(source, self.model.motion(source), driving)
+        encoded = generator.encode(source)["encoded"]
         return taps.seen | {
-            "warped_occluded": generator.warp_features(generator.encode(source)["encoded"], dense),
+            "warped_occluded": dense.at(encoded.shape[2:]).move(encoded),
             "prediction": prediction,
             "deformed": generator.deformed(source, dense),
         }

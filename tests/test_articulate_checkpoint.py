@@ -140,6 +140,13 @@ def test_loading_is_strict(tmp_path: Path, part: str) -> None:
         loaded(saved(tmp_path / "vox256.pth", components))
 
 
+def test_a_file_without_its_head(tmp_path: Path) -> None:
+    components = states()
+    del components["region_predictor"]["regions.weight"]
+    with pytest.raises(CheckpointError, match=r"vox256\.pth does not describe .*lacks regions\.weight"):
+        loaded(saved(tmp_path / "vox256.pth", components))
+
+
 def test_safetensors_keep_what_they_say_of_themselves(tmp_path: Path) -> None:
     original = read_checkpoint(saved(tmp_path / "vox256.pth", states()))
     path = tmp_path / "face.safetensors"

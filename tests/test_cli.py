@@ -7,7 +7,7 @@ import av
 import pytest
 import torch
 import yaml
-from architectures import FOMM, SIDE, seeded
+from architectures import FOMM, SIDE, seeded, tiny
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
@@ -88,6 +88,15 @@ def test_options_mean_what_the_driver_means(
     source, clip = read_picture(files / "source.png"), VideoClip(files / "driving.mp4")
     wanted = torch.cat(list(animate(model, source, clip, torch.device("cpu"), options)))
     assert (torch.cat(written) - wanted).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("mode", [[], ["--absolute"], ["--avd"]])
+def test_run_takes_other_architectures(files: Path, mode: list[str]) -> None:
+    parts = {name: part.state_dict() for name, part in tiny("spline").named_children()}
+    torch.save(parts, files / "vox.pth.tar")
+    given = ["--architecture", "spline", "--checkpoint", str(files / "vox.pth.tar"), "--size", str(SIDE)]
+    assert main(command(files, *given, *mode)) == 0
+    assert len(VideoClip(files / "result.mp4")) == COUNT
 
 
 def test_best_frame_is_found_by_the_models_keypoints(files: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.layers import thin_plate
 from firstordermm.core.layers.grid import make_coordinate_grid
+from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_spline.animator import SplineAnimator
@@ -117,6 +118,12 @@ def test_a_published_file_gives_the_same_pictures(tmp_path: Path) -> None:
 def test_a_file_without_avd_loads_without_it(tmp_path: Path) -> None:
     model = load_animator(written(tmp_path / "vox.pth.tar", "avd_network"), "spline")
     assert model.spec.modes == ("relative", "standard")
+
+
+@pytest.mark.parametrize("options", [LoadOptions(scale_factor=0.5), LoadOptions(aligned_sampling=False)])
+def test_options_of_other_weights_are_refused(tmp_path: Path, options: LoadOptions) -> None:
+    with pytest.raises(InputError, match="one scale, with aligned corners"):
+        load_animator(written(tmp_path / "vox.pth.tar"), "spline", options)
 
 
 @pytest.mark.parametrize("part", ["inpainting_network", "dense_motion_network", "kp_detector"])

@@ -1,4 +1,4 @@
-"""The generator that warps an encoded source and paints what the source does not show."""
+"""The generator of FOMM and Articulated Animation: warp an encoded source, paint what the source does not show."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from .blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
 from .dense_motion import DenseMotion
+from .grid import warp
 
 
-class SkipGenerator(nn.Module):
-    """Encoder, residual bottleneck and decoder, with warped skips at every scale, the picture's own included.
+class WarpingGenerator(nn.Module):
+    """Encoder, residual bottleneck and decoder. `encode` depends on the source alone, `decode` on each frame.
 
-    Articulated Animation's generator: each map that enters the decoder is m warp(f) + (1 - m) x, for the
-    visibility m. `encode` depends on the source alone, `decode` on each frame.
+    Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
+    that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
+    `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m.
     """
 
     def __init__(
@@ -27,6 +29,8 @@ class SkipGenerator(nn.Module):
         num_down_blocks: int,
         num_bottleneck_blocks: int,
         *,
+        skips: bool,
+        learnt_blend: bool = False,
         channels: int = 3,
         align_corners: bool = False,
     ) -> None:
@@ -39,13 +43,19 @@ class SkipGenerator(nn.Module):
         )
         self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(widths[::-1]))
         self.final = nn.Conv2d(block_expansion, channels, 7, padding=3)
+        self.blend = nn.Conv2d(block_expansion, 1, 7, padding=3) if learnt_blend else None
+        self.skips = skips
         self.align_corners = align_corners
 
     def encode(self, source: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) -> itself as `source`, `skip0`, `skip1`, ... from fine to coarse, and `encoded` below them."""
-        features, out = {"source": source}, self.first(source)
+        """(B, 3, H, W) -> `encoded`, the innermost features; with skips also `source` itself and `skip0`, `skip1`,
+        ... from fine to coarse.
+        """
+        features: dict[str, Tensor] = {"source": source} if self.skips else {}
+        out = self.first(source)
         for i, block in enumerate(self.down_blocks):
-            features[f"skip{i}"] = out
+            if self.skips:
+                features[f"skip{i}"] = out
             out = block(out)
         return features | {"encoded": out}
 
@@ -54,16 +64,22 @@ class SkipGenerator(nn.Module):
         height, width = features["encoded"].shape[2:]
         here = motion.at((height, width))
         warped = here.move(features["encoded"], self.align_corners)
-        out = here.fill(warped, self.bottleneck(warped))
+        out = self.bottleneck(warped)
+        if not self.skips:
+            for block in self.up_blocks:
+                out = block(out)
+            return torch.sigmoid(self.final(out))
+        out = here.fill(warped, out)
         for depth, block in enumerate(self.up_blocks, 1):
             height, width = 2 * height, 2 * width
             here = motion.at((height, width))
             skip = features[f"skip{len(self.up_blocks) - depth}"]
             out = here.fill(here.move(skip, self.align_corners), block(out))
         picture = torch.sigmoid(self.final(out))
-        return here.fill(here.move(features["source"], self.align_corners), picture)
+        if self.blend is None:
+            return here.fill(here.move(features["source"], self.align_corners), picture)
+        return torch.lerp(picture, self.deformed(features["source"], here), torch.sigmoid(self.blend(out)))
 
     def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
         """The source picture (1 or B, 3, H, W) warped by the flow alone; to look at, or to train on."""
-        height, width = source.shape[2:]
-        return DenseMotion(motion.at((height, width)).deformation, None).move(source, self.align_corners)
+        return warp(source, motion.deformation, self.align_corners)

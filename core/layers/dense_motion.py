@@ -14,15 +14,19 @@ from .hourglass import Hourglass
 
 @dataclass(frozen=True, slots=True)
 class DenseMotion:
-    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1]."""
+    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1].
+
+    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
+    """
 
     deformation: Tensor
     occlusion_map: Tensor | None
+    mask: Tensor
 
     def at(self, size: tuple[int, int]) -> DenseMotion:
         """The same for maps of another size."""
         occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size)
-        return DenseMotion(resize_flow(self.deformation, size), occlusion)
+        return DenseMotion(resize_flow(self.deformation, size), occlusion, self.mask)
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
         """Features (1 or B, C, h, w) along the flow, dimmed where the source shows nothing of them: m warp(f)."""
@@ -81,4 +85,4 @@ class DenseMotionHead(nn.Module):
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = (mask[..., None] * motions).sum(dim=1)
         occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(features))
-        return DenseMotion(deformation, occlusion)
+        return DenseMotion(deformation, occlusion, mask)

@@ -39,6 +39,13 @@ def write_spline_checkpoint(path: Path) -> None:
     torch.save({**networks_of(PARITY / "spline" / "vox-256"), "epoch": 99}, path)
 
 
+def write_articulate_checkpoint(path: Path) -> None:
+    """Seeded weights as the authors of Articulated Animation publish theirs: an old, non-zip pickle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {**networks_of(PARITY / "articulate" / "vox256"), "epoch_reconstruction": 99}
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
 def networks_of(pack: Path) -> dict[str, OrderedDict[str, Tensor]]:
     """The state dicts of a parity pack, by component."""
     return {name: to_tensors(state) for name, state in load_pack(pack)[1].items()}

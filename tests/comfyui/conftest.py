@@ -45,7 +45,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     comfyui = path_from("COMFYUI_PATH")
     for package in ("requests", "websocket"):
         pytest.importorskip(package)
-    from comfyui.checkpoints import write_fomm_checkpoint, write_spline_checkpoint
+    from comfyui.checkpoints import write_articulate_checkpoint, write_fomm_checkpoint, write_spline_checkpoint
     from comfyui.server import ComfyServer
 
     packs = {FOLDER: ROOT}
@@ -54,6 +54,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     files = sorted(request.getfixturevalue("media").iterdir())
     base = tmp_path_factory.mktemp("comfyui")
     write_fomm_checkpoint(base / "models" / MODEL_FOLDER / "vox-adv-cpk.pth.tar")
+    write_articulate_checkpoint(base / "models" / MODEL_FOLDER / "vox256.pth")
     write_spline_checkpoint(base / "models" / MODEL_FOLDER / "vox.pth.tar")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:

@@ -75,7 +75,20 @@ def test_spline_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
     assert (info["display_name"], info["category"]) == ("Spline Runner", "FirstOrderMM")
 
 
-RUNNERS = ["FOMM_Runner", "Spline_Runner"]
+def test_articulate_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("Articulate_Runner")
+    required, optional = info["input"]["required"], info["input"]["optional"]
+    assert [(name, row[0], row[1].get("default")) for name, row in required.items()] == [
+        ("source_image", "IMAGE", None),
+        ("driving_video_input", "IMAGE", None),
+        ("frame_rate", "FLOAT", 30),
+    ]
+    assert next(iter(optional)) == "audio"
+    assert (optional["mode"][1]["options"], optional["mode"][1]["default"]) == (["avd", "relative", "standard"], "avd")
+    assert optional["model_name"][1]["default"] == "vox256"
+
+
+RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner"]
 
 
 @pytest.mark.parametrize("node", RUNNERS)
@@ -194,7 +207,7 @@ def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
     assert audio == pytest.approx(seconds, abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json"])
 def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
@@ -202,6 +215,6 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json"])
 def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
     check_workflow(comfy, media, earlier_workflows / name)
