@@ -59,7 +59,8 @@ class Run:
         """What an output node wrote: under `images` for core nodes, `gifs` for VideoHelperSuite."""
         shown = self.history["outputs"][node]
         rows = [row for kind in ("images", "gifs") for row in shown.get(kind, [])]
-        return [self.output_folder / row["subfolder"] / row["filename"] for row in rows]
+        folders = {"output": self.output_folder, "temp": self.output_folder.parent / "temp"}
+        return [folders[row["type"]] / row["subfolder"] / row["filename"] for row in rows]
 
 
 class ComfyServer:
