@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
@@ -24,8 +25,45 @@ from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeter, Retargeting
+from firstordermm.core.types import Motion, Prepared
+from firstordermm.module_articulate.animator import ArticulateAnimator
+from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import FOMMConfig
+from firstordermm.module_spline.animator import SplineAnimator
+from firstordermm.module_spline.config import SplineConfig
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An architecture: its published form with random weights, the name of such a file, and how its source is
+    encoded when the source's own motion is known, as the published loops do for every frame.
+    """
+
+    build: Callable[[], nn.Module]
+    file: str
+    encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]]
+
+
+def encode_fomm(model: FOMMAnimator, source: Tensor, _: Motion) -> dict[str, Tensor]:
+    return model.generator.encode(source) | {"small": model.generator.dense_motion_network.down(source)}
+
+
+def encode_spline(model: SplineAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    return model.inpainting_network.encode(source) | model.dense_motion_network.encode(source, motion.points)
+
+
+def encode_articulate(model: ArticulateAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    flow = model.generator.pixelwise_flow_predictor
+    small = flow.down(source)
+    return model.generator.encode(source) | {"small": small, "heatmaps": flow.heatmaps(small, motion)}
+
+
+SUBJECTS = {
+    "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
+    "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
+    "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +86,7 @@ class Row:
 def main() -> None:
     """Measure, print a Markdown table, and write it and the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", choices=[*SUBJECTS], default=[*SUBJECTS])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--batch", type=int, default=8)
@@ -56,7 +95,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(Path(folder), torch.device(args.device), args.frames, args.batch, args.repeats)]
+        rows = [
+            measure(name, Path(folder), torch.device(args.device), args.frames, args.batch, args.repeats)
+            for name in args.architectures
+        ]
     text = table(rows)
     print(text)
     if args.markdown:
@@ -65,27 +107,28 @@ def main() -> None:
         args.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
-def measure(folder: Path, device: torch.device, count: int, batch: int, repeats: int) -> Row:
-    """FOMM at its published size with random weights, in the container they were published in."""
-    path = folder / "weights.pth.tar"
-    write_weights(path)
+def measure(name: str, folder: Path, device: torch.device, count: int, batch: int, repeats: int) -> Row:
+    """An architecture at 256 pixels with random weights, in the container they were published in."""
+    subject = SUBJECTS[name]
+    path = folder / subject.file
+    write_weights(subject, path)
     generator = torch.Generator().manual_seed(1)
     source, driving = (torch.rand((n, 256, 256, 3), generator=generator) for n in (1, count))
-    model = load_animator(path, "fomm").to(device)
+    model = load_animator(path, name).to(device)
     options = AnimateOptions(batch=batch)
 
     def ours() -> list[Tensor]:
         return [frames.cpu() for frames in animate(model, source, TensorClip(driving), device, options)]
 
     def published() -> list[Tensor]:
-        return published_schedule(load_animator(path, "fomm").to(device), source, driving, device)
+        return published_schedule(subject, load_animator(path, name).to(device), source, driving, device)
 
     def published_kept() -> list[Tensor]:
-        return published_schedule(model, source, driving, device)
+        return published_schedule(subject, model, source, driving, device)
 
     seconds, results = race([ours, published, published_kept], device, repeats)
     return Row(
-        architecture="FOMM",
+        architecture=model.spec.name,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
         frames=count,
@@ -99,27 +142,25 @@ def measure(folder: Path, device: torch.device, count: int, batch: int, repeats:
     )
 
 
-def write_weights(path: Path) -> None:
-    """A FOMM drawn from a seed, as the published files are laid out."""
+def write_weights(subject: Subject, path: Path) -> None:
+    """Weights drawn from a seed, as the published files are laid out."""
     torch.manual_seed(0)
-    model = FOMMAnimator(FOMMConfig())
-    jacobian = model.kp_detector.jacobian
-    assert jacobian is not None
-    torch.nn.init.normal_(jacobian.weight, std=0.001)
-    state = {name: getattr(model, name).state_dict() for name in ("generator", "kp_detector")}
-    torch.save(state, path, _use_new_zipfile_serialization=False)
+    parts = dict(subject.build().named_children())
+    torch.save({name: part.state_dict() for name, part in parts.items()}, path, _use_new_zipfile_serialization=False)
 
 
 @torch.inference_mode()
-def published_schedule(model: FOMMAnimator, source: Tensor, driving: Tensor, device: torch.device) -> list[Tensor]:
+def published_schedule(
+    subject: Subject, model: Any, source: Tensor, driving: Tensor, device: torch.device
+) -> list[Tensor]:
     """The demo loop of the published code: frame by frame, source encoded and hulls worked out each time."""
     picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
-    kp_source, kp_initial = model.kp_detector(picture), model.kp_detector(clip[:1])
+    own, initial = model.motion(picture), model.motion(clip[:1])
     results: list[Tensor] = []
     for frame in clip.split(1):
-        retargeter = Retargeter.for_clip(Retargeting(), kp_source, kp_initial)
-        prediction, _ = model.generator(picture, kp_source, retargeter(model.kp_detector(frame)))
-        results.append(prediction.cpu())
+        retargeter = Retargeter.for_clip(Retargeting(), own, initial)
+        prepared = Prepared(own, subject.encode(model, picture, own))
+        results.append(model.render(prepared, retargeter(model.motion(frame))).cpu())
     return results
 
 

@@ -12,6 +12,7 @@ from ..animation.best_frame import METHODS
 from ..animation.registry import ARCHITECTURES
 from ..core.errors import FirstOrderError
 from ..loading.published import names
+from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130
 
@@ -77,6 +78,7 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
     group.add_argument("--download", action="store_true", help="fetch the weights if they are not there")
     group.add_argument("--scale-factor", type=float, help="0.125 for weights trained at 512 pixels")
+    group.add_argument("--variant", choices=[*VARIANTS], help="which published articulated file a checkpoint is like")
     group.add_argument(
         "--aligned-sampling", action="store_true", default=None, help="sample as when the weights were trained"
     )

@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> None:
     source, clip = read_picture(args.source), VideoClip(args.driving)
     identity: str = args.architecture
     path = args.checkpoint or weight_file(identity, args.model or names(identity)[0], args.download)
-    model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor)).to(device)
+    model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)).to(
+        device
+    )
     options = read_options(args)
     if args.best_frame is not None and options.retargeting.mode == "relative":
         finder = landmark_finder(args.best_frame, device)

@@ -116,7 +116,9 @@ class LoadOptions:
     `aligned_sampling`: sample as the PyTorch of the weights' own time did (corners aligned) instead of as
     the published code does today; None keeps what the file says, and the published form if it says nothing.
     `scale_factor`: how much pictures shrink before keypoints and motion are estimated; None for the file's.
+    `variant`: which published file the weights are like, where neither their bytes nor their name tell.
     """
 
     aligned_sampling: bool | None = None
     scale_factor: float | None = None
+    variant: str | None = None

@@ -20,15 +20,15 @@ PARTS = ("region_predictor", "generator")
 USUAL_SIZE = 256  # of weights described by a YAML that has no `dataset_params`
 
 
-def load(checkpoint: Checkpoint, options: LoadOptions, variant: str | None = None) -> ArticulateAnimator:
+def load(checkpoint: Checkpoint, options: LoadOptions) -> ArticulateAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    `variant` names the published model that the file is like, for files that nothing else tells; see
+    `options.variant` names the published model that the file is like, for files that nothing else tells; see
     `variants.variant_of`. The background's network is left out: animation does not use it.
     """
     if options.scale_factor is not None:
         raise InputError("Articulated weights work at the scale they were trained at; leave scale_factor alone.")
-    known = None if "config" in checkpoint.metadata else variant_of(checkpoint, variant)
+    known = None if "config" in checkpoint.metadata else variant_of(checkpoint, options.variant)
     config, size = describe(checkpoint, _description(known))
     config = replace(config, avd="avd_network" in checkpoint.components)
     if options.aligned_sampling is not None:

@@ -12,9 +12,11 @@ from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
 from ..host.run import run
 from ..loading.published import names
+from ..module_articulate.variants import VARIANTS
 from . import common
 
 MODES = ("avd", "relative", "standard")
+FROM_FILE = "from checkpoint"
 
 
 def _choices() -> list[io.Input]:
@@ -37,6 +39,17 @@ def _choices() -> list[io.Input]:
     ]
 
 
+def _variant() -> io.Input:
+    return io.Combo.Input(
+        "variant",
+        options=[FROM_FILE, *VARIANTS],
+        default=FROM_FILE,
+        optional=True,
+        tooltip="Which published file the weights are like, for a file of your own that neither its bytes nor its "
+        "name tell; vox256 must be run differently from the others.",
+    )
+
+
 class Articulate_Runner(common.Runner):
     """Articulated Animation."""
 
@@ -50,7 +63,11 @@ class Articulate_Runner(common.Runner):
             category=common.CATEGORY,
             description="Animates a picture with the motion of a video (Articulated Animation): faces, whole bodies, "
             "drawn animals.",
-            inputs=[*common.pictures(), common.frame_rate(), *common.optional_inputs(*_choices())],
+            inputs=[
+                *common.pictures(),
+                common.frame_rate(),
+                *common.optional_inputs(*_choices(), experts=[_variant()]),
+            ],
             outputs=common.outputs(),
         )
 
@@ -67,6 +84,7 @@ class Articulate_Runner(common.Runner):
         checkpoint: str = common.BY_NAME,
         if_missing: str = "error",
         size: int = 0,
+        variant: str = FROM_FILE,
         antialias: bool = False,
         best_frame_by: str = "auto",
         batch_size: int = 8,
@@ -76,7 +94,7 @@ class Articulate_Runner(common.Runner):
             source_image,
             driving_video_input,
             common.weights_choice(model_name, checkpoint, if_missing),
-            LoadOptions(),
+            LoadOptions(variant=None if variant == FROM_FILE else variant),
             AnimateOptions(Retargeting(mode), size=size or None, antialias=antialias, batch=batch_size),
             best_frame_by if find_best_frame else None,
         )

@@ -52,7 +52,7 @@ def saved(path: Path, components: Mapping[str, object]) -> Path:
 
 
 def loaded(path: Path, variant: str | None = None) -> ArticulateAnimator:
-    return articulate.load(read_checkpoint(path), LoadOptions(), variant)
+    return articulate.load(read_checkpoint(path), LoadOptions(variant=variant))
 
 
 @pytest.fixture(autouse=True)
