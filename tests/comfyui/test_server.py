@@ -218,3 +218,20 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json"])
 def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
     check_workflow(comfy, media, earlier_workflows / name)
+
+
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json"])
+def test_best_frame_runs_in_every_runner(comfy: ComfyServer, media: Path, name: str) -> None:
+    workflow, info = read_workflow(ROOT / "workflows" / name), comfy.object_info()
+    for file, suffix in input_files(workflow).items():
+        comfy.put_input(media / {".png": "source.png", ".mp4": "driving.mp4"}[suffix], file)
+    prompt = to_prompt(workflow, info)
+    runner = next(node for node in prompt.values() if node["class_type"].endswith("_Runner"))
+    runner["inputs"] |= {"find_best_frame": True, "best_frame_by": "model keypoints"}
+    if runner["class_type"] == "Articulate_Runner":
+        runner["inputs"]["mode"] = "relative"
+    run = comfy.run(prompt)
+    assert run.ending == "execution_success", run.error
+    [output] = run.history["outputs"]
+    assert clip_facts(run.files(output)[0])[0] == FRAMES
+    assert "Best frame:" in comfy.log()
