@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -47,9 +49,25 @@ def sample_clip(number: int, seconds: float, size: int) -> Tensor:
 
 
 def write_samples(folder: Path, sources: dict[str, int], driving: int, size: int, seconds: float = 4.0) -> None:
-    """Write `NAME.png` for every source, its number given by name, and `driving.mp4`."""
+    """Write `NAME.png` for every source, its number given by name, and `driving.mp4`, with a little tune."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, number in sources.items():
         save_picture(folder / f"{name}.png", draw(sample_look(number), resting(1), size)[0])
-    with VideoWriter(folder / "driving.mp4", FPS, crf=12) as writer:
-        writer.write(sample_clip(driving, seconds, size))
+    with TemporaryDirectory() as scratch:
+        sound = Path(scratch) / "tune.wav"
+        write_tune(sound, seconds)
+        with VideoWriter(folder / "driving.mp4", FPS, audio_from=sound, crf=12) as writer:
+            writer.write(sample_clip(driving, seconds, size))
+
+
+def write_tune(path: Path, seconds: float, rate: int = 44100) -> None:
+    """A wav file of plucked notes, four to the second, up and down a pentatonic scale."""
+    time = torch.arange(round(seconds * rate)) / rate
+    steps = torch.tensor([0, 4, 7, 9, 12, 9, 7, 4])[(time * 4).long() % 8]
+    pitch = 261.63 * 2 ** (steps / 12)  # Hz, from middle C
+    sound = torch.sin(2 * torch.pi * pitch * time) * torch.exp(-6 * (time * 4 % 1)) * 0.4
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((sound * 32767).to(torch.int16).numpy().tobytes())
