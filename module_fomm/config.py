@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..core.layers.antialias import blur_sigma
+from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
 from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
 
 # Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
@@ -25,17 +26,6 @@ class KPDetectorConfig:
     scale_factor: float = 0.25
     single_jacobian_map: bool = False
     pad: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DenseMotionConfig:
-    """`dense_motion_params`."""
-
-    block_expansion: int = 64
-    max_features: int = 1024
-    num_blocks: int = 5
-    scale_factor: float = 0.25
-    kp_variance: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class FOMMConfig:
     num_channels: int = 3
     estimate_jacobian: bool = True
     kp_detector: KPDetectorConfig = KPDetectorConfig()
-    dense_motion: DenseMotionConfig = DenseMotionConfig()
+    dense_motion: DenseMotionConfig = PUBLISHED_DENSE_MOTION
     generator: GeneratorConfig = GeneratorConfig()
     align_corners: bool = False
     sigma: float | None = None

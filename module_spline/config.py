@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import CheckpointError
+from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
 from ..loading.description import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
 
 POINTS_PER_SPLINE = 5
@@ -20,17 +21,6 @@ class GeneratorConfig:
     block_expansion: int = 64
     max_features: int = 512
     num_down_blocks: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class DenseMotionConfig:
-    """`dense_motion_params`."""
-
-    block_expansion: int = 64
-    max_features: int = 1024
-    num_blocks: int = 5
-    scale_factor: float = 0.25
-    kp_variance: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +42,7 @@ class SplineConfig:
     num_channels: int = 3
     width: int = 64
     generator: GeneratorConfig = GeneratorConfig()
-    dense_motion: DenseMotionConfig = DenseMotionConfig()
+    dense_motion: DenseMotionConfig = PUBLISHED_DENSE_MOTION
     has_avd: bool = True
     avd: AVDConfig = AVDConfig()
 

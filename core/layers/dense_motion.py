@@ -13,6 +13,20 @@ from .hourglass import Hourglass
 
 
 @dataclass(frozen=True, slots=True)
+class DenseMotionConfig:
+    """`dense_motion_params` of FOMM and Thin-Plate Spline; the defaults are those of every published file."""
+
+    block_expansion: int = 64
+    max_features: int = 1024
+    num_blocks: int = 5
+    scale_factor: float = 0.25
+    kp_variance: float = 0.01
+
+
+PUBLISHED_DENSE_MOTION = DenseMotionConfig()
+
+
+@dataclass(frozen=True, slots=True)
 class DenseMotion:
     """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1].
 
