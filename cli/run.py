@@ -23,6 +23,8 @@ from ..loading.published import names
 from ..media.contact_sheet import SheetSampler
 from ..media.reader import VideoClip, read_picture
 from ..media.writer import VideoWriter
+from ..module_partswap.animator import PartSwapAnimator
+from .swap import read_swap
 from .weights import weight_file
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ def run(args: argparse.Namespace) -> None:
     model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)).to(
         device
     )
+    if isinstance(model, PartSwapAnimator):
+        model = model.swapping(read_swap(args, model, device))
     options = read_options(args)
     if args.best_frame is not None and checked_mode(model, options) == "relative":
         finder = landmark_finder(args.best_frame, device)

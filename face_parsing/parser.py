@@ -55,7 +55,8 @@ class FaceParser(nn.Module):
 
     def full(self, pictures: Tensor) -> Tensor:
         """As the published part swap masks, before its blur: (B, 3, H, W) -> (B, classes, size, size)."""
-        return torch.softmax(resize_map(self.logits(pictures, smooth=False), (self.size,) * 2, align_corners=True), 1)
+        logits = self.logits(pictures, smooth=False)
+        return torch.softmax(resize_map(logits, (self.size, self.size), align_corners=True), dim=1)
 
 
 def _every(logits: Tensor, size: int, count: int) -> Tensor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import comfy.model_management as management
 import torch
@@ -12,13 +14,16 @@ from comfy.model_patcher import ModelPatcher
 
 from ..animation.registry import load_animator
 from ..core.types import Animator, LoadOptions
+from ..face_parsing.checkpoint import load_parser
+from ..face_parsing.parser import FaceParser
 
 log = logging.getLogger(__name__)
 
-Key = tuple[Path, int, str, LoadOptions]
+Kind = tuple[str, LoadOptions | None]
+Model = TypeVar("Model")
 
-KEPT = 2
-_patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
+KEPT = 3  # two animators to compare, and a face parser
+_patchers: OrderedDict[tuple[Path, int, Kind], ModelPatcher] = OrderedDict()
 
 
 def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: int) -> tuple[Animator, torch.device]:
@@ -26,14 +31,23 @@ def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: i
 
     `batch_bytes` is what a batch of frames is expected to need beside the weights.
     """
-    key = (path, path.stat().st_mtime_ns, identity, options)
+    return _loaded(path, (identity, options), lambda: load_animator(path, identity, options), batch_bytes)
+
+
+def get_parser(path: Path, batch_bytes: int) -> tuple[FaceParser, torch.device]:
+    """The same for a face parser."""
+    return _loaded(path, ("face_parsing", None), lambda: load_parser(path), batch_bytes)
+
+
+def _loaded(path: Path, kind: Kind, load: Callable[[], Model], batch_bytes: int) -> tuple[Model, torch.device]:
+    key = (path, path.stat().st_mtime_ns, kind)
     patcher = _patchers.pop(key, None)
     if patcher is None:
-        model = load_animator(path, identity, options)
+        model = load()
         patcher = ModelPatcher(
             model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
-        log.info("loaded %s as %s", path.name, identity)
+        log.info("loaded %s as %s", path.name, kind[0])
     for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
         del _patchers[stale]  # what the file held before it changed
     _patchers[key] = patcher

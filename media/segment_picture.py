@@ -20,21 +20,24 @@ _ROW, _SWATCH, _MARGIN, _FONT = 24, 14, 8, 14
 _DARK, _LIGHT = (24, 24, 24), (240, 240, 240)
 
 
-def palette(count: int) -> Tensor:
-    """Colours of `count` segments, the first of them the background: (count, 3) in [0, 1].
+def palette(count: int) -> list[tuple[float, float, float]]:
+    """Colours of `count` segments, the first of them the background's, in [0, 1].
 
     Black, then the rainbow at (i - 1) / (count - 1), as published.
     """
-    steps = np.minimum(np.arange(count - 1) / (count - 1) * _STEPS, _STEPS - 1).astype(int) if count > 1 else []
-    places = np.asarray(steps, np.float64) / (_STEPS - 1)
-    channels = [np.interp(places, _PLACES, channel) for channel in zip(*_COLOURS, strict=True)]
-    return torch.from_numpy(np.vstack([np.zeros(3), np.stack(channels, axis=-1)])).float()
+    return [(0.0, 0.0, 0.0), *(_rainbow(number / (count - 1)) for number in range(count - 1))]
+
+
+def _rainbow(place: float) -> tuple[float, float, float]:
+    step = min(int(place * _STEPS), _STEPS - 1) / (_STEPS - 1)
+    red, green, blue = (float(np.interp(step, _PLACES, channel)) for channel in zip(*_COLOURS, strict=True))
+    return red, green, blue
 
 
 def coloured(segments: Tensor, size: tuple[int, int]) -> Tensor:
     """Soft segments (B, C, h, w) -> the colour of the largest at every pixel: (B, 3, *size)."""
     largest = F.interpolate(segments.float(), size, mode="bilinear", align_corners=False).argmax(dim=1)
-    return palette(segments.shape[1]).to(segments.device)[largest].movedim(-1, 1)
+    return torch.tensor(palette(segments.shape[1]), device=segments.device)[largest].movedim(-1, 1)
 
 
 def overlaid(pictures: Tensor, segments: Tensor, alpha: float) -> Tensor:
@@ -58,12 +61,12 @@ def with_legend(picture: Tensor, names: Sequence[str]) -> Tensor:
     sheet = Image.new("RGB", (_even(pixels.width + column), _even(pixels.height)), _DARK)
     sheet.paste(pixels, (0, 0))
     draw, left = ImageDraw.Draw(sheet), pixels.width + _MARGIN
-    for number, (row, colour) in enumerate(zip(rows, palette(len(rows)).tolist(), strict=True)):
+    for number, (row, colour) in enumerate(zip(rows, palette(len(rows)), strict=True)):
         top = _MARGIN + number * _ROW
-        fill = tuple(round(255 * channel) for channel in colour)
-        draw.rectangle((left, top, left + _SWATCH, top + _SWATCH), fill=fill, outline=_LIGHT)
+        red, green, blue = (round(255 * channel) for channel in colour)
+        draw.rectangle((left, top, left + _SWATCH, top + _SWATCH), fill=(red, green, blue), outline=_LIGHT)
         draw.text((left + _SWATCH + _MARGIN, top - 1), row, fill=_LIGHT, font=font)
-    return torch.from_numpy(np.array(sheet, np.float32) / 255).movedim(-1, 0)
+    return torch.tensor(np.asarray(sheet, np.float32) / 255).movedim(-1, 0)
 
 
 def _even(side: int) -> int:

@@ -49,7 +49,7 @@ class PartSwapAnimator(nn.Module):
     def prepare(self, source: Tensor) -> Prepared:
         """The source's parts and features, and its part of the mask."""
         motion, features = self.segmentation_module(source), {ENCODED: self._encode(source)}
-        if self.swap.from_source:
+        if self.swap.from_source or self.swap.parse is not None:
             features |= self._mask(source, motion, features[ENCODED])
         if self.reconstruction_module.dense_motion_network is not None:
             features["small"] = self.reconstruction_module.dense_motion_network.down(source)
@@ -70,17 +70,16 @@ class PartSwapAnimator(nn.Module):
         """The same with the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of:
         the `source`'s (1, C, h, w) and the `target`'s (B, C, h, w).
 
-        Where the parser saw only one of the two, its classes are those that the flow moved (`target`) or absent.
+        Where the parser does not see the targets, theirs are the source's classes moved along the flow.
         """
         picture, mask, flow = self._blend(prepared, motion)
         if self.swap.parse is None:
-            maps = {"source": prepared.motion.extra[SEGMENTS], "target": motion.extra[SEGMENTS]}
-        elif self.swap.from_source:
-            there = prepared.features[CLASSES]
-            maps = {"source": there, "target": warp(there, flow.deformation, self.config.align_corners)}
+            there, here = prepared.motion.extra[SEGMENTS], motion.extra[SEGMENTS]
         else:
-            maps = {"target": motion.extra[CLASSES]}
-        return Mapped(picture, {**maps, MASK: mask})
+            there = prepared.features[CLASSES]
+            moved = self.swap.from_source
+            here = warp(there, flow.deformation, self.config.align_corners) if moved else motion.extra[CLASSES]
+        return Mapped(picture, {"source": there, "target": here, MASK: mask})
 
     def _encode(self, picture: Tensor) -> Tensor:
         return self.reconstruction_module.encode(picture)[ENCODED]

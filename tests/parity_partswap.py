@@ -139,7 +139,7 @@ class PartSwapAdapter:
         segments = self.model.segmentation_module(source).extra[SEGMENTS]
         overlay = overlaid(source, segments, self.options["viz_alpha"])
         return {
-            "palette": palette(segments.shape[1]),
+            "palette": np.array(palette(segments.shape[1])),
             "color_mask": coloured(segments, (256, 256))[0].movedim(0, -1),
             "overlay": overlay[0].movedim(0, -1),
         }
