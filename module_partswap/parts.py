@@ -107,9 +107,9 @@ def _words(value: object) -> list[str]:
 
 
 def _number(word: str, count: int) -> int:
-    digits = re.fullmatch(r"(?:m_)?(\d+)(?:\.0*|_\w*)?", word.strip("'\""))
+    digits = re.fullmatch(r"m_(\d+)(?:_\w*)?|(\d+)(?:\.0*)?", word.strip("'\""))
     if digits:
-        return int(digits[1])
+        return int(digits[1] or digits[2])
     named = PARTS.get(count, ())
     for names in (named, part_names(count)):
         if word in names:
