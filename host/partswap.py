@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..animation.frames import FrameFormat, TensorClip
@@ -78,9 +77,12 @@ def run_swap(
     """Swap parts inside ComfyUI."""
     clip = TensorClip(driving)
     check_clip(source, clip, options)
-    path = weights.find("partswap", choice)
-    parser = None if wish.classes is None else _parser(parser_choice, options.batch)[0]
-    loaded, device = models.get_animator(path, "partswap", load_options, batch_bytes(options))
+    path, parser, size = weights.find("partswap", choice), None, batch_bytes(options)
+    if wish.classes is None:
+        loaded, device = models.get_animator(path, "partswap", load_options, size)
+    else:
+        parser_path = weights.find(PARSER, parser_choice)
+        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, parser_path, size)
     assert isinstance(loaded, PartSwapAnimator)
     animator = loaded.swapping(_swap(wish, loaded, parser))
     side = working_size(animator, options)
@@ -126,10 +128,6 @@ def _swap(wish: Wish, animator: PartSwapAnimator, parser: FaceParser | None) -> 
     return Swap(wish.classes, wish.from_source, wish.hard_edges, wish.blend_scale, parser.sharp)
 
 
-def _parser(choice: WeightsChoice, batch: int) -> tuple[FaceParser, torch.device]:
-    return models.get_parser(weights.find(PARSER, choice), batch_bytes(AnimateOptions(size=SIZE, batch=batch)))
-
-
 def run_parser(
     pictures: Tensor, choice: WeightsChoice, classes: Sequence[int], hard_edges: bool, alpha: float, batch: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,7 +135,8 @@ def run_parser(
     all classes' colours, and IMAGE (1, H', W', 3) of the first of these with a legend.
     """
     clip = TensorClip(pictures)
-    parser, device = _parser(choice, batch)
+    size = batch_bytes(AnimateOptions(size=SIZE, batch=batch))
+    parser, device = models.get_parser(weights.find(PARSER, choice), size)
     parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks())
     rows = (
         (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])

@@ -1,8 +1,8 @@
-"""Part Swap, and the choosers of its parts."""
+"""Part Swap."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from comfy_api.v0_0_2 import io
 from torch import Tensor
@@ -10,9 +10,9 @@ from torch import Tensor
 from ..animation.pipeline import AnimateOptions
 from ..core.types import LoadOptions
 from ..face_parsing.classes import DEFAULT, chosen_classes
-from ..host.partswap import PARSER_NAME, Wish, run_swap
+from ..host import weights
+from ..host.partswap import PARSER, PARSER_NAME, Wish, run_swap
 from ..loading.choice import WeightsChoice
-from ..module_partswap.parts import from_switches, part_names, stored_ids
 from . import common
 
 # In the order of the earlier pack, whose default was not its first.
@@ -147,6 +147,14 @@ class FOMM_Partswap(common.Runner):
         )
 
     @classmethod
+    def fingerprint_inputs(
+        cls, model_name: str = "", checkpoint: str = common.BY_NAME, use_face_parser: bool = False, **_: Any
+    ) -> str:
+        """Run again when either weight file has changed."""
+        own = super().fingerprint_inputs(model_name, checkpoint)
+        return own + weights.fingerprint(PARSER, WeightsChoice(PARSER_NAME)) if use_face_parser else own
+
+    @classmethod
     def execute(
         cls,
         source_image: Tensor,
@@ -192,57 +200,3 @@ class FOMM_Partswap(common.Runner):
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks
         )
-
-
-class SegChooser(io.ComfyNode):
-    """Switches for the parts of weights with `COUNT` of them."""
-
-    COUNT: ClassVar[int]
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        ids, names = stored_ids(cls.COUNT), part_names(cls.COUNT)
-        return io.Schema(
-            node_id=f"FOMM_Seg{cls.COUNT}Chooser",
-            display_name=f"FOMM Seg{cls.COUNT} Chooser",
-            category=common.CATEGORY,
-            description=f"Chooses which of the {cls.COUNT} parts of vox-{cls.COUNT}segments FOMM Partswap swaps.",
-            inputs=[
-                io.Boolean.Input(
-                    name,
-                    display_name=f"{number} {shown}",
-                    default=number > 0,
-                    tooltip=f"Part {number}: {shown} (stored as {name}).",
-                )
-                for number, (name, shown) in enumerate(zip(ids, names, strict=True))
-            ],
-            outputs=[
-                io.String.Output(
-                    "chosen_seg_indices",
-                    display_name="chosen_seg_indices",
-                    tooltip="The numbers of the parts that are on, for FOMM Partswap.",
-                )
-            ],
-        )
-
-    @classmethod
-    def execute(cls, **switches: bool) -> io.NodeOutput:
-        return io.NodeOutput(from_switches(cls.COUNT, switches))
-
-
-class FOMM_Seg5Chooser(SegChooser):
-    """For vox-5segments."""
-
-    COUNT = 5
-
-
-class FOMM_Seg10Chooser(SegChooser):
-    """For vox-10segments."""
-
-    COUNT = 10
-
-
-class FOMM_Seg15Chooser(SegChooser):
-    """For vox-15segments."""
-
-    COUNT = 15

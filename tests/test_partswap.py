@@ -10,9 +10,9 @@ import pytest
 import torch
 from architectures import CPU, PARTSWAP, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate_mapped
+from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate_mapped
 from firstordermm.core.errors import InputError
-from firstordermm.core.types import Mapped
+from firstordermm.core.types import Mapped, Motion, Prepared
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
@@ -243,3 +243,34 @@ def test_the_node_takes_every_published_name() -> None:
 def test_masks_keep_their_range() -> None:
     swapped: Tensor = mapped(model()).maps[MASK]
     assert swapped.min() >= 0 and swapped.max() <= 1 + 1e-6
+
+
+# --- leaving the driver with maps ---
+
+
+def test_cancel_and_back_off_hold_for_mapped_batches_too() -> None:
+    animator, sizes, freed = model(), [], []
+    whole = mapped(animator, 5)
+
+    class Heavy:
+        """Out of memory above two frames."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(animator, name)
+
+        def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+            sizes.append(len(motion))
+            if len(motion) > 2:
+                raise MemoryError
+            return animator.render_mapped(prepared, motion)
+
+    def cancelled() -> None:
+        raise KeyError("cancel")
+
+    clip, hooks = TensorClip(blobs(5)), Hooks(free_memory=lambda: freed.append(1))
+    parts = list(animate_mapped(Heavy(), source_picture(), clip, CPU, AnimateOptions(batch=4), hooks))
+    torch.testing.assert_close(torch.cat([part.pictures for part in parts]), whole.pictures, **SAME)
+    assert (sizes, len(freed)) == ([4, 2, 2, 1], 2)
+    with pytest.raises(KeyError, match="cancel"):
+        next(animate_mapped(animator, source_picture(), clip, CPU, None, Hooks(cancelled, hooks.free_memory)))
+    assert len(freed) == 3
