@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.types import Animator, AVDAnimator, Clip, Prepared
+from ..core.types import Animator, AVDAnimator, Clip, Mapped, MappingAnimator, Motion, Prepared
 from .backoff import BackOff
 from .frames import FrameFormat
 from .retarget import Retargeter, Retargeting
+
+T = TypeVar("T")
 
 
 def _nothing() -> None:
@@ -58,22 +60,52 @@ def animate(
     Yields float32 frames (b, 3, size, size) in [0, 1] on `device`, in order, one batch after another; the
     memory it takes does not depend on the clip's length. Raises InputError for inputs it cannot use.
     """
-    options, hooks = options or AnimateOptions(), hooks or Hooks()
+    options = options or AnimateOptions()
+    start = partial(start_session, animator, source, clip, device, options)
+    return _driven(start, Session.render, clip, options.batch, hooks or Hooks())
+
+
+def animate_mapped(
+    animator: MappingAnimator,
+    source: Tensor,
+    clip: Clip,
+    device: torch.device,
+    options: AnimateOptions | None = None,
+    hooks: Hooks | None = None,
+) -> Iterator[Mapped]:
+    """`animate` for those who want the maps behind the pictures too."""
+    options = options or AnimateOptions()
+    start = partial(start_session, animator, source, clip, device, options)
+    return _driven(start, Session.render_mapped, clip, options.batch, hooks or Hooks())
+
+
+def _driven(
+    start: Callable[[], Session],
+    render: Callable[[Session, Tensor], T],
+    clip: Clip,
+    batch: int,
+    hooks: Hooks,
+) -> Iterator[T]:
+    """Whatever `render` makes of every batch; memory is freed however this is left."""
     try:
-        yield from _batches(animator, source, clip, device, options, hooks)
+        yield from _batches(start, render, clip, batch, hooks)
     finally:
         hooks.free_memory()
 
 
 def _batches(
-    animator: Animator, source: Tensor, clip: Clip, device: torch.device, options: AnimateOptions, hooks: Hooks
-) -> Iterator[Tensor]:
-    """A generator of its own, so that the session is gone when `animate` frees the memory it took."""
-    session = start_session(animator, source, clip, device, options)
+    start: Callable[[], Session],
+    render: Callable[[Session, Tensor], T],
+    clip: Clip,
+    batch: int,
+    hooks: Hooks,
+) -> Iterator[T]:
+    """A generator of its own, so that the session is gone when `_driven` frees the memory it took."""
+    session = start()
     back_off = BackOff(hooks.free_memory)
-    for chunk in clip.chunks(options.batch):
+    for chunk in clip.chunks(batch):
         hooks.check_cancelled()
-        yield from back_off.run(session.render, chunk)
+        yield from back_off.run(partial(render, session), chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +120,19 @@ class Session:
     @torch.inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Driving frames (B, H, W, C) -> pictures (B, 3, size, size)."""
-        motion = self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
-        return self.animator.render(self.prepared, motion).float().clamp_(0, 1)
+        return self.animator.render(self.prepared, self._motion(frames)).float().clamp_(0, 1)
+
+    @torch.inference_mode()
+    def render_mapped(self, frames: Tensor) -> Mapped:
+        """The same from a `MappingAnimator`, with its maps."""
+        mapped = cast(MappingAnimator, self.animator).render_mapped(self.prepared, self._motion(frames))
+        return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
+
+    def _motion(self, frames: Tensor) -> Motion:
+        return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
 
 
+USUAL_MODE = "relative"
 SOURCE, DRIVING = "source_image", "driving_video_input"
 
 
@@ -146,6 +187,8 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
 def checked_mode(animator: Animator, options: AnimateOptions) -> str:
     """The retargeting mode; raises InputError where the model does not offer it."""
     mode, modes = options.retargeting.mode, animator.spec.modes
+    if mode is None:
+        return USUAL_MODE if USUAL_MODE in modes else modes[0]
     if mode not in modes:
         hint = " It takes weights that carry an avd_network." if mode == "avd" else ""
         raise InputError(f"The mode is {mode!r}; {animator.spec.name} offers {', '.join(modes)}.{hint}")

@@ -22,10 +22,11 @@ class Retargeting:
     frame to the source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` the change of its
     linear maps too, J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the
     sizes of source and anchor, else 1. "avd" leaves it to a network of the model's to give the source's shape
-    the driving pose. The two flags do nothing but in "relative".
+    the driving pose. The two flags do nothing but in "relative". None is "relative" for a model that offers it,
+    else the model's default.
     """
 
-    mode: str = "relative"
+    mode: str | None = None
     relative_jacobian: bool = True
     adapt_scale: bool = True
 

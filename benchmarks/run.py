@@ -30,6 +30,8 @@ from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import FOMMConfig
+from firstordermm.module_partswap.animator import PartSwapAnimator
+from firstordermm.module_partswap.config import PartSwapConfig
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.config import SplineConfig
 
@@ -59,10 +61,15 @@ def encode_articulate(model: ArticulateAnimator, source: Tensor, motion: Motion)
     return model.generator.encode(source) | {"small": small, "heatmaps": flow.heatmaps(small, motion)}
 
 
+def encode_partswap(model: PartSwapAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    return model.reconstruction_module.encode(source) | {"mask": model.swap.mask(motion.extra["segments"])}
+
+
 SUBJECTS = {
     "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
     "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
     "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
+    "partswap": Subject(lambda: PartSwapAnimator(PartSwapConfig()), "vox-10segments.pth.tar", encode_partswap),
 }
 
 
@@ -155,7 +162,8 @@ def published_schedule(
 ) -> list[Tensor]:
     """The demo loop of the published code: frame by frame, source encoded and hulls worked out each time."""
     picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
-    own, initial = model.motion(picture), model.motion(clip[:1])
+    own = model.prepare(picture).motion
+    initial = model.motion(clip[:1]) if "relative" in model.spec.modes else None
     results: list[Tensor] = []
     for frame in clip.split(1):
         retargeter = Retargeter.for_clip(Retargeting(), own, initial)

@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .convert import convert
     from .demo import demo
     from .run import run
+    from .swap import add_swap_options
 
     parser = argparse.ArgumentParser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", type=Path, help="the mp4 to write; an existing one is replaced")
     _add_model_options(command)
     _add_motion_options(command)
+    add_swap_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
 

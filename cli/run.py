@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation.best_frame import find_best_frame, landmark_finder
-from ..animation.pipeline import AnimateOptions, Hooks, animate
+from ..animation.pipeline import AnimateOptions, Hooks, animate, checked_mode
 from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
 from ..core.device import pick_device
@@ -23,6 +23,8 @@ from ..loading.published import names
 from ..media.contact_sheet import SheetSampler
 from ..media.reader import VideoClip, read_picture
 from ..media.writer import VideoWriter
+from ..module_partswap.animator import PartSwapAnimator
+from .swap import read_swap
 from .weights import weight_file
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,10 @@ def run(args: argparse.Namespace) -> None:
     model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)).to(
         device
     )
+    if isinstance(model, PartSwapAnimator):
+        model = model.swapping(read_swap(args, model, device))
     options = read_options(args)
-    if args.best_frame is not None and options.retargeting.mode == "relative":
+    if args.best_frame is not None and checked_mode(model, options) == "relative":
         finder = landmark_finder(args.best_frame, device)
         options = replace(options, anchor=find_best_frame(model, source, clip, device, options, Hooks(), finder))
     animate_file(model, source, clip, device, options, args.output, args.sheet)
@@ -46,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:
     """The driver's options from the command line's."""
-    mode = "standard" if args.absolute else "avd" if args.avd else "relative"
+    mode = "standard" if args.absolute else "avd" if args.avd else None
     return AnimateOptions(
         retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale),
         anchor=args.anchor,

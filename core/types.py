@@ -89,6 +89,22 @@ class AVDAnimator(Animator, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
+
+    pictures: Tensor
+    maps: Mapping[str, Tensor]
+
+
+class MappingAnimator(Animator, Protocol):
+    """An Animator whose users also want to see what it saw: segments, masks."""
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """What `render` gives, and the maps behind it."""
+        ...
+
+
 class Clip(Protocol):
     """A driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
 

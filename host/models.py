@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import comfy.model_management as management
@@ -12,13 +13,15 @@ from comfy.model_patcher import ModelPatcher
 
 from ..animation.registry import load_animator
 from ..core.types import Animator, LoadOptions
+from ..face_parsing.checkpoint import load_parser
+from ..face_parsing.parser import FaceParser
 
 log = logging.getLogger(__name__)
 
-Key = tuple[Path, int, str, LoadOptions]
+Kind = tuple[str, LoadOptions | None]
 
-KEPT = 2
-_patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
+KEPT = 3  # two animators to compare, and a face parser
+_patchers: OrderedDict[tuple[Path, int, Kind], ModelPatcher] = OrderedDict()
 
 
 def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: int) -> tuple[Animator, torch.device]:
@@ -26,20 +29,53 @@ def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: i
 
     `batch_bytes` is what a batch of frames is expected to need beside the weights.
     """
-    key = (path, path.stat().st_mtime_ns, identity, options)
+    patcher = _animator(path, identity, options)
+    return patcher.model, _placed([patcher], batch_bytes)
+
+
+def get_parser(path: Path, batch_bytes: int) -> tuple[FaceParser, torch.device]:
+    """The same for a face parser."""
+    patcher = _parser(path)
+    return patcher.model, _placed([patcher], batch_bytes)
+
+
+def get_with_parser(
+    path: Path, identity: str, options: LoadOptions, parser: Path, batch_bytes: int
+) -> tuple[Animator, FaceParser, torch.device]:
+    """Both at once: of two that are asked for in turn, the second may push the first off the device."""
+    patchers = [_animator(path, identity, options), _parser(parser)]
+    device = _placed(patchers, batch_bytes)
+    return patchers[0].model, patchers[1].model, device
+
+
+def _animator(path: Path, identity: str, options: LoadOptions) -> ModelPatcher:
+    return _kept(path, (identity, options), lambda: load_animator(path, identity, options))
+
+
+def _parser(path: Path) -> ModelPatcher:
+    return _kept(path, ("face_parsing", None), lambda: load_parser(path))
+
+
+def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
+    """The patcher of an earlier run while the file is unchanged, else a new one."""
+    key = (path, path.stat().st_mtime_ns, kind)
     patcher = _patchers.pop(key, None)
     if patcher is None:
-        model = load_animator(path, identity, options)
         patcher = ModelPatcher(
-            model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
+            load(), load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
-        log.info("loaded %s as %s", path.name, identity)
+        log.info("loaded %s as %s", path.name, kind[0])
     for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
         del _patchers[stale]  # what the file held before it changed
     _patchers[key] = patcher
     while len(_patchers) > KEPT:
         _patchers.popitem(last=False)
-    management.load_models_gpu([patcher], memory_required=batch_bytes, force_full_load=True)
-    # Statistics and buffers of modules without weights stay behind under partial loading.
-    patcher.model.to(patcher.load_device)
-    return patcher.model, patcher.load_device
+    return patcher
+
+
+def _placed(patchers: Sequence[ModelPatcher], batch_bytes: int) -> torch.device:
+    management.load_models_gpu(patchers, memory_required=batch_bytes, force_full_load=True)
+    for patcher in patchers:
+        # Statistics and buffers of modules without weights stay behind under partial loading.
+        patcher.model.to(patcher.load_device)
+    return patchers[0].load_device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import comfy.model_management as management
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
 from ..animation.frames import TensorClip
-from ..animation.pipeline import AnimateOptions, Hooks, animate, check_clip, working_size
-from ..core.types import Animator, LoadOptions
+from ..animation.pipeline import AnimateOptions, animate, check_clip, checked_mode
+from ..core.types import LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
 
@@ -36,33 +37,34 @@ def run(
     clip = TensorClip(driving)
     check_clip(source, clip, options)
     path = weights.find(identity, choice)
-    animator, device = models.get_animator(path, identity, load_options, _batch_bytes(options))
+    animator, device = models.get_animator(path, identity, load_options, batch_bytes(options))
     hooks = progress.hooks()
-    if best_frame is not None and options.retargeting.mode == "relative":
+    if best_frame is not None and checked_mode(animator, options) == "relative":
         finder = landmark_finder(best_frame, device)
         options = replace(options, anchor=find_best_frame(animator, source, clip, device, options, hooks, finder))
-    return _collect(animator, source, clip, device, options, hooks)
+    frames = animate(animator, source, clip, device, options, hooks)
+    return collected(((part.movedim(1, -1),) for part in frames), len(clip))[0]
 
 
-def _batch_bytes(options: AnimateOptions) -> int:
+def batch_bytes(options: AnimateOptions) -> int:
+    """What a batch of frames is expected to need."""
     side = options.size or USUAL_SIZE
     return options.batch * side * side * BYTES_PER_PIXEL
 
 
-def _collect(
-    animator: Animator,
-    source: Tensor,
-    clip: TensorClip,
-    device: torch.device,
-    options: AnimateOptions,
-    hooks: Hooks,
-) -> Tensor:
-    side = working_size(animator, options)
-    images = torch.empty((len(clip), side, side, 3), device=management.intermediate_device())
-    bar, done = progress.Progress(len(clip)), 0
-    for frames in animate(animator, source, clip, device, options, hooks):
-        part = images[done : done + len(frames)]
-        part.copy_(frames.movedim(1, -1))
-        done += len(frames)
-        bar.update(done, part)
-    return images
+def collected(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
+    """Batches of `count` rows, kind by kind, each kind in one tensor made when the first batch shows its shape.
+
+    The first kind are pictures (b, H, W, 3), which the progress bar shows.
+    """
+    whole: tuple[Tensor, ...] = ()
+    bar, done = progress.Progress(count), 0
+    for batch in batches:
+        device = management.intermediate_device()
+        whole = whole or tuple(torch.empty((count, *rows.shape[1:]), device=device) for rows in batch)
+        end = done + len(batch[0])
+        for kind, rows in zip(whole, batch, strict=True):
+            kind[done:end].copy_(rows)
+        bar.update(end, whole[0][done:end])
+        done = end
+    return whole

@@ -15,6 +15,7 @@ LEAST = {"num_channels": 3, "pad": 0, "num_down_blocks": 0, "num_bottleneck_bloc
 MOST = {
     "num_channels": 3,
     "num_kp": 1000,
+    "num_segments": 1000,
     "num_blocks": 16,
     "num_down_blocks": 16,
     "num_bottleneck_blocks": 256,

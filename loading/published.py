@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from ..core.errors import InputError
 
@@ -103,9 +103,37 @@ def _spline(
     )
 
 
+_PARTSWAP_PAPER: Final = (
+    "Siarohin, Roy, Lathuilière, Tulyakov, Ricci, Sebe: Motion Supervised Co-Part Segmentation, 2020"
+)
+
+
+def _partswap(name: str) -> PublishedWeights:
+    return PublishedWeights(
+        architecture="partswap",
+        name=name,
+        files=(f"{name}.pth.tar", f"{name}.safetensors"),
+        sha256=None,
+        size=None,
+        url=None,  # on file-sharing pages only
+        page="https://github.com/AliaksandrSiarohin/motion-cosegmentation",
+        licence="CC BY-NC",
+        paper=_PARTSWAP_PAPER,
+        earlier="checkpoints",
+    )
+
+
+def _fomm_for_partswap(name: str, *facts: Any) -> PublishedWeights:
+    """FOMM's weights swap parts too, under the name that the earlier pack gave them there."""
+    return replace(_fomm(name, name, *facts), architecture="partswap")
+
+
+_VOX_ADV: Final = ("6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934)
+_VOX: Final = "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"
+
 PUBLISHED: Final = (
-    _fomm("vox-adv", "vox-adv-cpk", "6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934),
-    _fomm("vox", "vox-cpk", "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"),
+    _fomm("vox-adv", "vox-adv-cpk", *_VOX_ADV),
+    _fomm("vox", "vox-cpk", _VOX),
     _fomm("taichi", "taichi-cpk"),
     _fomm("taichi-adv", "taichi-adv-cpk", "cf17bbb05bece3a75f353e42699a4c3ddc8152f486065c2c6741f4d1edecda64"),
     _fomm("fashion", "fashion"),
@@ -141,6 +169,22 @@ PUBLISHED: Final = (
     _spline("mgif", "mgif"),
     # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
     _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None),
+    *(_partswap(f"vox-{count}segments") for count in (10, 5, 15)),
+    _fomm_for_partswap("vox-cpk", _VOX),
+    _fomm_for_partswap("vox-adv-cpk", *_VOX_ADV),
+    _partswap("vox-first-order"),
+    PublishedWeights(
+        architecture="face_parsing",
+        name="79999_iter",
+        files=("79999_iter.pth", "79999_iter.safetensors"),
+        sha256="468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
+        size=53289463,
+        url=None,
+        page="https://huggingface.co/vivym/face-parsing-bisenet",
+        licence=None,
+        paper="Yu et al.: BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
+        earlier="face_parsing",
+    ),
 )
 
 

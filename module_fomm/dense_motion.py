@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, candidate_motions
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
-from ..core.layers.linear_map import inverse_2x2
 from ..core.types import Motion
 from .config import FOMMConfig
 
@@ -39,13 +38,8 @@ class DenseMotionNetwork(DenseMotionHead):
         return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
-        """T_0(z) = z and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (equations 4 and 5): (B, K+1, h, w, 2)."""
-        grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
-        linear = None
-        if source.frames is not None and driving.frames is not None:
-            linear = source.frames @ inverse_2x2(driving.frames)
-        moved = local_motions(grid, source.points, driving.points, linear)
-        return torch.cat([grid.expand(moved.shape[0], 1, *grid.shape), moved], dim=1)
+        """The background's motion, which is none, and every keypoint's: (B, K+1, h, w, 2)."""
+        return candidate_motions(make_coordinate_grid(*small.shape[2:], like=driving.points), source, driving)
 
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
         """The shrunken source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""

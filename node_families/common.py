@@ -33,11 +33,14 @@ def advanced(widget: io.Input) -> io.Input:
     return widget
 
 
-def pictures() -> list[io.Input]:
-    """The two pictures every runner starts with."""
+def pictures(
+    source: str = "The picture to animate. Of a batch, the first is taken.",
+    driving: str = "The frames whose motion the picture takes on, in order.",
+) -> list[io.Input]:
+    """The two pictures every runner starts with, and what they are to it."""
     return [
-        io.Image.Input("source_image", tooltip="The picture to animate. Of a batch, the first is taken."),
-        io.Image.Input("driving_video_input", tooltip="The frames whose motion the picture takes on, in order."),
+        io.Image.Input("source_image", tooltip=source),
+        io.Image.Input("driving_video_input", tooltip=driving),
     ]
 
 
@@ -53,10 +56,10 @@ def frame_rate() -> io.Input:
     )
 
 
-def outputs() -> list[io.Output]:
+def outputs(images: str = "The animated picture, one image per driving frame.") -> list[io.Output]:
     """What every runner gives. Ids differ from the inputs' because a node's ids must be unique."""
     return [
-        io.Image.Output("images", display_name="images", tooltip="The animated picture, one image per driving frame."),
+        io.Image.Output("images", display_name="images", tooltip=images),
         io.Audio.Output("audio_out", display_name="audio", tooltip="The audio that came in, untouched."),
         io.Float.Output("frame_rate_out", display_name="frame_rate", tooltip="The frame rate that came in."),
     ]
@@ -78,14 +81,23 @@ def find_best_frame(optional: bool = False) -> io.Input:
     )
 
 
-def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = ()) -> list[io.Input]:
+def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True) -> list[io.Input]:
     """Audio, then everything that old workflows do not have; each default keeps the old result.
 
-    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced".
+    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
+    `best_frame` is whether the family can measure movement from any frame.
     """
     return [
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
         *models,
+        *weight_file(),
+        *(advanced(widget) for widget in (_size(), *experts, *_work(best_frame))),
+    ]
+
+
+def weight_file() -> list[io.Input]:
+    """The two inputs by which other weights than those found by name are had."""
+    return [
         io.Combo.Input(
             "checkpoint",
             options=[BY_NAME, *folders.listed_files()],
@@ -101,7 +113,6 @@ def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = ()) -> list
             tooltip="What to do when the weight file is not there: say where to get it, or download it "
             "(only files whose SHA-256 is published).",
         ),
-        *(advanced(widget) for widget in (_size(), *experts, *_work())),
     ]
 
 
@@ -117,7 +128,7 @@ def _size() -> io.Input:
     )
 
 
-def _work() -> list[io.Input]:
+def _work(best_frame: bool) -> list[io.Input]:
     return [
         io.Boolean.Input(
             "antialias",
@@ -125,24 +136,33 @@ def _work() -> list[io.Input]:
             optional=True,
             tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
         ),
-        io.Combo.Input(
-            "best_frame_by",
-            options=list(METHODS),
-            default="auto",
-            optional=True,
-            tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
-            "else the model's own keypoints, which work for things without a face too.",
-        ),
-        io.Int.Input(
-            "batch_size",
-            default=8,
-            min=1,
-            max=256,
-            step=1,
-            optional=True,
-            tooltip="Frames worked on at once. Changes speed and memory only; halved by itself when memory runs out.",
-        ),
+        *([_best_frame_by()] if best_frame else []),
+        batch_size(8),
     ]
+
+
+def _best_frame_by() -> io.Input:
+    return io.Combo.Input(
+        "best_frame_by",
+        options=list(METHODS),
+        default="auto",
+        optional=True,
+        tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
+        "else the model's own keypoints, which work for things without a face too.",
+    )
+
+
+def batch_size(default: int) -> io.Input:
+    """How many frames are worked on at once."""
+    return io.Int.Input(
+        "batch_size",
+        default=default,
+        min=1,
+        max=256,
+        step=1,
+        optional=True,
+        tooltip="Frames worked on at once. Changes speed and memory only; halved by itself when memory runs out.",
+    )
 
 
 class Runner(io.ComfyNode):

@@ -20,6 +20,9 @@ from firstordermm.module_articulate.config import ArticulateConfig, FlowPredicto
 from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_partswap.animator import PartSwapAnimator
+from firstordermm.module_partswap.config import PartSwapConfig, ReconstructionConfig, SegmentationConfig
+from firstordermm.module_partswap.swap import Swap
 from firstordermm.module_spline import config as spline
 from firstordermm.module_spline.animator import SplineAnimator
 from torch import Tensor, nn
@@ -50,18 +53,27 @@ SPLINE = spline.SplineConfig(
     generator=spline.GeneratorConfig(block_expansion=8, max_features=16),
     dense_motion=spline.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
 )
+PARTSWAP = PartSwapConfig(
+    num_segments=5,
+    segmentation_module=SegmentationConfig(block_expansion=8, max_features=16, num_blocks=2),
+    reconstruction_module=ReconstructionConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
+    dense_motion=FOMM.dense_motion,
+)
+PARTSWAP_FIRST_ORDER = replace(PARTSWAP, first_order=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Tiny:
     """How to build an architecture small, and which of its modules sees what.
 
-    `source_only` is a module that nothing but the source passes through, `motion` the one that reads poses.
+    `source_only` is a module that nothing but the source passes through (or also every driving frame, where
+    `frames_too`), `motion` the one that reads poses.
     """
 
     build: Callable[[], nn.Module]
     source_only: str
     motion: str
+    frames_too: bool = False
 
 
 class AnimatorModule(nn.Module, Animator):
@@ -83,6 +95,17 @@ TINY = {
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
+
+TINY |= {
+    "partswap": Tiny(
+        lambda: PartSwapAnimator(PARTSWAP, SIDE), "reconstruction_module.first", "segmentation_module", frames_too=True
+    ),
+    "partswap_first_order": Tiny(
+        lambda: PartSwapAnimator(PARTSWAP_FIRST_ORDER, SIDE).swapping(Swap((1, 3), from_source=False)),
+        "reconstruction_module.dense_motion_network.down",
+        "segmentation_module",
+    ),
+}
 
 every_architecture = pytest.mark.parametrize("name", TINY)
 
@@ -107,12 +130,16 @@ def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
     noise = torch.randn(shape, generator=generator)
     if key.endswith("running_var"):
         return 0.75 + 0.25 * noise.tanh()
-    if key.endswith("jacobian.bias"):
+    if key.endswith(("jacobian.bias", "affine.bias")):
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
     if len(shape) == 1:
         return 0.1 * noise + key.endswith("weight")
-    gain = {"jacobian.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
+    gain = {"jacobian.weight": 0.2, "affine.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
     return gain * noise / shape[1:].numel() ** 0.5
+
+
+relative_architectures = pytest.mark.parametrize("name", [name for name in TINY if "relative" in tiny(name).spec.modes])
+"""Those whose motion can be measured from an anchor; the others take the driving pose as it is."""
 
 
 def blobs(count: int, height: int = SIDE, width: int = SIDE, seed: int = 0, start: float = 0.0) -> Tensor:

@@ -14,10 +14,13 @@ sys.path[:0] = [str(HERE), str(HERE / "parity")]
 import compare
 from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
+from parity_face_parsing import FaceParsingAdapter
 from parity_fomm import FOMMAdapter
+from parity_partswap import PartSwapAdapter
 from parity_spline import SplineAdapter
 
 ADAPTERS = {"articulate": ArticulateAdapter, "fomm": FOMMAdapter, "spline": SplineAdapter}
+ADAPTERS |= {"partswap": PartSwapAdapter, "face_parsing": FaceParsingAdapter}
 
 
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:

@@ -13,6 +13,8 @@ from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.cli import run as run_module
 from firstordermm.cli.main import INTERRUPTED, main
+from firstordermm.face_parsing.config import FaceParsingConfig
+from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.loading.convert import to_safetensors
 from firstordermm.loading.reader import Checkpoint, read_checkpoint
 from firstordermm.media.reader import VideoClip, read_picture
@@ -97,6 +99,48 @@ def test_run_takes_other_architectures(files: Path, mode: list[str]) -> None:
     given = ["--architecture", "spline", "--checkpoint", str(files / "vox.pth.tar"), "--size", str(SIDE)]
     assert main(command(files, *given, *mode)) == 0
     assert len(VideoClip(files / "result.mp4")) == COUNT
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        ["--parts", "1_3", "--target-mask", "--hard-edges", "--blend-scale", "0.6", "--best-frame", "model keypoints"],
+        ["--face-parts", "hair, hat"],
+        ["--face-parts"],
+    ],
+    ids=["default", "segments", "classes", "face"],
+)
+def test_run_swaps_parts(files: Path, given: list[str]) -> None:
+    parts = {name: part.state_dict() for name, part in tiny("partswap").named_children()}
+    torch.save(parts, files / "vox-5segments.pth.tar")
+    torch.save(seeded(FaceParser(FaceParsingConfig(width=4))).network.state_dict(), files / "79999_iter.pth")
+    parser = ["--face-parser", str(files / "79999_iter.pth")] if "--face-parts" in given else []
+    model = ["--architecture", "partswap", "--checkpoint", str(files / "vox-5segments.pth.tar"), "--size", str(SIDE)]
+    assert main(command(files, *model, *given, *parser)) == 0
+    assert len(VideoClip(files / "result.mp4")) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--parts", "nose"], "'nose' is no part"),
+        (["--parts", ""], "No segment is chosen"),
+        (["--face-parts", "tail"], "'tail' is no part of the face"),
+        (["--face-parser", "nowhere.pth"], "Add --face-parts"),
+        (["--face-parts", "--face-parser", "nowhere.pth"], "nowhere.pth"),
+        (["--blend-scale", "2"], "blend_scale is 2"),
+        (["--avd"], "offers standard"),
+    ],
+)
+def test_a_swap_that_is_none_is_one_line(
+    files: Path, capsys: pytest.CaptureFixture[str], given: list[str], says: str
+) -> None:
+    parts = {name: part.state_dict() for name, part in tiny("partswap").named_children()}
+    torch.save(parts, files / "vox-5segments.pth.tar")
+    model = ["--architecture", "partswap", "--checkpoint", str(files / "vox-5segments.pth.tar"), "--size", str(SIDE)]
+    assert main(command(files, *model, *given)) == 1
+    assert says in capsys.readouterr().err
 
 
 def test_best_frame_is_found_by_the_models_keypoints(files: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -64,12 +64,9 @@ class WarpingGenerator(nn.Module):
         height, width = features["encoded"].shape[2:]
         here = motion.at((height, width))
         warped = here.move(features["encoded"], self.align_corners)
-        out = self.bottleneck(warped)
         if not self.skips:
-            for block in self.up_blocks:
-                out = block(out)
-            return torch.sigmoid(self.final(out))
-        out = here.fill(warped, out)
+            return self.paint(warped)
+        out = here.fill(warped, self.bottleneck(warped))
         for depth, block in enumerate(self.up_blocks, 1):
             height, width = 2 * height, 2 * width
             here = motion.at((height, width))
@@ -79,6 +76,13 @@ class WarpingGenerator(nn.Module):
         if self.blend is None:
             return here.fill(here.move(features["source"], self.align_corners), picture)
         return torch.lerp(picture, self.deformed(features["source"], here), torch.sigmoid(self.blend(out)))
+
+    def paint(self, encoded: Tensor) -> Tensor:
+        """Innermost features (B, C, h, w) that are already in place -> pictures (B, 3, H, W), without skips."""
+        out = self.bottleneck(encoded)
+        for block in self.up_blocks:
+            out = block(out)
+        return torch.sigmoid(self.final(out))
 
     def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
         """The source picture (1 or B, 3, H, W) warped by the flow alone; to look at, or to train on."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..types import Motion
 from .antialias import shrink
 from .grid import resize_flow, resize_map, warp, warp_each
 from .hourglass import Hourglass
+from .linear_map import inverse_2x2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,20 @@ def local_motions(grid: Tensor, source: Tensor, driving: Tensor, linear: Tensor 
     return moved + source[:, :, None, None, :]
 
 
+def candidate_motions(grid: Tensor, source: Motion, driving: Motion) -> Tensor:
+    """T_0(z) = z and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (FOMM, equations 4 and 5): (B, K+1, h, w, 2)."""
+    linear = None
+    if source.frames is not None and driving.frames is not None:
+        linear = source.frames @ inverse_2x2(driving.frames)
+    moved = local_motions(grid, source.points, driving.points, linear)
+    return torch.cat([grid.expand(moved.shape[0], 1, *grid.shape), moved], dim=1)
+
+
+def blended(motions: Tensor, mask: Tensor) -> Tensor:
+    """Candidate motions (B, N, h, w, 2) weighed by maps (B, N, h, w) that sum to 1: a flow (B, h, w, 2)."""
+    return (mask[..., None] * motions).sum(dim=1)
+
+
 class DenseMotionHead(nn.Module):
     """Weighs K parts' motions and the background's against each other, at every pixel of a small picture."""
 
@@ -97,6 +113,6 @@ class DenseMotionHead(nn.Module):
         # candidate by candidate: its heatmap, then its three colours
         features = self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
         mask = torch.softmax(self.mask(features).float(), dim=1)
-        deformation = (mask[..., None] * motions).sum(dim=1)
+        deformation = blended(motions, mask)
         occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(features))
         return DenseMotion(deformation, occlusion, mask)

@@ -1,4 +1,4 @@
-"""ResNet-18 (He et al. 2015), which reads numbers off a whole picture; keys are torchvision's."""
+"""ResNet-18 (He et al. 2015), which reads numbers or maps off a picture; keys are torchvision's."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """A picture -> `out_features` numbers. `width` is 64 in every published network."""
+    """A picture -> `out_features` numbers; with None of them there is no last layer, and only maps can be had.
 
-    def __init__(self, in_features: int, out_features: int, width: int = 64) -> None:
+    `width` is 64 in every published network.
+    """
+
+    def __init__(self, in_features: int, out_features: int | None, width: int = 64) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_features, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -43,18 +46,23 @@ class ResNet18(nn.Module):
         self.layer2, self.layer3, self.layer4 = (
             _layer(EXPANSIONS[i - 1] * width, EXPANSIONS[i] * width, 2) for i in (1, 2, 3)
         )
-        self.fc = nn.Linear(EXPANSIONS[-1] * width, out_features)
+        self.fc = None if out_features is None else nn.Linear(EXPANSIONS[-1] * width, out_features)
 
     def stem(self, x: Tensor) -> Tensor:
         """(B, in_features, H, W) -> (B, width, H/4, W/4)."""
         return F.max_pool2d(F.relu(self.bn1(batch_invariant(self.conv1, x))), 3, 2, padding=1)
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """(B, in_features, H, W) -> the four layers' outputs, at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        maps = [self.stem(x)]
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            maps.append(layer(maps[-1]))
+        return maps[1:]
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_features, H, W) -> (B, out_features)."""
-        out = self.stem(x)
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            out = layer(out)
-        return by_row(self.fc, out.contiguous().mean(dim=(2, 3)))
+        assert self.fc is not None
+        return by_row(self.fc, self.maps(x)[-1].contiguous().mean(dim=(2, 3)))
 
 
 def _layer(in_features: int, out_features: int, stride: int) -> nn.Sequential:

@@ -46,6 +46,28 @@ def write_articulate_checkpoint(path: Path) -> None:
     torch.save(content, path, _use_new_zipfile_serialization=False)
 
 
+def write_partswap_checkpoints(folder: Path) -> None:
+    """Seeded part swaps in both published layouts: vox-10segments in its own, vox-15segments in FOMM's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save({**networks_of(PARITY / "partswap" / "seg10"), "epoch": 99}, folder / "vox-10segments.pth.tar")
+    parts = networks_of(PARITY / "partswap" / "seg15")
+    names = {"shift": "kp", "affine": "jacobian", "segmentation": "semantic_seg"}
+    renamed = OrderedDict(
+        (names.get(key.split(".")[0], key.split(".")[0]) + "." + key.partition(".")[2], tensor)
+        for key, tensor in parts["segmentation_module"].items()
+    )
+    content = {"generator": parts["reconstruction_module"], "kp_detector": renamed, "epoch": 99}
+    torch.save(content, folder / "vox-15segments.pth.tar", _use_new_zipfile_serialization=False)
+
+
+def write_face_parser(path: Path) -> None:
+    """A seeded BiSeNet as published: one plain state dict."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        networks_of(PARITY / "face_parsing" / "celebamask19")["network"], path, _use_new_zipfile_serialization=False
+    )
+
+
 def networks_of(pack: Path) -> dict[str, OrderedDict[str, Tensor]]:
     """The state dicts of a parity pack, by component."""
     return {name: to_tensors(state) for name, state in load_pack(pack)[1].items()}

@@ -45,7 +45,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     comfyui = path_from("COMFYUI_PATH")
     for package in ("requests", "websocket"):
         pytest.importorskip(package)
-    from comfyui.checkpoints import write_articulate_checkpoint, write_fomm_checkpoint, write_spline_checkpoint
+    from comfyui import checkpoints
     from comfyui.server import ComfyServer
 
     packs = {FOLDER: ROOT}
@@ -53,9 +53,12 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         packs["ComfyUI-VideoHelperSuite"] = path_from("VHS_PATH")
     files = sorted(request.getfixturevalue("media").iterdir())
     base = tmp_path_factory.mktemp("comfyui")
-    write_fomm_checkpoint(base / "models" / MODEL_FOLDER / "vox-adv-cpk.pth.tar")
-    write_articulate_checkpoint(base / "models" / MODEL_FOLDER / "vox256.pth")
-    write_spline_checkpoint(base / "models" / MODEL_FOLDER / "vox.pth.tar")
+    models = base / "models" / MODEL_FOLDER
+    checkpoints.write_fomm_checkpoint(models / "vox-adv-cpk.pth.tar")
+    checkpoints.write_articulate_checkpoint(models / "vox256.pth")
+    checkpoints.write_spline_checkpoint(models / "vox.pth.tar")
+    checkpoints.write_partswap_checkpoints(models)
+    checkpoints.write_face_parser(models / "79999_iter.pth")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:
             server.put_input(file)

@@ -201,13 +201,13 @@ def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
         comfy.put_input(media / {".png": "source.png", ".mp4": "driving.mp4"}[suffix], name)
     run = comfy.run(to_prompt(workflow, info))
     assert run.ending == "execution_success", run.error
-    [output] = run.history["outputs"]
-    frames, seconds, audio = clip_facts(run.files(output)[0])
+    [file] = [file for output in run.history["outputs"] for file in run.files(output) if file.suffix == ".mp4"]
+    frames, seconds, audio = clip_facts(file)
     assert frames == FRAMES
     assert audio == pytest.approx(seconds, abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json", "FOMM_PARTSWAP.json"])
 def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
@@ -215,7 +215,7 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "FOMM_PARTSWAP.json"])
 def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
     check_workflow(comfy, media, earlier_workflows / name)
 

@@ -35,8 +35,11 @@ def file_name(values: list[Any] | dict[str, Any]) -> str:
 
 
 def to_prompt(workflow: Workflow, info: Info) -> dict[str, dict[str, Any]]:
-    """The API prompt of a workflow without subgraphs, reroutes, primitives or muted nodes."""
+    """The API prompt of a workflow without subgraphs, primitives or muted nodes."""
     sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    for reroute in (node for node in workflow["nodes"] if node["type"] == "Reroute"):
+        for slot in reroute["outputs"]:
+            sources |= dict.fromkeys(slot["links"] or [], sources[reroute["inputs"][0]["link"]])
     prompt: dict[str, dict[str, Any]] = {}
     for node in workflow["nodes"]:
         if node["type"] in INTERFACE_ONLY:

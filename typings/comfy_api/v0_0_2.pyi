@@ -59,7 +59,20 @@ class io:  # noqa: N801
 
     class Boolean:
         class Input(io.Input):
-            def __init__(self, id: str, *, default: bool, optional: bool = ..., tooltip: str) -> None: ...
+            def __init__(
+                self, id: str, *, display_name: str = ..., default: bool, optional: bool = ..., tooltip: str
+            ) -> None: ...
+
+    class String:
+        class Input(io.Input):
+            def __init__(self, id: str, *, default: str, optional: bool = ..., tooltip: str) -> None: ...
+
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+
+    class Mask:
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
 
     class Combo:
         class Input(io.Input):

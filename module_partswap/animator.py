@@ -1,0 +1,110 @@
+"""Part Swap behind the driver's protocol."""
+
+from __future__ import annotations
+
+from copy import copy
+
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from ..core.errors import InputError
+from ..core.layers.dense_motion import DenseMotion
+from ..core.layers.grid import resize_map, warp
+from ..core.types import AnimatorSpec, Mapped, Motion, Prepared
+from .config import PartSwapConfig
+from .reconstruction import ReconstructionModule
+from .segmentation import SEGMENTS, SegmentationModule
+from .swap import Swap
+
+ENCODED, MASK, CLASSES = "encoded", "mask", "classes"
+
+
+class PartSwapAnimator(nn.Module):
+    """Segmentation and reconstruction module; see `core.types.MappingAnimator`.
+
+    The driving clip is the target: its frames keep their pose and all that is not chosen. Motion is absolute.
+    """
+
+    def __init__(self, config: PartSwapConfig, size: int = 256) -> None:
+        super().__init__()
+        self.config = config
+        self.segmentation_module = SegmentationModule(config)
+        self.reconstruction_module = ReconstructionModule(config)
+        self.spec = AnimatorSpec(
+            name="Part Swap",
+            size=size,
+            multiple=config.multiple,
+            modes=("standard",),
+            has_frames=config.estimate_affine_part,
+        )
+        self.swap = Swap()
+        self.eval()
+
+    def swapping(self, swap: Swap) -> Self:
+        """The same networks, set to another swap; nothing is copied."""
+        other = copy(self)
+        other.swap = swap
+        return other
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The source's parts and features, and its part of the mask."""
+        motion, features = self.segmentation_module(source), {ENCODED: self._encode(source)}
+        if self.swap.from_source or self.swap.parse is not None:
+            features |= self._mask(source, motion, features[ENCODED])
+        if self.reconstruction_module.dense_motion_network is not None:
+            features["small"] = self.reconstruction_module.dense_motion_network.down(source)
+        return Prepared(motion, features)
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Parts of target frames (B, 3, H, W); features, and the mask if it is theirs, ride along."""
+        motion, features = self.segmentation_module(driving), {ENCODED: self._encode(driving)}
+        if not self.swap.from_source:
+            features |= self._mask(driving, motion, features[ENCODED])
+        return Motion(motion.points, motion.frames, {**motion.extra, **features})
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """B targets with the source's chosen parts: (B, 3, H, W) in [0, 1]."""
+        return self._blend(prepared, motion)[0]
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """The same with the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of:
+        the `source`'s (1, C, h, w) and the `target`'s (B, C, h, w).
+
+        Where the parser does not see the targets, theirs are the source's classes moved along the flow.
+        """
+        picture, mask, flow = self._blend(prepared, motion)
+        if self.swap.parse is None:
+            there, here = prepared.motion.extra[SEGMENTS], motion.extra[SEGMENTS]
+        else:
+            there = prepared.features[CLASSES]
+            moved = self.swap.from_source
+            here = warp(there, flow.deformation, self.config.align_corners) if moved else motion.extra[CLASSES]
+        return Mapped(picture, {"source": there, "target": here, MASK: mask})
+
+    def _encode(self, picture: Tensor) -> Tensor:
+        return self.reconstruction_module.encode(picture)[ENCODED]
+
+    def _mask(self, picture: Tensor, motion: Motion, encoded: Tensor) -> dict[str, Tensor]:
+        """The mask off a picture, with the classes it was made of if a parser made them."""
+        if self.swap.parse is not None:
+            classes = self.swap.parse(picture)
+            return {CLASSES: resize_map(classes, (encoded.shape[2], encoded.shape[3])), MASK: self.swap.mask(classes)}
+        if SEGMENTS not in motion.extra:
+            raise InputError(
+                "These weights are a plain FOMM's, which knows no segments. Turn on the face parser, or choose "
+                "weights with segments (vox-5segments, vox-10segments, vox-15segments, vox-first-order)."
+            )
+        return {MASK: self.swap.mask(motion.extra[SEGMENTS])}
+
+    def _blend(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, Tensor, DenseMotion]:
+        """Pictures, masks (B, 1, h, w) as they were used, and the flow at the features' size."""
+        network, aligned = self.reconstruction_module, self.config.align_corners
+        target = motion.extra[ENCODED]
+        size = (target.shape[2], target.shape[3])
+        flow = network.motion(prepared.motion, motion, prepared.features.get("small")).at(size)
+        moved = flow.move(prepared.features[ENCODED], aligned)
+        if self.swap.from_source:
+            mask = warp(resize_map(prepared.features[MASK], size), flow.deformation, aligned)
+        else:
+            mask = resize_map(motion.extra[MASK], size)
+        return network.paint(target * (1 - mask) + moved * mask), mask, flow

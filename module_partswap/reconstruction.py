@@ -1,0 +1,52 @@
+"""Moving the source's features to the target's pose, and painting what came of both (section 3.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..core.layers.decoder import WarpingGenerator
+from ..core.layers.dense_motion import DenseMotion, blended, candidate_motions
+from ..core.layers.grid import make_coordinate_grid
+from ..core.types import Motion
+from ..module_fomm.dense_motion import DenseMotionNetwork
+from .config import PartSwapConfig
+from .segmentation import SEGMENTS
+
+
+class ReconstructionModule(WarpingGenerator):
+    """FOMM's generator, told by the segments, or by FOMM's own network, how pixels move."""
+
+    def __init__(self, config: PartSwapConfig) -> None:
+        params = config.reconstruction_module
+        super().__init__(
+            params.block_expansion,
+            params.max_features,
+            params.num_down_blocks,
+            params.num_bottleneck_blocks,
+            skips=False,
+            channels=config.num_channels,
+            align_corners=config.align_corners,
+        )
+        self.estimate_visibility = params.estimate_visibility
+        self.dense_motion_network = DenseMotionNetwork(config.fomm) if config.first_order else None
+
+    def motion(self, source: Motion, target: Motion, small: Tensor | None) -> DenseMotion:
+        """Poses of the source (1 or B) and of B targets -> flow and visibility.
+
+        `small` (1 or B, 3, h, w) is the shrunken source, for FOMM's network.
+        """
+        if self.dense_motion_network is not None and small is not None:
+            return self.dense_motion_network(small, source, target)
+        here, there = target.extra[SEGMENTS], source.extra[SEGMENTS]
+        grid = make_coordinate_grid(*here.shape[2:], like=here)
+        flow = blended(candidate_motions(grid, source, target), here)
+        return DenseMotion(flow, visibility(there, here) if self.estimate_visibility else None, here)
+
+
+def visibility(source: Tensor, target: Tensor) -> Tensor:
+    """1 - F_s (1 - F_t) of segments (1 or B, K+1, h, w) and (B, K+1, h, w), F being all but background: (B, 1, h, w).
+
+    Both are taken at the same pixel: the source's segments are not warped.
+    """
+    front, cover = (segments[:, 1:].sum(dim=1, keepdim=True) for segments in (source, target))
+    return 1 - front * (1 - cover)
