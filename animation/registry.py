@@ -12,6 +12,7 @@ from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect, identify
 from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
+from ..module_mrfa import checkpoint as mrfa
 from ..module_spline import checkpoint as spline
 
 
@@ -29,6 +30,7 @@ ARCHITECTURES = {
         Architecture("fomm", fomm.load),
         Architecture("articulate", articulate.load),
         Architecture("spline", spline.load),
+        Architecture("mrfa", mrfa.load),
     )
 }
 

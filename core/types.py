@@ -45,7 +45,8 @@ class AnimatorSpec:
 
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
-    carries local linear maps.
+    carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
+    `fixed_size` whether it can work at no size but its own.
     """
 
     name: str
@@ -53,6 +54,8 @@ class AnimatorSpec:
     multiple: int
     modes: tuple[str, ...]
     has_frames: bool
+    has_background: bool = False
+    fixed_size: bool = False
 
 
 class Animator(Protocol):
@@ -86,6 +89,14 @@ class AVDAnimator(Animator, Protocol):
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
         """Driving poses (B) in the source's own shape: (B)."""
+        ...
+
+
+class BackgroundAnimator(Animator, Protocol):
+    """An Animator with `spec.has_background`: a network of its own sees how the camera moves."""
+
+    def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
+        """Driving poses (B), and how the background of each differs from the source's: (B)."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.layers.linear_map import inverse_2x2
@@ -44,8 +44,7 @@ class DenseMotionNetwork(DenseMotionHead):
         linear = None
         if source.frames is not None and driving.frames is not None:
             linear = source.frames @ inverse_2x2(driving.frames)
-        moved = local_motions(grid, source.points, driving.points, linear)
-        return torch.cat([grid.expand(moved.shape[0], 1, *grid.shape), moved], dim=1)
+        return with_background(grid, local_motions(grid, source.points, driving.points, linear))
 
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
         """The shrunken source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
