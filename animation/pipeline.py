@@ -146,16 +146,15 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
 
     Raises InputError where a size that was asked for does not divide, or is not the only one there is.
     """
-    if animator.spec.fixed_size and options.size not in (None, animator.spec.size):
+    spec = animator.spec
+    size = -(-spec.size // spec.multiple) * spec.multiple if options.size is None else options.size
+    if size < spec.multiple or size % spec.multiple:
+        near = spec.size if spec.fixed_size else max(spec.multiple, round(size / spec.multiple) * spec.multiple)
+        raise InputError(f"The size is {size}; {spec.name} needs a multiple of {spec.multiple}. Try {near}.")
+    if spec.fixed_size and size != spec.size:
         raise InputError(
-            f"The size is {options.size}; {animator.spec.name} works at {animator.spec.size} alone. "
-            "Leave the size alone, and enlarge the result."
+            f"The size is {size}; {spec.name} works at {spec.size} alone. Leave the size alone, and enlarge the result."
         )
-    multiple = animator.spec.multiple
-    size = -(-animator.spec.size // multiple) * multiple if options.size is None else options.size
-    if size < multiple or size % multiple:
-        near = max(multiple, round(size / multiple) * multiple)
-        raise InputError(f"The size is {size}; {animator.spec.name} needs a multiple of {multiple}. Try {near}.")
     return size
 
 

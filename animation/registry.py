@@ -16,12 +16,19 @@ from ..module_mrfa import checkpoint as mrfa
 from ..module_spline import checkpoint as spline
 
 
+def _whole(checkpoint: Checkpoint) -> Checkpoint:
+    return checkpoint
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint."""
+    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, of which
+    `trim` leaves out what no animation needs.
+    """
 
     identity: str
     load: Callable[[Checkpoint, LoadOptions], Animator]
+    trim: Callable[[Checkpoint], Checkpoint] = _whole
 
 
 ARCHITECTURES = {
@@ -30,7 +37,7 @@ ARCHITECTURES = {
         Architecture("fomm", fomm.load),
         Architecture("articulate", articulate.load),
         Architecture("spline", spline.load),
-        Architecture("mrfa", mrfa.load),
+        Architecture("mrfa", mrfa.load, mrfa.inference_only),
     )
 }
 
@@ -42,10 +49,13 @@ def load_animator(path: Path, identity: str, options: LoadOptions | None = None)
     return ARCHITECTURES[identity].load(checkpoint, options or LoadOptions())
 
 
-def metadata_of(checkpoint: Checkpoint) -> dict[str, str] | None:
-    """What a converted file has to say of its network, beyond its tensors; None for what is no animator."""
+def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
+    """What a converted file holds, and what it has to say of its network beyond its tensors; None for what is no
+    animator.
+    """
     identity = identify(checkpoint)
     if identity not in ARCHITECTURES:
-        return None
-    animator = ARCHITECTURES[identity].load(checkpoint, LoadOptions())
-    return to_metadata(identity, animator.config, animator.spec.size)
+        return checkpoint, None
+    row = ARCHITECTURES[identity]
+    animator = row.load(checkpoint, LoadOptions())
+    return row.trim(checkpoint), to_metadata(identity, animator.config, animator.spec.size)

@@ -30,6 +30,8 @@ from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import FOMMConfig
+from firstordermm.module_mrfa.animator import MRFAAnimator
+from firstordermm.module_mrfa.config import MRFAConfig
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.config import SplineConfig
 
@@ -59,10 +61,15 @@ def encode_articulate(model: ArticulateAnimator, source: Tensor, motion: Motion)
     return model.generator.encode(source) | {"small": small, "heatmaps": flow.heatmaps(small, motion)}
 
 
+def encode_mrfa(model: MRFAAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    return model.model.encode(source, motion.points)
+
+
 SUBJECTS = {
     "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
     "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
     "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
+    "mrfa": Subject(lambda: MRFAAnimator(MRFAConfig()), "vox.pth", encode_mrfa),
 }
 
 

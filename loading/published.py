@@ -103,6 +103,24 @@ def _spline(
     )
 
 
+_MRFA_PAPER: Final = "Tao, Gu, Li, Duan: Learning Motion Refinement for Unsupervised Face Animation, NeurIPS 2023"
+
+
+def _mrfa(name: str) -> PublishedWeights:
+    return PublishedWeights(
+        architecture="mrfa",
+        name=name,
+        files=(f"{name}.pth", f"mrfa-{name}.pth", f"mrfa-{name}.safetensors"),
+        sha256=None,
+        size=None,
+        url=None,  # on file-sharing pages only
+        page="https://github.com/JialeTao/MRFA",
+        licence=None,
+        paper=_MRFA_PAPER,
+        earlier="module_mrfa/models",
+    )
+
+
 PUBLISHED: Final = (
     _fomm("vox-adv", "vox-adv-cpk", "6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934),
     _fomm("vox", "vox-cpk", "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"),
@@ -141,6 +159,8 @@ PUBLISHED: Final = (
     _spline("mgif", "mgif"),
     # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
     _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None),
+    _mrfa("vox"),
+    _mrfa("celebvhq"),
 )
 
 

@@ -18,12 +18,13 @@ RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encode
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The keypoint encoder's sizes. `width` is that of the HRNet's finest branch; tokens are `patch` cells wide.
-
-    `heads` cannot be read off tensors.
+    """The keypoint encoder's sizes. `width` is that of the HRNet's finest branch, of `blocks` in each module;
+    `modules` counts those of its last stage. Tokens are `patch` cells wide. `heads` cannot be read off tensors.
     """
 
     width: int = 32
+    blocks: int = 4
+    modules: int = 4
     dim: int = 192
     depth: int = 12
     heads: int = 8
@@ -112,6 +113,8 @@ def from_published(published: Mapping[str, Any]) -> MRFAConfig:
         num_kp=raft["num_kp"],
         encoder=EncoderConfig(
             width=detector["BASE_CHANNEL"],
+            blocks=detector["EXTRA"]["STAGE3"]["NUM_BLOCKS"][0],
+            modules=detector["EXTRA"]["STAGE3"]["NUM_MODULES"],
             dim=detector["DIM"],
             depth=detector["TRANSFORMER_DEPTH"],
             heads=detector["TRANSFORMER_HEADS"],
@@ -136,9 +139,8 @@ def _without(section: Mapping[str, Any], *names: str) -> dict[str, Any]:
 def from_state(state: State) -> MRFAConfig:
     """Read every size but the number of heads off the tensors of a checkpoint; raises KeyError if some lack."""
     token = state["encoder.transformer.keypoint_token"].shape
-    width = state["encoder.pre_feature.stage2.0.branches.0.0.conv1.weight"].shape[0]
-    layers = "encoder.transformer.transformer.layers."
-    depth = sum(key.startswith(layers) and key.endswith(".0.fn.norm.weight") for key in state)
+    trunk, layers = "encoder.pre_feature.", "encoder.transformer.transformer.layers."
+    width = state[trunk + "stage2.0.branches.0.0.conv1.weight"].shape[0]
     background = state.get("bg_predictor.bg_encoder.conv1.weight")
     first, down = state["decoder.generator.first.conv.weight"].shape[0], widths(state, "decoder.generator.down_blocks.")
     return MRFAConfig(
@@ -146,8 +148,10 @@ def from_state(state: State) -> MRFAConfig:
         num_kp=token[1] // 2,
         encoder=EncoderConfig(
             width=width,
+            blocks=_count(state, trunk + "stage2.0.branches.0.{}.conv1.weight"),
+            modules=_count(state, trunk + "stage3.{}.branches.0.0.conv1.weight"),
             dim=token[2],
-            depth=depth,
+            depth=_count(state, layers + "{}.0.fn.norm.weight"),
             mlp_ratio=state[layers + "0.1.fn.fn.net.0.weight"].shape[0] // token[2],
             patch=math.isqrt(state["encoder.transformer.patch_to_embedding.weight"].shape[1] // width),
         ),
@@ -160,3 +164,8 @@ def from_state(state: State) -> MRFAConfig:
         has_background=background is not None,
         background_width=MRFAConfig.background_width if background is None else background.shape[0],
     )
+
+
+def _count(state: State, name: str) -> int:
+    """How many numbers from 0 on give a tensor's name."""
+    return next(number for number in range(len(state) + 1) if name.format(number) not in state)

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from ..core.layers.blocks import batch_invariant
 from ..core.layers.resnet import BasicBlock
 
-BLOCKS = 4  # of every branch of a module, and of the first layer
-MODULES = 4  # of the third stage
+BOTTLENECKS = 4
 EXPANSION = 4  # of the first layer's blocks
 
 
@@ -56,10 +55,10 @@ class Bottleneck(nn.Module):
 class HighResolutionModule(nn.Module):
     """Branches side by side, then each of the first `outputs` becomes the sum of all, brought to its size."""
 
-    def __init__(self, widths: Sequence[int], outputs: int) -> None:
+    def __init__(self, widths: Sequence[int], blocks: int, outputs: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(width, width, 1) for _ in range(BLOCKS))) for width in widths
+            nn.Sequential(*(BasicBlock(width, width, 1) for _ in range(blocks))) for width in widths
         )
         self.fuse_layers = nn.ModuleList(
             nn.ModuleDict({str(j): _bring(widths, j, i) for j in range(len(widths)) if j != i}) for i in range(outputs)
@@ -92,7 +91,7 @@ def _bring(widths: Sequence[int], j: int, i: int) -> nn.Module:
 class HRNet(nn.Module):
     """Picture -> features at a quarter of its side."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, blocks: int, modules: int) -> None:
         super().__init__()
         stem, widths = 2 * width, [width, 2 * width, 4 * width]
         self.conv1 = nn.Conv2d(3, stem, 3, 2, padding=1, bias=False)
@@ -100,13 +99,14 @@ class HRNet(nn.Module):
         self.conv2 = nn.Conv2d(stem, stem, 3, 2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(stem)
         wide = EXPANSION * stem
-        self.layer1 = nn.Sequential(*(Bottleneck(wide if i else stem, stem) for i in range(BLOCKS)))
+        self.layer1 = nn.Sequential(*(Bottleneck(wide if i else stem, stem) for i in range(BOTTLENECKS)))
         first, second = (ConvNorm(wide, widths[i], 3, i + 1, nn.ReLU()) for i in (0, 1))
         self.transition1 = nn.ModuleList([first, nn.Sequential(second)])
-        self.stage2 = nn.Sequential(HighResolutionModule(widths[:2], 2))
+        self.stage2 = nn.Sequential(HighResolutionModule(widths[:2], blocks, 2))
         third = ConvNorm(widths[1], widths[2], 3, 2, nn.ReLU())
         self.transition2 = nn.ModuleDict({"2": nn.Sequential(third)})
-        self.stage3 = nn.Sequential(*(HighResolutionModule(widths, 3 if i < MODULES - 1 else 1) for i in range(MODULES)))
+        outputs = [*[3] * (modules - 1), 1]
+        self.stage3 = nn.Sequential(*(HighResolutionModule(widths, blocks, count) for count in outputs))
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, width, H/4, W/4)."""

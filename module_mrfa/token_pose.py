@@ -138,7 +138,8 @@ class KeypointEncoder(nn.Module):
 
     def __init__(self, config: MRFAConfig) -> None:
         super().__init__()
-        self.pre_feature = HRNet(config.encoder.width)
+        sizes = config.encoder
+        self.pre_feature = HRNet(sizes.width, sizes.blocks, sizes.modules)
         self.transformer = TokenPose(config)
 
     def forward(self, image: Tensor) -> Motion:

@@ -78,11 +78,15 @@ def find_best_frame(optional: bool = False) -> io.Input:
     )
 
 
-def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = ()) -> list[io.Input]:
+def optional_inputs(
+    *models: io.Input, experts: Sequence[io.Input] = (), fixed_size: bool = False
+) -> list[io.Input]:
     """Audio, then everything that old workflows do not have; each default keeps the old result.
 
-    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced".
+    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced". A network
+    of `fixed_size` offers no other.
     """
+    sizes = [] if fixed_size else [_size()]
     return [
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
         *models,
@@ -101,7 +105,7 @@ def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = ()) -> list
             tooltip="What to do when the weight file is not there: say where to get it, or download it "
             "(only files whose SHA-256 is published).",
         ),
-        *(advanced(widget) for widget in (_size(), *experts, *_work())),
+        *(advanced(widget) for widget in (*sizes, *experts, *_work())),
     ]
 
 

@@ -20,6 +20,8 @@ from firstordermm.module_articulate.config import ArticulateConfig, FlowPredicto
 from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_mrfa import config as mrfa
+from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_spline import config as spline
 from firstordermm.module_spline.animator import SplineAnimator
 from torch import Tensor, nn
@@ -50,6 +52,16 @@ SPLINE = spline.SplineConfig(
     generator=spline.GeneratorConfig(block_expansion=8, max_features=16),
     dense_motion=spline.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
 )
+MRFA = mrfa.MRFAConfig(
+    size=SIDE,
+    num_kp=5,
+    encoder=mrfa.EncoderConfig(width=4, blocks=1, modules=2, dim=16, depth=2, heads=2, mlp_ratio=2),
+    dense_motion=mrfa.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+    structure=mrfa.StructureConfig(block_expansion=8, max_features=16, num_blocks=2, dim=16),
+    generator=mrfa.GeneratorConfig(block_expansion=8, max_features=16, num_blocks=4),
+    refine_width=8,
+    background_width=8,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,10 @@ def _articulate(config: ArticulateConfig) -> Tiny:
     return Tiny(lambda: ArticulateAnimator(config, SIDE), "generator.first", "region_predictor")
 
 
+def _mrfa(config: mrfa.MRFAConfig) -> Tiny:
+    return Tiny(lambda: MRFAAnimator(config), "model.decoder.generator.first", "model.encoder")
+
+
 TINY = {
     "fomm": _fomm(FOMM),
     "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF),
@@ -83,6 +99,18 @@ TINY = {
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
+TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True))}
+
+CONSTRUCTED = ("down.weight", "transformer.pos_embedding")
+GAINS = {
+    "jacobian.weight": 0.2,
+    "jacobian.1.weight": 0.2,
+    "final.weight": 0.5,
+    "keypoint_token": 20.0,
+    "refine.conv2.weight": 0.4,
+    "convf1.weight": 0.1,
+    "bg_encoder.fc.weight": 0.2,
+}  # of `seeded`; 1.5 elsewhere
 
 every_architecture = pytest.mark.parametrize("name", TINY)
 
@@ -98,7 +126,7 @@ def seeded(module: nn.Module, seed: int = 7) -> AnimatorModule:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.is_floating_point() and not key.endswith("down.weight"):
+            if tensor.is_floating_point() and not key.endswith(CONSTRUCTED):
                 tensor.copy_(_drawn(key, tensor.shape, generator))
     return module.eval()
 
@@ -107,11 +135,13 @@ def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
     noise = torch.randn(shape, generator=generator)
     if key.endswith("running_var"):
         return 0.75 + 0.25 * noise.tanh()
-    if key.endswith("jacobian.bias"):
+    if key.endswith(("jacobian.bias", "jacobian.1.bias")):
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
+    if key.endswith("bg_encoder.fc.bias"):
+        return torch.eye(2, 3).flatten() + 0.1 * noise
     if len(shape) == 1:
         return 0.1 * noise + key.endswith("weight")
-    gain = {"jacobian.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
+    gain = next((gain for end, gain in GAINS.items() if key.endswith(end)), 1.5)
     return gain * noise / shape[1:].numel() ** 0.5
 
 
