@@ -113,9 +113,7 @@ def start_session(
     return Session(animator, prepared, retargeter, format_)
 
 
-def own_retargeting(
-    animator: Animator, retargeting: Retargeting
-) -> Callable[[Prepared, Motion], Motion] | None:
+def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
     """The model's own way from driving poses to the source's, where what was asked for takes one."""
     if retargeting.mode == "avd":
         return cast(AVDAnimator, animator).avd

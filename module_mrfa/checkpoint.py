@@ -13,7 +13,7 @@ from ..loading.description import Description, State, describe
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
 from .animator import MRFAAnimator
-from .config import MRFAConfig, from_published, from_state
+from .config import PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 
 PART = "model"
 # the losses' networks, which published files hold beside the model's own; one of their kernels is not even a number
@@ -55,5 +55,5 @@ DESCRIPTION = Description(
     kind=MRFAConfig,
     from_published=from_published,
     from_states=_from_states,
-    size_of=lambda _path, _published: MRFAConfig.size,  # the configuration has it
+    size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
 )

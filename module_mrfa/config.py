@@ -11,7 +11,9 @@ from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
 from ..loading.description import State, fill, hourglass_sizes, refuse_unknown, widths
 
+PUBLISHED_SIZE = 256
 SHRINK = 4  # side of a picture over side of the maps that keypoints, prior and structures are worked out on
+DEFAULT_WIDTH = 64  # of the background predictor
 PRIOR = "mtia"  # the published files' keypoint encoder, of three that the published code knows
 RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encoder", "source_encoder"}
 
@@ -64,7 +66,7 @@ class MRFAConfig:
     the refinement's layers, which the others' go by.
     """
 
-    size: int = 256
+    size: int = PUBLISHED_SIZE
     num_kp: int = 10
     encoder: EncoderConfig = EncoderConfig()
     dense_motion: DenseMotionConfig = PUBLISHED_DENSE_MOTION
@@ -72,7 +74,7 @@ class MRFAConfig:
     generator: GeneratorConfig = GeneratorConfig()
     refine_width: int = 128
     has_background: bool = False
-    background_width: int = 64
+    background_width: int = DEFAULT_WIDTH
 
     def __post_init__(self) -> None:
         if self.dense_motion.scale_factor != 1 / SHRINK:
@@ -162,7 +164,7 @@ def from_state(state: State) -> MRFAConfig:
         generator=GeneratorConfig(first, max(down, default=first), len(down)),
         refine_width=state["decoder.refine.convc1.weight"].shape[0],
         has_background=background is not None,
-        background_width=MRFAConfig.background_width if background is None else background.shape[0],
+        background_width=DEFAULT_WIDTH if background is None else background.shape[0],
     )
 
 

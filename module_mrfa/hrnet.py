@@ -27,7 +27,13 @@ class ConvNorm(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H / stride, W / stride), or what `after` makes of it."""
-        return batch_invariant(super().forward, input)
+        return batch_invariant(self.in_turn, input)
+
+    def in_turn(self, x: Tensor) -> Tensor:
+        """One layer after another."""
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class Bottleneck(nn.Module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..core.layers.background import BGMotionPredictor
-from ..core.types import Motion
 from .config import MRFAConfig
 from .dense_motion import DenseMotionNetwork
 from .raft_flow import RaftFlow

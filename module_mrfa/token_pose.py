@@ -117,7 +117,9 @@ class TokenPose(nn.Module):
 
     def patches(self, features: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, patches, patch^2 C): row by row, and so inside each, channels fastest."""
-        cut = features.unflatten(3, (-1, self.patch)).unflatten(2, (-1, self.patch))  # (B, C, rows, p, columns, p)
+        batch, channels, height, width = features.shape
+        side = self.patch
+        cut = features.reshape(batch, channels, height // side, side, width // side, side)
         return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
     def numbers(self, patches: Tensor) -> Tensor:
@@ -130,7 +132,7 @@ class TokenPose(nn.Module):
     def forward(self, features: Tensor) -> Motion:
         """(B, C, h, w) -> keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
         numbers = by_row(self.numbers, self.patches(features)).float()
-        return Motion(2 * torch.sigmoid(numbers[..., :2]) - 1, numbers[..., 2:].unflatten(-1, (2, 2)))
+        return Motion(2 * torch.sigmoid(numbers[..., :2]) - 1, numbers[..., 2:].reshape(-1, self.num_kp, 2, 2))
 
 
 class KeypointEncoder(nn.Module):

@@ -78,9 +78,7 @@ def find_best_frame(optional: bool = False) -> io.Input:
     )
 
 
-def optional_inputs(
-    *models: io.Input, experts: Sequence[io.Input] = (), fixed_size: bool = False
-) -> list[io.Input]:
+def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = (), fixed_size: bool = False) -> list[io.Input]:
     """Audio, then everything that old workflows do not have; each default keeps the old result.
 
     `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced". A network

@@ -60,7 +60,6 @@ MRFA = mrfa.MRFAConfig(
     structure=mrfa.StructureConfig(block_expansion=8, max_features=16, num_blocks=2, dim=16),
     generator=mrfa.GeneratorConfig(block_expansion=8, max_features=16, num_blocks=4),
     refine_width=8,
-    background_width=8,
 )
 
 
@@ -99,7 +98,7 @@ TINY = {
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
-TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True))}
+TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True, background_width=8))}
 
 CONSTRUCTED = ("down.weight", "transformer.pos_embedding")
 GAINS = {

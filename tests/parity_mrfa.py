@@ -16,7 +16,6 @@ from parity_common import Arrays, Taps, drive, picture
 from torch import Tensor, nn
 
 
-
 class MRFAAdapter:
     def __init__(self, manifest: dict, states: dict[str, Arrays], options: dict) -> None:
         state = {key: torch.from_numpy(value) for key, value in states["model"].items()}

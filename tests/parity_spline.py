@@ -179,7 +179,8 @@ class SplineAdapter:
         }
 
     def reconstruction(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
-        predictor = self.fill(BGMotionPredictor(self.model.config.num_channels, self.model.config.width), "bg_predictor")
+        config = self.model.config
+        predictor = self.fill(BGMotionPredictor(config.num_channels, config.width), "bg_predictor")
         still = picture(self.source(case, inputs))
         prepared, driving = self.stages(case, inputs)
         frames = torch.cat([picture(frame) for frame in self.driving(case, inputs)])
