@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.types import Animator, AVDAnimator, Clip, Mapped, MappingAnimator, Motion, Prepared
+from ..core.types import (
+    Animator,
+    AVDAnimator,
+    BackgroundAnimator,
+    Clip,
+    Mapped,
+    MappingAnimator,
+    Motion,
+    Prepared,
+)
 from .backoff import BackOff
 from .frames import FrameFormat
 from .retarget import Retargeter, Retargeting
@@ -145,13 +154,22 @@ def start_session(
     mode, size = checked_mode(animator, options), working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
     prepared = animator.prepare(format_.convert(first_picture(source), SOURCE))
-    if mode == "avd":
-        avd = partial(cast(AVDAnimator, animator).avd, prepared)
-        retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, avd=avd)
+    own = own_retargeting(animator, options.retargeting)
+    if own is not None:
+        retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
     else:
         anchor = animator.motion(format_.convert(clip.frame(options.anchor), DRIVING)) if mode == "relative" else None
         retargeter = Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
     return Session(animator, prepared, retargeter, format_)
+
+
+def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
+    """The model's own way from driving poses to the source's, where what was asked for takes one."""
+    if retargeting.mode == "avd":
+        return cast(AVDAnimator, animator).avd
+    if retargeting.mode == "standard" and retargeting.background and animator.spec.has_background:
+        return cast(BackgroundAnimator, animator).move_background
+    return None
 
 
 def first_picture(source: Tensor) -> Tensor:
@@ -174,13 +192,17 @@ def check_clip(source: Tensor, clip: Clip, options: AnimateOptions) -> None:
 def working_size(animator: Animator, options: AnimateOptions) -> int:
     """The side to work at: the one asked for, else the model's own, rounded up to what the network can divide.
 
-    Raises InputError where a size that was asked for does not divide.
+    Raises InputError where a size that was asked for does not divide, or is not the only one there is.
     """
-    multiple = animator.spec.multiple
-    size = -(-animator.spec.size // multiple) * multiple if options.size is None else options.size
-    if size < multiple or size % multiple:
-        near = max(multiple, round(size / multiple) * multiple)
-        raise InputError(f"The size is {size}; {animator.spec.name} needs a multiple of {multiple}. Try {near}.")
+    spec = animator.spec
+    size = -(-spec.size // spec.multiple) * spec.multiple if options.size is None else options.size
+    if size < spec.multiple or size % spec.multiple:
+        near = spec.size if spec.fixed_size else max(spec.multiple, round(size / spec.multiple) * spec.multiple)
+        raise InputError(f"The size is {size}; {spec.name} needs a multiple of {spec.multiple}. Try {near}.")
+    if spec.fixed_size and size != spec.size:
+        raise InputError(
+            f"The size is {size}; {spec.name} works at {spec.size} alone. Leave the size alone, and enlarge the result."
+        )
     return size
 
 

@@ -12,16 +12,24 @@ from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect, identify
 from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
+from ..module_mrfa import checkpoint as mrfa
 from ..module_partswap import checkpoint as partswap
 from ..module_spline import checkpoint as spline
 
 
+def _whole(checkpoint: Checkpoint) -> Checkpoint:
+    return checkpoint
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint."""
+    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, of which
+    `trim` leaves out what no animation needs.
+    """
 
     identity: str
     load: Callable[[Checkpoint, LoadOptions], Animator]
+    trim: Callable[[Checkpoint], Checkpoint] = _whole
 
 
 ARCHITECTURES = {
@@ -31,6 +39,7 @@ ARCHITECTURES = {
         Architecture("articulate", articulate.load),
         Architecture("spline", spline.load),
         Architecture("partswap", partswap.load),
+        Architecture("mrfa", mrfa.load, mrfa.inference_only),
     )
 }
 
@@ -42,10 +51,13 @@ def load_animator(path: Path, identity: str, options: LoadOptions | None = None)
     return ARCHITECTURES[identity].load(checkpoint, options or LoadOptions())
 
 
-def metadata_of(checkpoint: Checkpoint) -> dict[str, str] | None:
-    """What a converted file has to say of its network, beyond its tensors; None for what is no animator."""
+def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
+    """What a converted file holds, and what it has to say of its network beyond its tensors; None for what is no
+    animator.
+    """
     identity = identify(checkpoint)
     if identity not in ARCHITECTURES:
-        return None
-    animator = ARCHITECTURES[identity].load(checkpoint, LoadOptions())
-    return to_metadata(identity, animator.config, animator.spec.size)
+        return checkpoint, None
+    row = ARCHITECTURES[identity]
+    animator = row.load(checkpoint, LoadOptions())
+    return row.trim(checkpoint), to_metadata(identity, animator.config, animator.spec.size)

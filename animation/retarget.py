@@ -23,12 +23,14 @@ class Retargeting:
     linear maps too, J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the
     sizes of source and anchor, else 1. "avd" leaves it to a network of the model's to give the source's shape
     the driving pose. The two flags do nothing but in "relative". None is "relative" for a model that offers it,
-    else the model's default.
+    else the model's default. `background`, in "standard" alone, lets a network of the model's move what is behind,
+    if the model has one.
     """
 
     mode: str | None = None
     relative_jacobian: bool = True
     adapt_scale: bool = True
+    background: bool = False
 
 
 def movement_scale(source: Motion, anchor: Motion) -> float:
@@ -46,14 +48,14 @@ def movement_scale(source: Motion, anchor: Motion) -> float:
 class Retargeter:
     """Retargeting for one clip, with what depends on source and anchor alone worked out.
 
-    Without an anchor the driving pose is taken as it is, or as `avd` gives it.
+    Without an anchor the driving pose is taken as it is, or as `own`, a network of the model's, gives it.
     """
 
     settings: Retargeting
     source: Motion
     anchor: Motion | None
     scale: float = 1.0
-    avd: Callable[[Motion], Motion] | None = None
+    own: Callable[[Motion], Motion] | None = None
 
     @classmethod
     def for_clip(cls, settings: Retargeting, source: Motion, anchor: Motion | None) -> Retargeter:
@@ -64,8 +66,8 @@ class Retargeter:
 
     def __call__(self, driving: Motion) -> Motion:
         """The poses the source takes for a batch of driving motions."""
-        if self.avd is not None:
-            return self.avd(driving)
+        if self.own is not None:
+            return self.own(driving)
         if self.anchor is None:
             return driving
         points = self.source.points + self.scale * (driving.points - self.anchor.points)

@@ -30,6 +30,8 @@ from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import FOMMConfig
+from firstordermm.module_mrfa.animator import MRFAAnimator
+from firstordermm.module_mrfa.config import MRFAConfig
 from firstordermm.module_partswap.animator import PartSwapAnimator
 from firstordermm.module_partswap.config import PartSwapConfig
 from firstordermm.module_spline.animator import SplineAnimator
@@ -65,11 +67,16 @@ def encode_partswap(model: PartSwapAnimator, source: Tensor, motion: Motion) -> 
     return model.reconstruction_module.encode(source) | {"mask": model.swap.mask(motion.extra["segments"])}
 
 
+def encode_mrfa(model: MRFAAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    return model.model.encode(source, motion.points)
+
+
 SUBJECTS = {
     "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
     "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
     "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
     "partswap": Subject(lambda: PartSwapAnimator(PartSwapConfig()), "vox-10segments.pth.tar", encode_partswap),
+    "mrfa": Subject(lambda: MRFAAnimator(MRFAConfig()), "vox.pth", encode_mrfa),
 }
 
 

@@ -7,7 +7,7 @@ import logging
 
 import torch
 
-from ..animation.registry import metadata_of
+from ..animation.registry import described
 from ..loading.convert import to_safetensors
 from ..loading.reader import read_checkpoint
 
@@ -16,6 +16,6 @@ log = logging.getLogger(__name__)
 
 def convert(args: argparse.Namespace) -> None:
     """Read safely, write `args.output`; any architecture's file will do."""
-    checkpoint = read_checkpoint(args.checkpoint)
-    to_safetensors(checkpoint, args.output, torch.float16 if args.half else None, metadata_of(checkpoint))
+    checkpoint, metadata = described(read_checkpoint(args.checkpoint))
+    to_safetensors(checkpoint, args.output, torch.float16 if args.half else None, metadata)
     log.info("Wrote %s.", args.output)

@@ -91,6 +91,9 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     modes = group.add_mutually_exclusive_group()
     modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
     modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
+    group.add_argument(
+        "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
+    )
     group.add_argument("--keep-jacobian", action="store_true", help="do not carry local rotation over as a change")
     group.add_argument("--keep-scale", action="store_true", help="do not scale movement by the size of the heads")
     group.add_argument(

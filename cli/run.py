@@ -52,7 +52,7 @@ def read_options(args: argparse.Namespace) -> AnimateOptions:
     """The driver's options from the command line's."""
     mode = "standard" if args.absolute else "avd" if args.avd else None
     return AnimateOptions(
-        retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale),
+        retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale, args.background),
         anchor=args.anchor,
         size=args.size,
         antialias=args.antialias,

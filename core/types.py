@@ -45,7 +45,8 @@ class AnimatorSpec:
 
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
-    carries local linear maps.
+    carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
+    `fixed_size` whether it can work at no size but its own.
     """
 
     name: str
@@ -53,6 +54,8 @@ class AnimatorSpec:
     multiple: int
     modes: tuple[str, ...]
     has_frames: bool
+    has_background: bool = False
+    fixed_size: bool = False
 
 
 class Animator(Protocol):
@@ -102,6 +105,14 @@ class MappingAnimator(Animator, Protocol):
 
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
         """What `render` gives, and the maps behind it."""
+        ...
+
+
+class BackgroundAnimator(Animator, Protocol):
+    """An Animator with `spec.has_background`: a network of its own sees how the camera moves."""
+
+    def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
+        """Driving poses (B), and how the background of each differs from the source's: (B)."""
         ...
 
 

@@ -131,6 +131,24 @@ def _fomm_for_partswap(name: str, *facts: Any) -> PublishedWeights:
 _VOX_ADV: Final = ("6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934)
 _VOX: Final = "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"
 
+_MRFA_PAPER: Final = "Tao, Gu, Li, Duan: Learning Motion Refinement for Unsupervised Face Animation, NeurIPS 2023"
+
+
+def _mrfa(name: str) -> PublishedWeights:
+    return PublishedWeights(
+        architecture="mrfa",
+        name=name,
+        files=(f"{name}.pth", f"mrfa-{name}.pth", f"mrfa-{name}.safetensors"),
+        sha256=None,
+        size=None,
+        url=None,  # on file-sharing pages only
+        page="https://github.com/JialeTao/MRFA",
+        licence=None,
+        paper=_MRFA_PAPER,
+        earlier="module_mrfa/models",
+    )
+
+
 PUBLISHED: Final = (
     _fomm("vox-adv", "vox-adv-cpk", *_VOX_ADV),
     _fomm("vox", "vox-cpk", _VOX),
@@ -185,6 +203,8 @@ PUBLISHED: Final = (
         paper="Yu et al.: BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation, ECCV 2018",
         earlier="face_parsing",
     ),
+    _mrfa("vox"),
+    _mrfa("celebvhq"),
 )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.layers.covariance import covariance_heatmaps, relative_frames
-from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions
-from ..core.layers.grid import make_coordinate_grid, project
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
+from ..core.layers.grid import make_coordinate_grid
 from ..core.types import Motion
 from .config import ArticulateConfig
 from .region_predictor import COVARIANCE
@@ -42,9 +41,7 @@ class PixelwiseFlowPredictor(DenseMotionHead):
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
         assert source.frames is not None and driving.frames is not None  # regions always have some
         relative, sign = relative_frames(source.frames, driving.frames)
-        moved = local_motions(grid, source.points, driving.points, relative * sign)
-        rest = grid if background is None else project(background, grid)[:, None]
-        return torch.cat([rest.expand(len(moved), 1, *grid.shape), moved], dim=1)
+        return with_background(grid, local_motions(grid, source.points, driving.points, relative * sign), background)
 
     def forward(
         self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None

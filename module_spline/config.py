@@ -103,7 +103,8 @@ def from_states(states: Mapping[str, State]) -> SplineConfig:
         width=detector["fg_encoder.conv1.weight"].shape[0],
         generator=GeneratorConfig(first, max(down, default=first), len(down)),
         dense_motion=DenseMotionConfig(
-            **hourglass_sizes(motion, "hourglass."), scale_factor=blur_scale(motion, "", DenseMotionConfig.scale_factor)
+            **hourglass_sizes(motion, "hourglass."),
+            scale_factor=blur_scale(motion, "", PUBLISHED_DENSE_MOTION.scale_factor),
         ),
         has_avd=avd is not None,
         avd=AVDConfig() if avd is None else AVDConfig(_last(avd, "id_encoder."), _last(avd, "pose_encoder.")),

@@ -1,4 +1,4 @@
-"""Keypoints, and the background's motion, read off whole pictures (Thin-Plate Spline Motion Model, section 3)."""
+"""Keypoints read off whole pictures (Thin-Plate Spline Motion Model, section 3)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,3 @@ class KPDetector(nn.Module):
         """(B, 3, H, W) in [0, 1] -> (B, 5 num_tps, 2) in [-1, 1]."""
         numbers = self.fg_encoder(image).float()
         return (2 * torch.sigmoid(numbers) - 1).view(len(numbers), -1, 2)
-
-
-class BGMotionPredictor(nn.Module):
-    """Two pictures -> the affine motion of what is behind. Of use in training; animation leaves it still."""
-
-    def __init__(self, config: SplineConfig) -> None:
-        super().__init__()
-        self.bg_encoder = ResNet18(2 * config.num_channels, 6, config.width)
-
-    def forward(self, source: Tensor, driving: Tensor) -> Tensor:
-        """Two of (B, 3, H, W) -> homogeneous matrices (B, 3, 3), from the driving picture's places to the source's."""
-        affine = self.bg_encoder(torch.cat([source, driving], dim=1)).float().view(-1, 2, 3)
-        return torch.cat([affine, affine.new_tensor([0, 0, 1]).expand(len(affine), 1, 3)], dim=1)

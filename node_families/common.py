@@ -81,17 +81,20 @@ def find_best_frame(optional: bool = False) -> io.Input:
     )
 
 
-def optional_inputs(*models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True) -> list[io.Input]:
+def optional_inputs(
+    *models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
+) -> list[io.Input]:
     """Audio, then everything that old workflows do not have; each default keeps the old result.
 
     `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
-    `best_frame` is whether the family can measure movement from any frame.
+    `best_frame` is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
     """
+    sizes = [] if fixed_size else [_size()]
     return [
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
         *models,
         *weight_file(),
-        *(advanced(widget) for widget in (_size(), *experts, *_work(best_frame))),
+        *(advanced(widget) for widget in (*sizes, *experts, *_work(best_frame))),
     ]
 
 

@@ -20,6 +20,8 @@ from firstordermm.module_articulate.config import ArticulateConfig, FlowPredicto
 from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_mrfa import config as mrfa
+from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_partswap.animator import PartSwapAnimator
 from firstordermm.module_partswap.config import PartSwapConfig, ReconstructionConfig, SegmentationConfig
 from firstordermm.module_partswap.swap import Swap
@@ -60,6 +62,15 @@ PARTSWAP = PartSwapConfig(
     dense_motion=FOMM.dense_motion,
 )
 PARTSWAP_FIRST_ORDER = replace(PARTSWAP, first_order=True)
+MRFA = mrfa.MRFAConfig(
+    size=SIDE,
+    num_kp=5,
+    encoder=mrfa.EncoderConfig(width=4, blocks=1, modules=2, dim=16, depth=2, heads=2, mlp_ratio=2),
+    dense_motion=mrfa.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+    structure=mrfa.StructureConfig(block_expansion=8, max_features=16, num_blocks=2, dim=16),
+    generator=mrfa.GeneratorConfig(block_expansion=8, max_features=16, num_blocks=4),
+    refine_width=8,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,10 @@ def _articulate(config: ArticulateConfig) -> Tiny:
     return Tiny(lambda: ArticulateAnimator(config, SIDE), "generator.first", "region_predictor")
 
 
+def _mrfa(config: mrfa.MRFAConfig) -> Tiny:
+    return Tiny(lambda: MRFAAnimator(config), "model.decoder.generator.first", "model.encoder")
+
+
 TINY = {
     "fomm": _fomm(FOMM),
     "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF),
@@ -95,7 +110,7 @@ TINY = {
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
-
+TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True, background_width=8))}
 TINY |= {
     "partswap": Tiny(
         lambda: PartSwapAnimator(PARTSWAP, SIDE), "reconstruction_module.first", "segmentation_module", frames_too=True
@@ -106,6 +121,18 @@ TINY |= {
         "segmentation_module",
     ),
 }
+
+CONSTRUCTED = ("down.weight", "transformer.pos_embedding")
+GAINS = {
+    "jacobian.weight": 0.2,
+    "jacobian.1.weight": 0.2,
+    "affine.weight": 0.2,
+    "final.weight": 0.5,
+    "keypoint_token": 20.0,
+    "refine.conv2.weight": 0.4,
+    "convf1.weight": 0.1,
+    "bg_encoder.fc.weight": 0.2,
+}  # of `seeded`; 1.5 elsewhere
 
 every_architecture = pytest.mark.parametrize("name", TINY)
 
@@ -121,7 +148,7 @@ def seeded(module: nn.Module, seed: int = 7) -> AnimatorModule:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.is_floating_point() and not key.endswith("down.weight"):
+            if tensor.is_floating_point() and not key.endswith(CONSTRUCTED):
                 tensor.copy_(_drawn(key, tensor.shape, generator))
     return module.eval()
 
@@ -130,11 +157,13 @@ def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
     noise = torch.randn(shape, generator=generator)
     if key.endswith("running_var"):
         return 0.75 + 0.25 * noise.tanh()
-    if key.endswith(("jacobian.bias", "affine.bias")):
+    if key.endswith(("jacobian.bias", "jacobian.1.bias", "affine.bias")):
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
+    if key.endswith("bg_encoder.fc.bias"):
+        return torch.eye(2, 3).flatten() + 0.1 * noise
     if len(shape) == 1:
         return 0.1 * noise + key.endswith("weight")
-    gain = {"jacobian.weight": 0.2, "affine.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
+    gain = next((gain for end, gain in GAINS.items() if key.endswith(end)), 1.5)
     return gain * noise / shape[1:].numel() ** 0.5
 
 

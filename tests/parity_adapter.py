@@ -16,11 +16,18 @@ from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
 from parity_face_parsing import FaceParsingAdapter
 from parity_fomm import FOMMAdapter
+from parity_mrfa import MRFAAdapter
 from parity_partswap import PartSwapAdapter
 from parity_spline import SplineAdapter
 
-ADAPTERS = {"articulate": ArticulateAdapter, "fomm": FOMMAdapter, "spline": SplineAdapter}
-ADAPTERS |= {"partswap": PartSwapAdapter, "face_parsing": FaceParsingAdapter}
+ADAPTERS = {
+    "articulate": ArticulateAdapter,
+    "face_parsing": FaceParsingAdapter,
+    "fomm": FOMMAdapter,
+    "mrfa": MRFAAdapter,
+    "partswap": PartSwapAdapter,
+    "spline": SplineAdapter,
+}
 
 
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:

@@ -23,6 +23,7 @@ class Recorder:
         self.animator, self.rendered = animator, []
         self.spec, self.prepare, self.motion = animator.spec, animator.prepare, animator.motion
         self.avd = getattr(animator, "avd", None)
+        self.move_background = getattr(animator, "move_background", None)
 
     def render(self, prepared, motion: Motion) -> Tensor:
         self.rendered.append(motion)

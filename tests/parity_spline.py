@@ -9,6 +9,7 @@ from firstordermm.animation import hull, retarget
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers import thin_plate
+from firstordermm.core.layers.background import BGMotionPredictor
 from firstordermm.core.layers.grid import make_coordinate_grid, project, warp_each
 from firstordermm.core.layers.mlp import AVDNetwork
 from firstordermm.core.types import Motion
@@ -17,7 +18,6 @@ from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.config import from_published
 from firstordermm.module_spline.dense_motion import by_spline
 from firstordermm.module_spline.inpainting import moved
-from firstordermm.module_spline.keypoint_detector import BGMotionPredictor
 from parity_common import Arrays, Taps, drive, picture
 from torch import Tensor
 
@@ -179,7 +179,8 @@ class SplineAdapter:
         }
 
     def reconstruction(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
-        predictor = self.fill(BGMotionPredictor(self.model.config), "bg_predictor")
+        config = self.model.config
+        predictor = self.fill(BGMotionPredictor(config.num_channels, config.width), "bg_predictor")
         still = picture(self.source(case, inputs))
         prepared, driving = self.stages(case, inputs)
         frames = torch.cat([picture(frame) for frame in self.driving(case, inputs)])

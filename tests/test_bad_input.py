@@ -202,9 +202,14 @@ def test_a_large_square_of_bytes() -> None:
 
 @every_architecture
 @pytest.mark.parametrize("antialias", [True, False])
-def test_a_larger_size_is_worked_at(name: str, antialias: bool) -> None:
+def test_a_larger_size_is_worked_at_or_refused(name: str, antialias: bool) -> None:
     options = replace(OWN, size=2 * SIDE, antialias=antialias)
-    assert_pictures(driven(tiny(name), source_picture(), clip(2, 200, 90), options), 2, 2 * SIDE)
+    if tiny(name).spec.fixed_size:
+        with pytest.raises(FirstOrderError, match=f"size is {2 * SIDE}.*at {SIDE} alone") as caught:
+            driven(tiny(name), source_picture(), clip(2, 200, 90), options)
+        complaint(caught.value)
+    else:
+        assert_pictures(driven(tiny(name), source_picture(), clip(2, 200, 90), options), 2, 2 * SIDE)
 
 
 @every_architecture

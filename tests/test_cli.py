@@ -92,11 +92,18 @@ def test_options_mean_what_the_driver_means(
     assert (torch.cat(written) - wanted).abs().max() <= 1e-5
 
 
-@pytest.mark.parametrize("mode", [[], ["--absolute"], ["--avd"]])
-def test_run_takes_other_architectures(files: Path, mode: list[str]) -> None:
-    parts = {name: part.state_dict() for name, part in tiny("spline").named_children()}
+OTHERS = {
+    "spline": ("spline", [[], ["--absolute"], ["--avd"]]),
+    "mrfa": ("mrfa_like_celebvhq", [[], ["--absolute"], ["--absolute", "--background"]]),
+}
+RUNS = [(architecture, name, mode) for architecture, (name, modes) in OTHERS.items() for mode in modes]
+
+
+@pytest.mark.parametrize(("architecture", "name", "mode"), RUNS)
+def test_run_takes_other_architectures(files: Path, architecture: str, name: str, mode: list[str]) -> None:
+    parts = {part: network.state_dict() for part, network in tiny(name).named_children()}
     torch.save(parts, files / "vox.pth.tar")
-    given = ["--architecture", "spline", "--checkpoint", str(files / "vox.pth.tar"), "--size", str(SIDE)]
+    given = ["--architecture", architecture, "--checkpoint", str(files / "vox.pth.tar"), "--size", str(SIDE)]
     assert main(command(files, *given, *mode)) == 0
     assert len(VideoClip(files / "result.mp4")) == COUNT
 

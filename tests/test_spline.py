@@ -14,13 +14,13 @@ from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.layers import thin_plate
+from firstordermm.core.layers.background import BGMotionPredictor
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.checkpoint import to_metadata, training_size
-from firstordermm.module_spline.keypoint_detector import BGMotionPredictor
 from torch import Tensor
 
 AVD = AnimateOptions(Retargeting("avd"))
@@ -103,7 +103,7 @@ def test_avd_is_refused_without_its_network() -> None:
 def written(path: Path, *without: str) -> Path:
     """The tiny model in the published container, with what training leaves beside it."""
     parts = {name: part.state_dict() for name, part in tiny("spline").named_children() if name not in without}
-    background = BGMotionPredictor(SPLINE).state_dict()
+    background = BGMotionPredictor(SPLINE.num_channels, SPLINE.width).state_dict()
     path.parent.mkdir(exist_ok=True)
     torch.save(parts | {"bg_predictor": background, "epoch": 3, "optimizer": {"state": {}}}, path)
     return path

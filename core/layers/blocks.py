@@ -21,7 +21,7 @@ InstanceNorm = partial(nn.InstanceNorm2d, affine=True)  # each picture's own sta
 SMALL_INPUT = 20480  # elements; below it PyTorch takes another CPU kernel for a batch of one
 
 
-def batch_invariant(conv: nn.Module, x: Tensor) -> Tensor:
+def batch_invariant(conv: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A convolution whose result for a picture does not depend on how many come with it.
 
     On the CPU, PyTorch gives a single small map to another kernel than a batch of them; its sums round

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..types import Motion
 from .antialias import shrink
-from .grid import resize_flow, resize_map, warp, warp_each
+from .grid import project, resize_flow, resize_map, warp, warp_each
 from .hourglass import Hourglass
 from .linear_map import inverse_2x2
 
@@ -30,7 +30,8 @@ PUBLISHED_DENSE_MOTION = DenseMotionConfig()
 
 @dataclass(frozen=True, slots=True)
 class DenseMotion:
-    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1].
+    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1] (MRFA: its
+    logits).
 
     `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
     """
@@ -70,8 +71,16 @@ def candidate_motions(grid: Tensor, source: Motion, driving: Motion) -> Tensor:
     linear = None
     if source.frames is not None and driving.frames is not None:
         linear = source.frames @ inverse_2x2(driving.frames)
-    moved = local_motions(grid, source.points, driving.points, linear)
-    return torch.cat([grid.expand(moved.shape[0], 1, *grid.shape), moved], dim=1)
+    return with_background(grid, local_motions(grid, source.points, driving.points, linear))
+
+
+def with_background(grid: Tensor, moved: Tensor, background: Tensor | None = None) -> Tensor:
+    """The background's motion, then those of K parts (B, K, h, w, 2): (B, K+1, h, w, 2).
+
+    `background` (B, 3, 3) moves the grid (h, w, 2) projectively; None holds it still.
+    """
+    rest = grid if background is None else project(background, grid)[:, None]
+    return torch.cat([rest.expand(len(moved), 1, *grid.shape), moved], dim=1)
 
 
 def blended(motions: Tensor, mask: Tensor) -> Tensor:
@@ -80,7 +89,10 @@ def blended(motions: Tensor, mask: Tensor) -> Tensor:
 
 
 class DenseMotionHead(nn.Module):
-    """Weighs K parts' motions and the background's against each other, at every pixel of a small picture."""
+    """Weighs K parts' motions and the background's against each other, at every pixel of a small picture.
+
+    With `logits`, visibility is left as it is before its sigmoid.
+    """
 
     def __init__(
         self,
@@ -94,6 +106,7 @@ class DenseMotionHead(nn.Module):
         estimate_occlusion: bool = True,
         sigma: float | None = None,
         align_corners: bool = False,
+        logits: bool = False,
     ) -> None:
         super().__init__()
         candidates = parts + 1
@@ -102,6 +115,7 @@ class DenseMotionHead(nn.Module):
         self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion else None
         self.down = shrink(channels, scale_factor, sigma)
         self.align_corners = align_corners
+        self.logits = logits
 
     def deformed_sources(self, small: Tensor, motions: Tensor) -> Tensor:
         """The small source (1 or B, C, h, w) moved by every candidate: (B, K+1, C, h, w)."""
@@ -114,5 +128,7 @@ class DenseMotionHead(nn.Module):
         features = self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = blended(motions, mask)
-        occlusion = None if self.occlusion is None else torch.sigmoid(self.occlusion(features))
+        occlusion = None if self.occlusion is None else self.occlusion(features)
+        if occlusion is not None and not self.logits:
+            occlusion = torch.sigmoid(occlusion)
         return DenseMotion(deformation, occlusion, mask)

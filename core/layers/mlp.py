@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 
-def by_row(layer: nn.Module, x: Tensor) -> Tensor:
-    """A linear layer whose result for a row (B, n) does not depend on how many come with it.
+def by_row(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Linear layers whose result for a row (B, ...) does not depend on how many come with it.
 
     On the CPU, PyTorch gives a product of another size to another kernel, whose sums round differently.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 
 import av
@@ -66,6 +67,17 @@ def write_face_parser(path: Path) -> None:
     torch.save(
         networks_of(PARITY / "face_parsing" / "celebamask19")["network"], path, _use_new_zipfile_serialization=False
     )
+
+
+def write_mrfa_checkpoint(path: Path) -> None:
+    """Seeded weights as the MRFA authors publish theirs: one flat state from several devices, the losses' networks
+    in it, and the optimizer's moments beside it.
+    """
+    state = networks_of(PARITY / "mrfa" / "vox1")["model"]
+    state |= {"vgg.slice1.0.weight": torch.zeros(64, 3, 3, 3), "pyramid.downs.1.weight": torch.full((3, 1, 1, 1), nan)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"model": {f"module.{key}": value for key, value in state.items()}, "epoch": 99}
+    torch.save(content | {"optimizer": used_optimizer(torch.nn.Conv2d(3, 8, 4))}, path)
 
 
 def networks_of(pack: Path) -> dict[str, OrderedDict[str, Tensor]]:

@@ -59,6 +59,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     checkpoints.write_spline_checkpoint(models / "vox.pth.tar")
     checkpoints.write_partswap_checkpoints(models)
     checkpoints.write_face_parser(models / "79999_iter.pth")
+    checkpoints.write_mrfa_checkpoint(models / "vox.pth")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:
             server.put_input(file)

@@ -88,7 +88,25 @@ def test_articulate_runner_keeps_the_published_inputs(comfy: ComfyServer) -> Non
     assert optional["model_name"][1]["default"] == "vox256"
 
 
-RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner"]
+def test_mrfa_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("MRFA_Runner")
+    required, optional = info["input"]["required"], info["input"]["optional"]
+    assert [(name, row[0], row[1].get("default")) for name, row in required.items()] == [
+        ("source_image", "IMAGE", None),
+        ("driving_video_input", "IMAGE", None),
+        ("model_name", "COMBO", "vox"),
+        ("frame_rate", "FLOAT", 30),
+        ("use_relative", "BOOLEAN", True),
+        ("relative_movement", "BOOLEAN", True),
+        ("relative_jacobian", "BOOLEAN", True),
+        ("adapt_movement_scale", "BOOLEAN", False),
+    ]
+    assert required["model_name"][1]["options"] == ["vox", "celebvhq"]
+    assert next(iter(optional)) == "audio"
+    assert "size" not in optional  # the network has one
+
+
+RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner", "MRFA_Runner"]
 
 
 @pytest.mark.parametrize("node", RUNNERS)
@@ -207,7 +225,10 @@ def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
     assert audio == pytest.approx(seconds, abs=0.06)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json", "FOMM_PARTSWAP.json"])
+OURS = ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json", "FOMM_PARTSWAP.json"]
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
@@ -215,12 +236,12 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "FOMM_PARTSWAP.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json", "FOMM_PARTSWAP.json"])
 def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
     check_workflow(comfy, media, earlier_workflows / name)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json"])
 def test_best_frame_runs_in_every_runner(comfy: ComfyServer, media: Path, name: str) -> None:
     workflow, info = read_workflow(ROOT / "workflows" / name), comfy.object_info()
     for file, suffix in input_files(workflow).items():

@@ -1,0 +1,55 @@
+"""MRFA behind the driver's protocol."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..core.types import AnimatorSpec, Motion, Prepared
+from .config import MRFAConfig
+from .model import MRFA
+
+FRAME, BACKGROUND = "frame", "background"  # in a motion's `extra`
+
+
+class MRFAAnimator(nn.Module):
+    """The network; see `core.types.Animator`, and `BackgroundAnimator` where it has a background predictor."""
+
+    def __init__(self, config: MRFAConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = MRFA(config)
+        self.spec = AnimatorSpec(
+            name="MRFA",
+            size=config.size,
+            multiple=config.size,
+            modes=("relative", "standard"),
+            has_frames=True,
+            has_background=config.has_background,
+            fixed_size=True,
+        )
+        self.eval()
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The source's keypoints, feature pyramid and structure."""
+        motion = self.motion(source)
+        return Prepared(motion, self.model.encode(source, motion.points))
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Keypoints and jacobians of driving frames (B, 3, H, W); the frames beside them if the background asks."""
+        motion = self.model.encoder(driving)
+        return Motion(motion.points, motion.frames, {FRAME: driving} if self.config.has_background else {})
+
+    def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
+        """B driving motions with the background's (B, 3, 3), which takes weights that have a predictor of it."""
+        assert self.model.bg_predictor is not None  # the spec offers it only then
+        frames = motion.extra[FRAME]
+        matrix = self.model.bg_predictor(prepared.features["source"].expand_as(frames), frames)
+        return Motion(motion.points, motion.frames, {**motion.extra, BACKGROUND: matrix})
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        features = prepared.features
+        prior = self.model.dense_motion(
+            features["small"], features["heatmaps"], prepared.motion, motion, motion.extra.get(BACKGROUND)
+        )
+        return self.model.decoder(features, motion.points, prior)

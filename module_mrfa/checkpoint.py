@@ -1,0 +1,59 @@
+"""From a checkpoint to an MRFA model, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..core.errors import InputError
+from ..core.types import LoadOptions
+from ..loading import description
+from ..loading.description import Description, State, describe
+from ..loading.reader import Checkpoint
+from ..loading.strict import build_strict
+from .animator import MRFAAnimator
+from .config import PUBLISHED_SIZE, MRFAConfig, from_published, from_state
+
+PART = "model"
+# the losses' networks, which published files hold beside the model's own; one of their kernels is not even a number
+TRAINING_ONLY = re.compile(r"vgg\.(mean|std|slice[1-5]\.\d+\.(weight|bias))|pyramid\.downs\.[\d-]+\.weight")
+
+
+def load(checkpoint: Checkpoint, options: LoadOptions) -> MRFAAnimator:
+    """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
+
+    What only training needs is left out. InputError for options other than what these weights were trained with.
+    """
+    if options.scale_factor is not None or options.aligned_sampling is not None:
+        raise InputError("MRFA weights work at one scale and with one sampling; leave both alone.")
+    checkpoint = inference_only(checkpoint)
+    config, _ = describe(checkpoint, DESCRIPTION)
+    # the tensors tell: the YAML of both published files says the same of the background
+    known = from_state(checkpoint.components[PART]).has_background
+    return build_strict(lambda: MRFAAnimator(replace(config, has_background=known)), checkpoint, (PART,))
+
+
+def inference_only(checkpoint: Checkpoint) -> Checkpoint:
+    """The same file as one component, "model", without what only training needs."""
+    whole = checkpoint.components.get(PART) or checkpoint.components[""]
+    state = {key: tensor for key, tensor in whole.items() if not TRAINING_ONLY.fullmatch(key)}
+    return replace(checkpoint, components={PART: state})
+
+
+def _from_states(states: Mapping[str, State]) -> MRFAConfig:
+    return from_state(states[PART])
+
+
+def to_metadata(config: MRFAConfig, size: int) -> dict[str, str]:
+    """What a safetensors file of ours says about its network."""
+    return description.to_metadata("mrfa", config, size)
+
+
+DESCRIPTION = Description(
+    name="MRFA model",
+    kind=MRFAConfig,
+    from_published=from_published,
+    from_states=_from_states,
+    size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
+)

@@ -1,0 +1,50 @@
+"""The motion prior: from keypoints to a first dense flow, as in FOMM (MRFA, section 3.1)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
+from ..core.layers.grid import make_coordinate_grid
+from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.linear_map import inverse_2x2
+from ..core.types import Motion
+from .config import MRFAConfig
+
+
+class DenseMotionNetwork(DenseMotionHead):
+    """Weighs K keypoint motions and the background's against each other; visibility is left in logits."""
+
+    def __init__(self, config: MRFAConfig) -> None:
+        motion = config.dense_motion
+        super().__init__(
+            config.num_kp,
+            motion.block_expansion,
+            motion.num_blocks,
+            motion.max_features,
+            motion.scale_factor,
+            logits=True,
+        )
+        self.kp_variance = motion.kp_variance
+
+    def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
+        """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
+        return gaussian_heatmaps(points, make_coordinate_grid(*small.shape[2:], like=points), self.kp_variance)
+
+    def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
+        """T_k(z) = J_s J_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
+        grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
+        assert source.frames is not None and driving.frames is not None  # the encoder always gives some
+        linear = source.frames @ inverse_2x2(driving.frames)
+        return with_background(grid, local_motions(grid, source.points, driving.points, linear), background)
+
+    def forward(
+        self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None
+    ) -> DenseMotion:
+        """The shrunken source (1, 3, h, w), its heatmaps, its motion and B driving ones -> flow.
+
+        `background` (B, 3, 3) moves what belongs to no keypoint; None holds it still.
+        """
+        difference = F.pad(self.heatmaps(small, driving.points) - heatmaps, (0, 0, 0, 0, 1, 0))
+        return self.combine(small, difference, self.sparse_motions(small, source, driving, background))

@@ -1,0 +1,182 @@
+"""Refinement of flow and visibility, from coarse to fine, by matching structures (MRFA, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..core.layers.blocks import batch_invariant
+from ..core.layers.dense_motion import DenseMotion
+from ..core.layers.grid import make_coordinate_grid, resize_map, warp
+from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.hourglass import Hourglass
+from .config import MRFAConfig
+from .correlation import LEVELS, SAMPLES, CorrBlock, pixel_grid, pyramid_of, sample
+from .generator import OcclusionAwareGenerator
+
+STRUCTURE_VARIANCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One refinement: flows (B, 2, n, n) in pixels before and after it, and visibility (B, 1, n, n) in [0, 1]."""
+
+    before: Tensor
+    flow: Tensor
+    occlusion: Tensor
+
+
+def convolved(conv: nn.Module, x: Tensor) -> Tensor:
+    """Convolution and ReLU."""
+    return F.relu(batch_invariant(conv, x))
+
+
+class BasicMotionEncoder(nn.Module):
+    """What the matches along a flow, and the flow itself, say; the flow is its last two channels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        costs, flow = 3 * width // 4, width // 2
+        self.convc1 = nn.Conv2d(SAMPLES, width, 1)
+        self.convc2 = nn.Conv2d(width, costs, 3, padding=1)
+        self.convf1 = nn.Conv2d(2, width, 7, padding=3)
+        self.convf2 = nn.Conv2d(width, flow, 3, padding=1)
+        self.conv = nn.Conv2d(costs + flow, width - 2, 3, padding=1)
+
+    def forward(self, flow: Tensor, matches: Tensor) -> Tensor:
+        """(B, 2, n, n) and (B, SAMPLES, h, w) -> (B, width, n, n).
+
+        Published code resizes the matches before `convc1`; a 1x1 convolution may as well come first.
+        """
+        height, width = flow.shape[2:]
+        costs = F.relu(resize_map(batch_invariant(self.convc1, matches), (height, width), align_corners=True))
+        both = torch.cat([convolved(self.convc2, costs), convolved(self.convf2, convolved(self.convf1, flow))], dim=1)
+        return torch.cat([convolved(self.conv, both), flow], dim=1)
+
+
+class RefineFlow(nn.Module):
+    """The change of flow and of visibility's logits."""
+
+    def __init__(self, width: int, context: int) -> None:
+        super().__init__()
+        self.convc1 = nn.Conv2d(context, width, 3, padding=1)
+        self.conv1 = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, 2, 3, padding=1)
+        self.convo1 = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.convo2 = nn.Conv2d(width, 1, 3, padding=1)
+
+    def forward(self, motion: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, width, n, n) and (B, context, n, n) -> (B, 2, n, n) in pixels and (B, 1, n, n)."""
+        x = torch.cat([motion, convolved(self.convc1, context)], dim=1)
+        flow = batch_invariant(self.conv2, convolved(self.conv1, x))
+        return flow.float(), batch_invariant(self.convo2, convolved(self.convo1, x)).float()
+
+
+class RaftFlow(nn.Module):
+    """The structures' encoders, the refinement, and the generator. `encode` depends on the source alone."""
+
+    def __init__(self, config: MRFAConfig) -> None:
+        super().__init__()
+        sizes = config.structure
+        self.pos_embedding = nn.Parameter(torch.zeros(1, config.num_kp, config.side, config.side))
+        self.generator = OcclusionAwareGenerator(config)
+        self.kp, self.kp_img = (
+            Hourglass(sizes.block_expansion, features, sizes.num_blocks, sizes.max_features)
+            for features in (config.num_kp, config.num_kp + 3)
+        )
+        self.kp_head = nn.Conv2d(self.kp.out_features, sizes.dim, 1)
+        self.kp_img_head = nn.Conv2d(self.kp_img.out_features, sizes.dim, 1)
+        self.corr_enc = BasicMotionEncoder(config.refine_width)
+        self.refine = RefineFlow(config.refine_width, config.context)
+        self.to_context = nn.ModuleList(nn.Conv2d(width, config.context, 1) for width in config.generator.widths[::-1])
+
+    def structure(self, points: Tensor) -> Tensor:
+        """Where keypoints (B, K, 2) are, softly, with what was learnt of every place: (B, K, h, w)."""
+        grid = make_coordinate_grid(*self.pos_embedding.shape[2:], like=points)
+        return gaussian_heatmaps(points, grid, STRUCTURE_VARIANCE) + self.pos_embedding
+
+    def encode(self, source: Tensor, small: Tensor, points: Tensor) -> dict[str, Tensor]:
+        """The source (1, 3, H, W), shrunken (1, 3, h, w), and its keypoints -> all that depends on them alone.
+
+        `feature0`, `feature1`, ... from coarse to fine; `context0`, ...: those of them that have more channels than
+        the context made of them, turned into it without its bias; `key0`, ...: its structure at every level.
+        """
+        features: dict[str, Tensor] = {}
+        for stage, feature in enumerate(self.generator.encode(source)):
+            features[f"feature{stage}"] = feature
+            projection = self.projection(stage)
+            if projection.in_channels > projection.out_channels:
+                features[f"context{stage}"] = F.conv2d(feature, projection.weight)
+        structure = torch.cat([self.structure(points).to(small), small], dim=1)
+        keys = pyramid_of(batch_invariant(self.kp_img_head, self.kp_img(structure)))
+        return features | {f"key{level}": key for level, key in enumerate(keys)}
+
+    def projection(self, stage: int) -> nn.Conv2d:
+        """The layer that makes the context of a stage's features."""
+        layer = self.to_context[stage]
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
+    def queries(self, points: Tensor) -> Tensor:
+        """The structure of driving keypoints (B, K, 2): (B, dim, h, w)."""
+        return batch_invariant(self.kp_head, self.kp(self.structure(points).to(self.kp_head.weight)))
+
+    def context(self, features: Mapping[str, Tensor], stage: int, flow: Tensor) -> Tensor:
+        """What the source shows along a flow (B, 2, n, n): (B, context, n, n)."""
+        projection, projected = self.projection(stage), features.get(f"context{stage}")
+        if projected is None:
+            return convolved(projection, sample(features[f"feature{stage}"], flow))
+        assert projection.bias is not None
+        return F.relu(sample(projected, flow) + projection.bias[:, None, None])
+
+    def steps(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> Iterator[Step]:
+        """`encode`'s maps of the source, driving keypoints (B, K, 2) and their prior -> a refinement per stage."""
+        assert prior.occlusion_map is not None
+        queries, keys = self.queries(points), [features[f"key{level}"] for level in range(LEVELS)]
+        side = queries.shape[-1]
+        grid = pixel_grid(side, side, like=prior.deformation)
+        start = (side - 1) * (prior.deformation.movedim(-1, 1) + 1) / 2 - grid
+        block: CorrBlock | None = None
+        flow_change = occlusion_change = torch.zeros((), device=start.device)
+        last = len(self.to_context) - 1
+        for stage in range(last + 1):
+            size = features[f"feature{stage}"].shape[-1]
+            flow = resized(start, size) * (size / side) + flow_change
+            occlusion = resized(prior.occlusion_map.float(), size) + occlusion_change
+            coarse = min(size, side)  # the side of the lookup
+            if block is None or block.size[-1] != coarse:
+                block = CorrBlock(F.adaptive_avg_pool2d(queries, coarse) if coarse < side else queries, keys)
+            if size > side:
+                centre = resized(flow, side) * (side / size) + grid
+            else:
+                centre = (flow + pixel_grid(size, size, like=flow)) * (side / size)
+            motion = self.corr_enc(flow, block.lookup(centre))
+            flow_update, occlusion_update = self.refine(motion, self.context(features, stage, flow))
+            yield Step(flow, flow + flow_update, torch.sigmoid(occlusion + occlusion_update))
+            if stage < last:
+                flow_change = 2 * resized(flow_change + flow_update, 2 * size)
+                occlusion_change = resized(occlusion_change + occlusion_update, 2 * size)
+
+    def forward(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> Tensor:
+        """The same -> pictures (B, 3, H, W) in [0, 1]."""
+        painted: Tensor | None = None
+        last = len(self.to_context) - 1
+        for stage, step in enumerate(self.steps(features, points, prior)):
+            feature = features[f"feature{stage}"]
+            moved = sample(feature, step.flow) * step.occlusion
+            painted = moved if painted is None else moved + painted * (1 - step.occlusion)
+            if stage == last:
+                picture = torch.sigmoid(self.generator.final(painted))
+                return torch.lerp(picture, sample(features["source"], step.before), step.occlusion)
+            coarse = warp(feature, prior.deformation.to(feature), resize_aligned=True)
+            painted = self.generator.decoded(stage, torch.cat([painted, coarse], dim=1))
+        raise AssertionError  # there is always a last stage
+
+
+def resized(maps: Tensor, size: int) -> Tensor:
+    """Maps (B, C, n, n) at another side, bilinear, corners aligned."""
+    return resize_map(maps, (size, size), align_corners=True)

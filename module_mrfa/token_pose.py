@@ -1,0 +1,149 @@
+"""Keypoints by a transformer whose first tokens stand for them (TokenPose, Li et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..core.layers.mlp import by_row
+from ..core.types import Motion
+from .config import MRFAConfig
+from .hrnet import HRNet
+
+TEMPERATURE = 10000  # of the position code
+
+
+def position_code(side: int, dim: int) -> Tensor:
+    """Sines and cosines of row, then of column, for the side x side patches row by row: (1, side^2, dim)."""
+    half = dim // 2
+    place = 2 * math.pi * torch.arange(1, side + 1, dtype=torch.float32) / (side + 1e-6)
+    channel = torch.arange(half, dtype=torch.float32)
+    angle = place[:, None] / TEMPERATURE ** (2 * torch.floor(channel / 2) / half)
+    code = torch.where(torch.arange(half) % 2 == 0, angle.sin(), angle.cos())  # (side, half)
+    rows, columns = code[:, None].expand(side, side, half), code[None].expand(side, side, half)
+    return torch.cat([rows, columns], dim=-1).flatten(0, 1)[None]
+
+
+class Attention(nn.Module):
+    """Every token asks all of them."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, n, dim), unchanged in shape."""
+        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, n, .) each
+        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers; the published ones have dropouts among them, which keep their places."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, n, dim), unchanged in shape."""
+        return self.net(x)
+
+
+class PreNorm(nn.Module):
+    """Normalises what a layer sees."""
+
+    def __init__(self, dim: int, fn: nn.Module) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.fn = fn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, n, dim), unchanged in shape."""
+        return self.fn(self.norm(x))
+
+
+class Residual(nn.Module):
+    """Adds what a layer gives to what it got."""
+
+    def __init__(self, fn: nn.Module) -> None:
+        super().__init__()
+        self.fn = fn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, n, dim), unchanged in shape."""
+        return x + self.fn(x)
+
+
+class Transformer(nn.Module):
+    """Attention and feed-forward in turn; patches are told their places again before every layer but the first."""
+
+    def __init__(self, dim: int, depth: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                Residual(PreNorm(dim, Attention(dim, heads))), Residual(PreNorm(dim, FeedForward(dim, hidden)))
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """Tokens (B, n, dim), the last of them patches with places (1, patches, dim): unchanged in shape."""
+        again = F.pad(code, (0, 0, x.shape[1] - code.shape[1], 0))
+        for depth, layer in enumerate(self.layers):
+            x = layer(x + again if depth else x)
+        return x
+
+
+class TokenPose(nn.Module):
+    """Features -> keypoints and their local linear maps, by two tokens each."""
+
+    pos_embedding: Tensor
+
+    def __init__(self, config: MRFAConfig) -> None:
+        super().__init__()
+        sizes = config.encoder
+        self.patch, self.num_kp = sizes.patch, config.num_kp
+        self.keypoint_token = nn.Parameter(torch.zeros(1, 2 * config.num_kp, sizes.dim))
+        self.register_buffer("pos_embedding", position_code(config.side // sizes.patch, sizes.dim))
+        self.patch_to_embedding = nn.Linear(sizes.width * sizes.patch**2, sizes.dim)
+        self.transformer = Transformer(sizes.dim, sizes.depth, sizes.heads, sizes.mlp_ratio * sizes.dim)
+        self.mlp_head = nn.Sequential(nn.LayerNorm(sizes.dim), nn.Linear(sizes.dim, 2))
+        self.mlp_head_jacobian = nn.Sequential(nn.LayerNorm(sizes.dim), nn.Linear(sizes.dim, 4))
+
+    def patches(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, patches, patch^2 C): row by row, and so inside each, channels fastest."""
+        batch, channels, height, width = features.shape
+        side = self.patch
+        cut = features.reshape(batch, channels, height // side, side, width // side, side)
+        return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+
+    def numbers(self, patches: Tensor) -> Tensor:
+        """Patches -> rows of each keypoint's two logits and four numbers of its map: (B, K, 6)."""
+        embedded = self.patch_to_embedding(patches) + self.pos_embedding
+        tokens = torch.cat([self.keypoint_token.expand(len(patches), -1, -1), embedded], dim=1)
+        points, maps = self.transformer(tokens, self.pos_embedding)[:, : 2 * self.num_kp].chunk(2, dim=1)
+        return torch.cat([self.mlp_head(points), self.mlp_head_jacobian(maps)], dim=-1)
+
+    def forward(self, features: Tensor) -> Motion:
+        """(B, C, h, w) -> keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
+        numbers = by_row(self.numbers, self.patches(features)).float()
+        return Motion(2 * torch.sigmoid(numbers[..., :2]) - 1, numbers[..., 2:].reshape(-1, self.num_kp, 2, 2))
+
+
+class KeypointEncoder(nn.Module):
+    """Picture -> keypoints and jacobians; the published code calls it `mtia`."""
+
+    def __init__(self, config: MRFAConfig) -> None:
+        super().__init__()
+        sizes = config.encoder
+        self.pre_feature = HRNet(sizes.width, sizes.blocks, sizes.modules)
+        self.transformer = TokenPose(config)
+
+    def forward(self, image: Tensor) -> Motion:
+        """(B, 3, H, W) in [0, 1] -> keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
+        return self.transformer(self.pre_feature(image))

@@ -1,0 +1,97 @@
+"""MRFA: Learning Motion Refinement for Unsupervised Face Animation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..animation.pipeline import AnimateOptions
+from ..animation.retarget import Retargeting
+from ..core.types import LoadOptions
+from ..host.run import run
+from . import common
+
+
+def _switches() -> list[io.Input]:
+    return [
+        io.Boolean.Input(
+            "use_relative",
+            default=True,
+            tooltip="Measure movement from a frame of the video. Off: take the video's pose, and with celebvhq the "
+            "movement of its background too; the next three do nothing then.",
+        ),
+        io.Boolean.Input(
+            "relative_movement",
+            default=True,
+            tooltip="Add the video's movement to the picture's own pose. Off: take the video's pose, and leave the "
+            "background still.",
+        ),
+        io.Boolean.Input(
+            "relative_jacobian",
+            default=True,
+            tooltip="Carry over local rotation and stretch as changes too. Only with relative_movement.",
+        ),
+        io.Boolean.Input(
+            "adapt_movement_scale",
+            default=False,
+            tooltip="Scale the movement by the sizes of the two heads. Only with relative_movement.",
+        ),
+    ]
+
+
+class MRFA_Runner(common.Runner):
+    """MRFA: Learning Motion Refinement for Unsupervised Face Animation."""
+
+    ARCHITECTURE = "mrfa"
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MRFA_Runner",
+            display_name="MRFA Runner",
+            category=common.CATEGORY,
+            description="Animates a face with the motion of a video (MRFA, motion refinement): slower and finer than "
+            "the other models.",
+            inputs=[
+                *common.pictures(),
+                common.model_name("mrfa", "Which published weights: vox or celebvhq, both for faces."),
+                common.frame_rate(),
+                *_switches(),
+                *common.optional_inputs(common.find_best_frame(optional=True), fixed_size=True),
+            ],
+            outputs=common.outputs(),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        source_image: Tensor,
+        driving_video_input: Tensor,
+        model_name: str,
+        frame_rate: float,
+        use_relative: bool,
+        relative_movement: bool,
+        relative_jacobian: bool,
+        adapt_movement_scale: bool,
+        audio: Any = None,
+        find_best_frame: bool = False,
+        checkpoint: str = common.BY_NAME,
+        if_missing: str = "error",
+        antialias: bool = False,
+        best_frame_by: str = "auto",
+        batch_size: int = 8,
+    ) -> io.NodeOutput:
+        mode = "relative" if use_relative and relative_movement else "standard"
+        retargeting = Retargeting(mode, relative_jacobian, adapt_movement_scale, background=not use_relative)
+        images = run(
+            cls.ARCHITECTURE,
+            source_image,
+            driving_video_input,
+            common.weights_choice(model_name, checkpoint, if_missing),
+            LoadOptions(),
+            AnimateOptions(retargeting, antialias=antialias, batch=batch_size),
+            best_frame_by if find_best_frame else None,
+        )
+        return io.NodeOutput(images, audio, frame_rate)
