@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -45,7 +45,8 @@ class AnimatorSpec:
 
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
-    carries local linear maps.
+    carries local linear maps, `several_sources` whether it makes use of more than one picture of the source.
+    `query_bytes` is what a `PixelAnimator` takes for a pixel it decodes, about; 0 for the others.
     """
 
     name: str
@@ -53,6 +54,8 @@ class AnimatorSpec:
     multiple: int
     modes: tuple[str, ...]
     has_frames: bool
+    several_sources: bool = False
+    query_bytes: int = 0
 
 
 class Animator(Protocol):
@@ -69,7 +72,7 @@ class Animator(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
     def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source picture (1, 3, H, W); done once per clip."""
+        """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""
         ...
 
     def motion(self, driving: Tensor) -> Motion:
@@ -86,6 +89,18 @@ class AVDAnimator(Animator, Protocol):
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
         """Driving poses (B) in the source's own shape: (B)."""
+        ...
+
+
+@runtime_checkable
+class PixelAnimator(Protocol):
+    """An Animator whose pixels do not depend on each other, so that any choice of them can be made."""
+
+    def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
+        """Colours (N, 3) in [0, 1] of N pixels of the pictures in B poses.
+
+        `queries` (N) counts the pixels of all pictures, picture by picture and row by row.
+        """
         ...
 
 

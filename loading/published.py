@@ -103,6 +103,27 @@ def _spline(
     )
 
 
+_FSRT_PAPER: Final = (
+    "Rochow, Schwarz, Behnke: FSRT: Facial Scene Representation Transformer for Face Reenactment from Factorized "
+    "Appearance, Head-pose, and Facial Expression Features, CVPR 2024"
+)
+
+
+def _fsrt(name: str, architecture: str = "fsrt") -> PublishedWeights:
+    return PublishedWeights(
+        architecture=architecture,
+        name=name,
+        files=(f"{name}.pt", f"fsrt-{name}.safetensors"),
+        sha256=None,
+        size=None,
+        url=None,  # on a file-sharing page only
+        page="https://github.com/andrerochow/fsrt",
+        licence=None,
+        paper=_FSRT_PAPER,
+        earlier="module_fsrt/models",
+    )
+
+
 PUBLISHED: Final = (
     _fomm("vox-adv", "vox-adv-cpk", "6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934),
     _fomm("vox", "vox-cpk", "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23"),
@@ -141,6 +162,9 @@ PUBLISHED: Final = (
     _spline("mgif", "mgif"),
     # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
     _spline("vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None),
+    _fsrt("vox256"),
+    _fsrt("vox256_2Source"),
+    _fsrt("kp_detector", "fsrt_keypoints"),
 )
 
 

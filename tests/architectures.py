@@ -20,6 +20,8 @@ from firstordermm.module_articulate.config import ArticulateConfig, FlowPredicto
 from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_fsrt import config as fsrt
+from firstordermm.module_fsrt.animator import FSRTAnimator
 from firstordermm.module_spline import config as spline
 from firstordermm.module_spline.animator import SplineAnimator
 from torch import Tensor, nn
@@ -49,6 +51,17 @@ SPLINE = spline.SplineConfig(
     width=8,
     generator=spline.GeneratorConfig(block_expansion=8, max_features=16),
     dense_motion=spline.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+)
+FSRT = fsrt.FSRTConfig(
+    num_kp=5,
+    kp_octaves=4,
+    pix_octaves=6,
+    expression_per_kp=4,
+    expression_size=8,
+    head_dim=8,
+    detector=fsrt.DetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
+    encoder=fsrt.EncoderConfig(width=4, dim=16, inner=16, hidden=24, depth=2),
+    decoder=fsrt.DecoderConfig(first=24, inner=24, hidden=32, render_width=32, render_layers=3),
 )
 
 
@@ -82,6 +95,7 @@ TINY = {
     "fomm_points_only": _fomm(FOMM_POINTS_ONLY),
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
+TINY |= {"fsrt": Tiny(lambda: FSRTAnimator(FSRT, SIDE), "encoder.per_patch_linear", "kp_detector")}
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
 
 every_architecture = pytest.mark.parametrize("name", TINY)
@@ -103,15 +117,21 @@ def seeded(module: nn.Module, seed: int = 7) -> AnimatorModule:
     return module.eval()
 
 
+COLOUR = "render_mlp.4"  # FSRT's colours, which nothing bounds
+GAINS = {"jacobian.weight": 0.2, "final.weight": 0.5, f"{COLOUR}.weight": 0.03}
+
+
 def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
     noise = torch.randn(shape, generator=generator)
     if key.endswith("running_var"):
         return 0.75 + 0.25 * noise.tanh()
     if key.endswith("jacobian.bias"):
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
+    if key.endswith(f"{COLOUR}.bias"):
+        return 0.5 + 0.1 * noise
     if len(shape) == 1:
         return 0.1 * noise + key.endswith("weight")
-    gain = {"jacobian.weight": 0.2, "final.weight": 0.5}.get(".".join(key.split(".")[-2:]), 1.5)
+    gain = next((gain for end, gain in GAINS.items() if key.endswith(end)), 1.5)
     return gain * noise / shape[1:].numel() ** 0.5
 
 

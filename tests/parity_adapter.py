@@ -15,9 +15,10 @@ import compare
 from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
 from parity_fomm import FOMMAdapter
+from parity_fsrt import FSRTAdapter
 from parity_spline import SplineAdapter
 
-ADAPTERS = {"articulate": ArticulateAdapter, "fomm": FOMMAdapter, "spline": SplineAdapter}
+ADAPTERS = {"articulate": ArticulateAdapter, "fomm": FOMMAdapter, "fsrt": FSRTAdapter, "spline": SplineAdapter}
 
 
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:
