@@ -11,12 +11,19 @@ from .host import folders
 from .host.taken import taken_ids
 from .node_families.articulate import Articulate_Runner
 from .node_families.fomm import FOMM_Runner
+from .node_families.fsrt import FSRT_Runner
 from .node_families.sample import FirstOrderMotion_Sample
 from .node_families.spline import Spline_Runner
 
 log = logging.getLogger(__name__)
 
-NODES: list[type[io.ComfyNode]] = [FOMM_Runner, Spline_Runner, Articulate_Runner, FirstOrderMotion_Sample]
+NODES: list[type[io.ComfyNode]] = [
+    FOMM_Runner,
+    Spline_Runner,
+    Articulate_Runner,
+    FSRT_Runner,
+    FirstOrderMotion_Sample,
+]
 
 
 class FirstOrderExtension(ComfyExtension):

@@ -53,7 +53,7 @@ class PixelRenderer:
         height, width = self.size
         queries = torch.arange(len(motion) * height * width, device=motion.points.device)
         colours: list[Tensor] = []
-        for part in queries.split(self.at_once):
+        for part in torch.split(queries, self.at_once):
             self.check_cancelled()
             colours += self.back_off.run(lambda part: self.animator.decode(self.prepared, motion, part).float(), part)
         return torch.cat(colours).view(len(motion), height, width, 3).movedim(-1, 1)

@@ -12,6 +12,7 @@ from comfy.model_patcher import ModelPatcher
 
 from ..animation.registry import load_animator
 from ..core.types import Animator, LoadOptions
+from .folders import search_folders
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: i
     key = (path, path.stat().st_mtime_ns, identity, options)
     patcher = _patchers.pop(key, None)
     if patcher is None:
-        model = load_animator(path, identity, options)
+        model = load_animator(path, identity, options, search_folders(identity))
         patcher = ModelPatcher(
             model, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
 from ..animation.frames import TensorClip
-from ..animation.pipeline import AnimateOptions, Hooks, animate, check_clip, working_size
+from ..animation.pipeline import AnimateOptions, Hooks, Pictures, animate, check_clip, working_size
 from ..core.types import Animator, LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
@@ -22,14 +22,14 @@ USUAL_SIZE = 256
 
 def run(
     identity: str,
-    source: Tensor,
+    source: Pictures,
     driving: Tensor,
     choice: WeightsChoice,
     load_options: LoadOptions,
     options: AnimateOptions,
     best_frame: str | None,
 ) -> Tensor:
-    """Animate inside ComfyUI: IMAGE, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
+    """Animate inside ComfyUI: one IMAGE or several, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
     """
@@ -51,7 +51,7 @@ def _batch_bytes(options: AnimateOptions) -> int:
 
 def _collect(
     animator: Animator,
-    source: Tensor,
+    source: Pictures,
     clip: TensorClip,
     device: torch.device,
     options: AnimateOptions,

@@ -65,6 +65,12 @@ class FSRTConfig:
     encoder: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
 
+    def __post_init__(self) -> None:
+        if self.encoder.inner % self.head_dim or self.decoder.inner % self.head_dim:
+            raise ValueError(
+                f"attention of {self.encoder.inner} and {self.decoder.inner} numbers has no heads of {self.head_dim}"
+            )
+
     @property
     def query_parts(self) -> tuple[int, int, int]:
         """Widths of a query's parts: keypoint code, pixel code, expression."""

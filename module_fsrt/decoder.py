@@ -41,7 +41,7 @@ class FSRTPixelPredictor(nn.Module):
 
     def weights(self) -> list[Tensor]:
         """Its weight in three: for keypoint code, pixel code and expression."""
-        return list(torch.split(self.first.weight, self.parts, dim=1))
+        return list(torch.split(self.first.weight, [*self.parts], dim=1))
 
     def pixel_part(self, height: int, width: int) -> Tensor:
         """What the first layer makes of every pixel of a picture: (height, width, first)."""

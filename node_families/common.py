@@ -33,10 +33,10 @@ def advanced(widget: io.Input) -> io.Input:
     return widget
 
 
-def pictures() -> list[io.Input]:
-    """The two pictures every runner starts with."""
+def pictures(batch: str = "Of a batch, the first is taken.") -> list[io.Input]:
+    """The two pictures every runner starts with; `batch` says what becomes of several sources."""
     return [
-        io.Image.Input("source_image", tooltip="The picture to animate. Of a batch, the first is taken."),
+        io.Image.Input("source_image", tooltip=f"The picture to animate. {batch}"),
         io.Image.Input("driving_video_input", tooltip="The frames whose motion the picture takes on, in order."),
     ]
 

@@ -13,7 +13,7 @@ from functools import cache
 import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.animation.pipeline import AnimateOptions, Hooks, Pictures, animate
 from firstordermm.core.types import Animator, Clip
 from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig, FlowPredictorConfig, RegionPredictorConfig
@@ -54,14 +54,12 @@ SPLINE = spline.SplineConfig(
 )
 FSRT = fsrt.FSRTConfig(
     num_kp=5,
-    kp_octaves=4,
     pix_octaves=6,
     expression_per_kp=4,
     expression_size=8,
-    head_dim=8,
     detector=fsrt.DetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
-    encoder=fsrt.EncoderConfig(width=4, dim=16, inner=16, hidden=24, depth=2),
-    decoder=fsrt.DecoderConfig(first=24, inner=24, hidden=32, render_width=32, render_layers=3),
+    encoder=fsrt.EncoderConfig(width=4, dim=16, inner=128, hidden=24, depth=2),
+    decoder=fsrt.DecoderConfig(first=24, inner=128, hidden=32, render_width=32, render_layers=3),
 )
 
 
@@ -160,7 +158,7 @@ def source_picture(seed: int = 0) -> Tensor:
 
 
 def driven(
-    animator: AnimatorModule, source: Tensor, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
+    animator: AnimatorModule, source: Pictures, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
 ) -> Tensor:
     """All frames of an animation on the CPU: (N, 3, size, size)."""
     clip = TensorClip(clip) if isinstance(clip, Tensor) else clip

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.retarget import Retargeting
+from firstordermm.core.layers import blocks
 from firstordermm.core.types import Motion, Prepared
 from firstordermm.loading.strict import load_strict
 from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
@@ -91,13 +93,19 @@ class FSRTAdapter:
         return index, pixel_centres(side, side, CPU).flatten(0, 1)[index][None]
 
     def positional(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
-        pictures = [picture(inputs["source"]), *(picture(frame) for frame in inputs["driving"])]
-        points = torch.cat([self.model.motion(one).points for one in pictures])
+        points = inputs.get(case["inputs"]["keypoints"])
+        points = self.lone_points(inputs) if points is None else torch.from_numpy(points)
         config = self.model.config
         return {
             "pixel": position_code(self.pixels(case)[1], config.pix_octaves, START_OCTAVE),
             "keypoint": position_code(points.flatten(1), config.kp_octaves, START_OCTAVE),
         }
+
+    def lone_points(self, inputs: Arrays) -> Tensor:
+        """Keypoints by the kernels that single pictures get; codes multiply what others round differently."""
+        pictures = [picture(inputs["source"]), *(picture(frame) for frame in inputs["driving"])]
+        with patch.object(blocks, "SMALL_INPUT", 0):
+            return torch.cat([self.model.motion(one).points for one in pictures])
 
     def encoder(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         net, maps = self.model.encoder, {}
@@ -150,7 +158,7 @@ class FSRTAdapter:
 
     def frame(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         picture = self.animated(case, inputs, (slice(None), slice(None)))[1]
-        return {"prediction": picture, "mean": picture.mean(dim=(0, 1, 2)), "std": picture.flatten(0, 2).std(dim=0)}
+        return {"prediction": picture, "mean": picture.mean(dim=(1, 2)), "std": picture.flatten(1, 2).std(dim=1)}
 
     def animate(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         keypoints, frames = self.animated(case, inputs, STRIDE)
