@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
 import fsrt_published
+
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
@@ -41,15 +41,17 @@ from firstordermm.module_spline.config import SplineConfig
 
 @dataclass(frozen=True)
 class Subject:
-    """An architecture: its published form with random weights, the name of such a file, and its published loop.
+    """An architecture: its published form with random weights, the name of such a file, and how its source is
+    encoded when the source's own motion is known, as the published loops do for every frame.
 
-    `schedule` gives the frames for a model, a source and driving frames; `apart` names the files of components that
-    are published in one of their own.
+    A `loop` of its own stands for what the others have in common; `apart` names the files of components that are
+    published in one of their own.
     """
 
     build: Callable[[], nn.Module]
     file: str
-    schedule: Callable[[Any, Tensor, Tensor, torch.device], list[Tensor]]
+    encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]] | None = None
+    loop: Callable[[Any, Tensor, Tensor, torch.device], list[Tensor]] | None = None
     apart: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -67,38 +69,15 @@ def encode_articulate(model: ArticulateAnimator, source: Tensor, motion: Motion)
     return model.generator.encode(source) | {"small": small, "heatmaps": flow.heatmaps(small, motion)}
 
 
-@torch.inference_mode()
-def published_schedule(
-    encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]],
-    model: Any,
-    source: Tensor,
-    driving: Tensor,
-    device: torch.device,
-) -> list[Tensor]:
-    """The demo loop of the published code: frame by frame, source encoded and hulls worked out each time."""
-    picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
-    own, initial = model.motion(picture), model.motion(clip[:1])
-    results: list[Tensor] = []
-    for frame in clip.split(1):
-        retargeter = Retargeter.for_clip(Retargeting(), own, initial)
-        prepared = Prepared(own, encode(model, picture, own))
-        results.append(model.render(prepared, retargeter(model.motion(frame))).cpu())
-    return results
-
-
 SUBJECTS = {
-    "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", partial(published_schedule, encode_fomm)),
-    "spline": Subject(
-        lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", partial(published_schedule, encode_spline)
-    ),
-    "articulate": Subject(
-        lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", partial(published_schedule, encode_articulate)
-    ),
+    "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
+    "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
+    "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
     "fsrt": Subject(
         lambda: FSRTAnimator(FSRTConfig()),
         "vox256.pt",
-        fsrt_published.published_schedule,
-        {"kp_detector": "kp_detector.pt"},
+        loop=fsrt_published.published_schedule,
+        apart={"kp_detector": "kp_detector.pt"},
     ),
 }
 
@@ -160,10 +139,10 @@ def measure(name: str, folder: Path, device: torch.device, count: int, batch: in
         return [frames.cpu() for frames in animate(model, source, TensorClip(driving), device, options)]
 
     def published() -> list[Tensor]:
-        return subject.schedule(load_animator(path, name).to(device), source, driving, device)
+        return published_schedule(subject, load_animator(path, name).to(device), source, driving, device)
 
     def published_kept() -> list[Tensor]:
-        return subject.schedule(model, source, driving, device)
+        return published_schedule(subject, model, source, driving, device)
 
     seconds, results, operations = race([ours, published, published_kept], device, repeats)
     return Row(
@@ -190,6 +169,24 @@ def write_weights(subject: Subject, path: Path) -> None:
     for name, file in subject.apart.items():
         torch.save(parts.pop(name), path.with_name(file))
     torch.save(parts, path, _use_new_zipfile_serialization=False)
+
+
+@torch.inference_mode()
+def published_schedule(
+    subject: Subject, model: Any, source: Tensor, driving: Tensor, device: torch.device
+) -> list[Tensor]:
+    """The demo loop of the published code: frame by frame, source encoded and hulls worked out each time."""
+    if subject.loop is not None:
+        return subject.loop(model, source, driving, device)
+    assert subject.encode is not None  # one of the two
+    picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
+    own, initial = model.motion(picture), model.motion(clip[:1])
+    results: list[Tensor] = []
+    for frame in clip.split(1):
+        retargeter = Retargeter.for_clip(Retargeting(), own, initial)
+        prepared = Prepared(own, subject.encode(model, picture, own))
+        results.append(model.render(prepared, retargeter(model.motion(frame))).cpu())
+    return results
 
 
 def race(

@@ -57,7 +57,8 @@ class FSRTPixelPredictor(nn.Module):
 
     def forward(self, first: Tensor, memory: list[KeysValues]) -> Tensor:
         """What the first layer made of N queries (N, first) -> (1, N, query)."""
-        return self.transformer(self.input_mlp[1:](first)[None], memory)
+        x: Tensor = self.input_mlp[1:](first)
+        return self.transformer(x[None].float(), memory)
 
 
 class ImprovedFSRTDecoder(nn.Module):

@@ -51,8 +51,8 @@ class ImprovedFSRTEncoder(nn.Module):
 
     def tokens(self, picture: Tensor, points: Tensor, expression: Tensor) -> Tensor:
         """One picture's patches, row by row: (1, H/8 * W/8, dim)."""
-        maps = self.per_patch_linear(self.conv_blocks(self.planes(picture, points, expression)))
-        return maps.flatten(2).mT
+        maps: Tensor = self.per_patch_linear(self.conv_blocks(self.planes(picture, points, expression)))
+        return maps.flatten(2).mT.float()
 
     def forward(self, pictures: Tensor, points: Tensor, expression: Tensor) -> Tensor:
         """Pictures (S, 3, H, W), keypoints (S, K, 2), expressions (S, n) -> tokens of all (1, S * T, dim)."""

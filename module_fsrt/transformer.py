@@ -85,7 +85,10 @@ class Layer(nn.ModuleList):
 
 
 class Transformer(nn.Module):
-    """Layers of attention and feed-forward; no norm behind the last."""
+    """Layers of attention and feed-forward; no norm behind the last.
+
+    What enters is float32, and what they add to it may have been worked out with fewer bits.
+    """
 
     def __init__(self, dim: int, depth: int, inner: int, head_dim: int, hidden: int, kv_dim: int | None = None) -> None:
         super().__init__()

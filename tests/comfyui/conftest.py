@@ -45,7 +45,12 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     comfyui = path_from("COMFYUI_PATH")
     for package in ("requests", "websocket"):
         pytest.importorskip(package)
-    from comfyui.checkpoints import write_articulate_checkpoint, write_fomm_checkpoint, write_spline_checkpoint
+    from comfyui.checkpoints import (
+        write_articulate_checkpoint,
+        write_fomm_checkpoint,
+        write_fsrt_checkpoints,
+        write_spline_checkpoint,
+    )
     from comfyui.server import ComfyServer
 
     packs = {FOLDER: ROOT}
@@ -55,6 +60,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     base = tmp_path_factory.mktemp("comfyui")
     write_fomm_checkpoint(base / "models" / MODEL_FOLDER / "vox-adv-cpk.pth.tar")
     write_articulate_checkpoint(base / "models" / MODEL_FOLDER / "vox256.pth")
+    write_fsrt_checkpoints(base / "models" / MODEL_FOLDER)
     write_spline_checkpoint(base / "models" / MODEL_FOLDER / "vox.pth.tar")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:
