@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
 import fsrt_published
-
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
