@@ -13,6 +13,7 @@ from .node_families.articulate import Articulate_Runner
 from .node_families.choosers import FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser
 from .node_families.face_parsing import FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts
 from .node_families.fomm import FOMM_Runner
+from .node_families.fsrt import FSRT_Runner
 from .node_families.mrfa import MRFA_Runner
 from .node_families.partswap import FOMM_Partswap
 from .node_families.sample import FirstOrderMotion_Sample
@@ -21,7 +22,7 @@ from .node_families.spline import Spline_Runner
 log = logging.getLogger(__name__)
 
 NODES: list[type[io.ComfyNode]] = [
-    *(FOMM_Runner, Spline_Runner, Articulate_Runner, MRFA_Runner, FirstOrderMotion_Sample),
+    *(FOMM_Runner, Spline_Runner, Articulate_Runner, MRFA_Runner, FSRT_Runner, FirstOrderMotion_Sample),
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
 ]

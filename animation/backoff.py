@@ -26,10 +26,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class BackOff:
-    """Runs a step on batches, halving them for good when memory runs out; other errors pass through."""
+    """Runs a step on batches (of `what`), halving them for good when memory runs out; other errors pass through."""
 
-    def __init__(self, free_memory: Callable[[], None]) -> None:
+    def __init__(self, free_memory: Callable[[], None], what: str = "frames") -> None:
         self._free_memory = free_memory
+        self._what = what
         self._limit: int | None = None
 
     def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
@@ -51,6 +52,6 @@ class BackOff:
                 raise
         # Outside the handler: the error's traceback no longer holds the failed attempt's tensors.
         self._limit = len(part) // 2
-        log.warning("Out of memory with %d frames at once; going on with %d.", len(part), self._limit)
+        log.warning("Out of memory with %d %s at once; going on with %d.", len(part), self._what, self._limit)
         self._free_memory()
         return None

@@ -15,7 +15,7 @@ from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
 from .backoff import BackOff
 from .frames import FrameFormat
-from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
+from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, Pictures, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ LandmarkFinder = Callable[[NDArray[np.uint8]], list[NDArray[np.floating] | None]
 @torch.inference_mode()
 def find_best_frame(
     animator: Animator,
-    source: Tensor,
+    source: Pictures,
     clip: Clip,
     device: torch.device,
     options: AnimateOptions,
     hooks: Hooks,
     landmarks: LandmarkFinder | None = None,
 ) -> int:
-    """Index of the driving frame closest in pose to the source.
+    """Index of the driving frame closest in pose to the source, the first picture of several.
 
     With `landmarks` the faces decide; where the source or every frame shows none, and without it, the
     model's keypoints do, which works for anything it animates.
@@ -57,7 +57,7 @@ def find_best_frame(
 
 
 def _distances(
-    read: PoseReader, source: Tensor, clip: Clip, format_: FrameFormat, batch: int, hooks: Hooks
+    read: PoseReader, source: Pictures, clip: Clip, format_: FrameFormat, batch: int, hooks: Hooks
 ) -> NDArray[np.float64]:
     wanted = read(format_.convert(first_picture(source), SOURCE))[0]
     if wanted is None:

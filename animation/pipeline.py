@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar, cast
+from itertools import chain
+from typing import TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -19,10 +20,12 @@ from ..core.types import (
     Mapped,
     MappingAnimator,
     Motion,
+    PixelAnimator,
     Prepared,
 )
 from .backoff import BackOff
 from .frames import FrameFormat
+from .pixels import PixelRenderer, pixels_at_once
 from .retarget import Retargeter, Retargeting
 
 T = TypeVar("T")
@@ -30,6 +33,10 @@ T = TypeVar("T")
 
 def _nothing() -> None:
     """The default hook."""
+
+
+Pictures = Tensor | Sequence[Tensor]
+"""Source pictures (B, H, W, C), or several such of different sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class AnimateOptions:
 
     `anchor` is the index of the driving frame that relative motion is measured from. `size` is the side in
     pixels to work at, None for the model's own. `batch` frames are worked on at once; it changes nothing but
-    speed and memory.
+    speed and memory. Nor does `max_pixels`, the most that are decoded at once by a model that decodes them singly.
     """
 
     retargeting: Retargeting = field(default_factory=Retargeting)
@@ -54,24 +61,25 @@ class AnimateOptions:
     size: int | None = None
     antialias: bool = False
     batch: int = 8
+    max_pixels: int = 65536
 
 
 def animate(
     animator: Animator,
-    source: Tensor,
+    source: Pictures,
     clip: Clip,
     device: torch.device,
     options: AnimateOptions | None = None,
     hooks: Hooks | None = None,
 ) -> Iterator[Tensor]:
-    """Animate the first of the source pictures (B, H, W, C) with a clip.
+    """Animate the first of the source pictures with a clip, or all as one with a model that takes several.
 
     Yields float32 frames (b, 3, size, size) in [0, 1] on `device`, in order, one batch after another; the
     memory it takes does not depend on the clip's length. Raises InputError for inputs it cannot use.
     """
     options = options or AnimateOptions()
     start = partial(start_session, animator, source, clip, device, options)
-    return _driven(start, Session.render, clip, options.batch, hooks or Hooks())
+    return _driven(_pictures, start, clip, options, hooks or Hooks())
 
 
 def animate_mapped(
@@ -85,36 +93,42 @@ def animate_mapped(
     """`animate` for those who want the maps behind the pictures too."""
     options = options or AnimateOptions()
     start = partial(start_session, animator, source, clip, device, options)
-    return _driven(start, Session.render_mapped, clip, options.batch, hooks or Hooks())
+    return _driven(_mapped, start, clip, options, hooks or Hooks())
+
+
+Way: TypeAlias = "Callable[[Session, AnimateOptions, Hooks], Callable[[Tensor], Iterator[T]]]"
+"""How a session makes results of every batch of driving frames, as memory allows."""
 
 
 def _driven(
-    start: Callable[[], Session],
-    render: Callable[[Session, Tensor], T],
-    clip: Clip,
-    batch: int,
-    hooks: Hooks,
+    way: Way[T], start: Callable[[], Session], clip: Clip, options: AnimateOptions, hooks: Hooks
 ) -> Iterator[T]:
-    """Whatever `render` makes of every batch; memory is freed however this is left."""
+    """Whatever `way` makes of every batch; memory is freed however this is left."""
     try:
-        yield from _batches(start, render, clip, batch, hooks)
+        yield from _batches(way, start, clip, options, hooks)
     finally:
         hooks.free_memory()
 
 
 def _batches(
-    start: Callable[[], Session],
-    render: Callable[[Session, Tensor], T],
-    clip: Clip,
-    batch: int,
-    hooks: Hooks,
+    way: Way[T], start: Callable[[], Session], clip: Clip, options: AnimateOptions, hooks: Hooks
 ) -> Iterator[T]:
     """A generator of its own, so that the session is gone when `_driven` frees the memory it took."""
-    session = start()
-    back_off = BackOff(hooks.free_memory)
-    for chunk in clip.chunks(batch):
+    render = way(start(), options, hooks)
+    for chunk in clip.chunks(options.batch):
         hooks.check_cancelled()
-        yield from back_off.run(partial(render, session), chunk)
+        yield from render(chunk)
+
+
+def _pictures(session: Session, options: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Tensor]]:
+    back_off, by_pixel = BackOff(hooks.free_memory), session.by_pixel(options, hooks)
+    if by_pixel is None:
+        return partial(back_off.run, session.render)
+    return lambda frames: chain.from_iterable(map(by_pixel.frames, back_off.run(session.motion, frames)))
+
+
+def _mapped(session: Session, _: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Mapped]]:
+    return partial(BackOff(hooks.free_memory).run, session.render_mapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +141,28 @@ class Session:
     format: FrameFormat
 
     @torch.inference_mode()
+    def motion(self, frames: Tensor) -> Motion:
+        """The poses that the source takes for driving frames (B, H, W, C)."""
+        return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
+
+    @torch.inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Driving frames (B, H, W, C) -> pictures (B, 3, size, size)."""
-        return self.animator.render(self.prepared, self._motion(frames)).float().clamp_(0, 1)
+        return self.animator.render(self.prepared, self.motion(frames)).float().clamp_(0, 1)
 
     @torch.inference_mode()
     def render_mapped(self, frames: Tensor) -> Mapped:
         """The same from a `MappingAnimator`, with its maps."""
-        mapped = cast(MappingAnimator, self.animator).render_mapped(self.prepared, self._motion(frames))
+        mapped = cast(MappingAnimator, self.animator).render_mapped(self.prepared, self.motion(frames))
         return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
 
-    def _motion(self, frames: Tensor) -> Motion:
-        return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
+    def by_pixel(self, options: AnimateOptions, hooks: Hooks) -> PixelRenderer | None:
+        """How to render instead, where the model can decode pixels one by one."""
+        if not isinstance(self.animator, PixelAnimator):
+            return None
+        at_once = pixels_at_once(options.max_pixels, self.animator.spec.query_bytes, self.format.device)
+        back_off = BackOff(hooks.free_memory, "pixels")
+        return PixelRenderer(self.animator, self.prepared, self.format.size, at_once, back_off, hooks.check_cancelled)
 
 
 USUAL_MODE = "relative"
@@ -147,13 +171,13 @@ SOURCE, DRIVING = "source_image", "driving_video_input"
 
 @torch.inference_mode()
 def start_session(
-    animator: Animator, source: Tensor, clip: Clip, device: torch.device, options: AnimateOptions
+    animator: Animator, source: Pictures, clip: Clip, device: torch.device, options: AnimateOptions
 ) -> Session:
     """Check the inputs, encode the source and read the anchor's pose."""
     check_clip(source, clip, options)
     mode, size = checked_mode(animator, options), working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
-    prepared = animator.prepare(format_.convert(first_picture(source), SOURCE))
+    prepared = animator.prepare(_source(animator, source, format_))
     own = own_retargeting(animator, options.retargeting)
     if own is not None:
         retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
@@ -172,21 +196,38 @@ def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[P
     return None
 
 
-def first_picture(source: Tensor) -> Tensor:
-    """The picture to animate, of a batch (B, H, W, C) or of one alone (H, W, C)."""
-    return source[:1] if source.ndim > 3 else source
+def _source(animator: Animator, source: Pictures, format_: FrameFormat) -> Tensor:
+    """What `prepare` is given: (S, 3, H, W), of which S is 1 but for `several_sources`."""
+    if not animator.spec.several_sources:
+        return format_.convert(first_picture(source), SOURCE)
+    return torch.cat([format_.convert(part, name) for name, part in _named(source)])
 
 
-def check_clip(source: Tensor, clip: Clip, options: AnimateOptions) -> None:
-    """Refuse what is empty and an anchor outside the clip."""
-    if source.ndim > 3 and source.shape[0] == 0:
-        raise InputError(f"{SOURCE} has 0 pictures; 1 is needed. Check the picture loader.")
+def _named(source: Pictures) -> list[tuple[str, Tensor]]:
+    """Every batch of source pictures, each by the name of its input."""
+    parts = [source] if isinstance(source, Tensor) else source
+    return [(SOURCE if i == 1 else f"{SOURCE}_{i}", part) for i, part in enumerate(parts, 1)]
+
+
+def first_picture(source: Pictures) -> Tensor:
+    """The picture to animate, of one or more batches (B, H, W, C), or of pictures alone (H, W, C)."""
+    first = source if isinstance(source, Tensor) else source[0]
+    return first[:1] if first.ndim > 3 else first
+
+
+def check_clip(source: Pictures, clip: Clip, options: AnimateOptions) -> None:
+    """Refuse what is empty, an anchor outside the clip, and numbers below 1."""
+    for name, part in _named(source):
+        if part.ndim > 3 and part.shape[0] == 0:
+            raise InputError(f"{name} has 0 pictures; 1 is needed. Check the picture loader.")
     if len(clip) == 0:
         raise InputError(f"{DRIVING} has 0 frames; at least 1 is needed. Check the video loader's frame limits.")
     if not 0 <= options.anchor < len(clip):
         raise InputError(f"The anchor frame is {options.anchor}; the clip has frames 0 to {len(clip) - 1}.")
     if options.batch < 1:
         raise InputError(f"The batch size is {options.batch}; 1 or more was wanted.")
+    if options.max_pixels < 1:
+        raise InputError(f"max_num_pixels is {options.max_pixels}; 1 or more was wanted.")
 
 
 def working_size(animator: Animator, options: AnimateOptions) -> int:

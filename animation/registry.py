@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.types import Animator, LoadOptions
+from ..loading.apart import complete
 from ..loading.description import to_metadata
 from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect, identify
 from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
+from ..module_fsrt import checkpoint as fsrt
 from ..module_mrfa import checkpoint as mrfa
 from ..module_partswap import checkpoint as partswap
 from ..module_spline import checkpoint as spline
@@ -25,11 +27,14 @@ def _whole(checkpoint: Checkpoint) -> Checkpoint:
 class Architecture:
     """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, of which
     `trim` leaves out what no animation needs.
+
+    `apart` are the components published in files of their own, each with the id of such a file.
     """
 
     identity: str
     load: Callable[[Checkpoint, LoadOptions], Animator]
     trim: Callable[[Checkpoint], Checkpoint] = _whole
+    apart: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 ARCHITECTURES = {
@@ -40,15 +45,29 @@ ARCHITECTURES = {
         Architecture("spline", spline.load),
         Architecture("partswap", partswap.load),
         Architecture("mrfa", mrfa.load, mrfa.inference_only),
+        Architecture("fsrt", fsrt.load, apart=fsrt.APART),
     )
 }
 
 
-def load_animator(path: Path, identity: str, options: LoadOptions | None = None) -> Animator:
-    """Read a weight file as the architecture `identity`; raises CheckpointError if it is another's."""
+def load_animator(
+    path: Path, identity: str, options: LoadOptions | None = None, folders: Sequence[Path] = ()
+) -> Animator:
+    """Read a weight file as the architecture `identity`; raises CheckpointError if it is another's.
+
+    What the architecture publishes apart is looked for beside the file, then in the folders.
+    """
     checkpoint = read_checkpoint(path)
     expect(checkpoint, identity)
-    return ARCHITECTURES[identity].load(checkpoint, options or LoadOptions())
+    row = ARCHITECTURES[identity]
+    return row.load(complete(checkpoint, row.apart, folders), options or LoadOptions())
+
+
+def read_whole(path: Path) -> Checkpoint:
+    """A weight file of any architecture, or of none, with what that publishes apart, from the same folder."""
+    checkpoint = read_checkpoint(path)
+    row = ARCHITECTURES.get(identify(checkpoint) or "")
+    return checkpoint if row is None else complete(checkpoint, row.apart, ())
 
 
 def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:

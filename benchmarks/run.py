@@ -10,17 +10,19 @@ import json
 import runpy
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
+import fsrt_published
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
@@ -30,6 +32,8 @@ from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import FOMMConfig
+from firstordermm.module_fsrt.animator import FSRTAnimator
+from firstordermm.module_fsrt.config import FSRTConfig
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_mrfa.config import MRFAConfig
 from firstordermm.module_partswap.animator import PartSwapAnimator
@@ -42,11 +46,16 @@ from firstordermm.module_spline.config import SplineConfig
 class Subject:
     """An architecture: its published form with random weights, the name of such a file, and how its source is
     encoded when the source's own motion is known, as the published loops do for every frame.
+
+    A `loop` of its own stands for what the others have in common; `apart` names the files of components that are
+    published in one of their own.
     """
 
     build: Callable[[], nn.Module]
     file: str
-    encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]]
+    encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]] | None = None
+    loop: Callable[[Any, Tensor, Tensor, torch.device], list[Tensor]] | None = None
+    apart: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def encode_fomm(model: FOMMAnimator, source: Tensor, _: Motion) -> dict[str, Tensor]:
@@ -77,6 +86,12 @@ SUBJECTS = {
     "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
     "partswap": Subject(lambda: PartSwapAnimator(PartSwapConfig()), "vox-10segments.pth.tar", encode_partswap),
     "mrfa": Subject(lambda: MRFAAnimator(MRFAConfig()), "vox.pth", encode_mrfa),
+    "fsrt": Subject(
+        lambda: FSRTAnimator(FSRTConfig()),
+        "vox256.pt",
+        loop=fsrt_published.published_schedule,
+        apart={"kp_detector": "kp_detector.pt"},
+    ),
 }
 
 
@@ -95,6 +110,8 @@ class Row:
     ratio: float
     ratio_without_reading: float
     largest_difference: float
+    operations_ratio: float
+    ours_gflop_per_frame: float
 
 
 def main() -> None:
@@ -140,7 +157,7 @@ def measure(name: str, folder: Path, device: torch.device, count: int, batch: in
     def published_kept() -> list[Tensor]:
         return published_schedule(subject, model, source, driving, device)
 
-    seconds, results = race([ours, published, published_kept], device, repeats)
+    seconds, results, operations = race([ours, published, published_kept], device, repeats)
     return Row(
         architecture=model.spec.name,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -153,14 +170,18 @@ def measure(name: str, folder: Path, device: torch.device, count: int, batch: in
         ratio=seconds[1] / seconds[0],
         ratio_without_reading=seconds[2] / seconds[0],
         largest_difference=float((torch.cat(results[0]) - torch.cat(results[1])).abs().max()),
+        operations_ratio=operations[2] / operations[0],
+        ours_gflop_per_frame=operations[0] / count / 1e9,
     )
 
 
 def write_weights(subject: Subject, path: Path) -> None:
     """Weights drawn from a seed, as the published files are laid out."""
     torch.manual_seed(0)
-    parts = dict(subject.build().named_children())
-    torch.save({name: part.state_dict() for name, part in parts.items()}, path, _use_new_zipfile_serialization=False)
+    parts = {name: part.state_dict() for name, part in subject.build().named_children()}
+    for name, file in subject.apart.items():
+        torch.save(parts.pop(name), path.with_name(file))
+    torch.save(parts, path, _use_new_zipfile_serialization=False)
 
 
 @torch.inference_mode()
@@ -168,6 +189,9 @@ def published_schedule(
     subject: Subject, model: Any, source: Tensor, driving: Tensor, device: torch.device
 ) -> list[Tensor]:
     """The demo loop of the published code: frame by frame, source encoded and hulls worked out each time."""
+    if subject.loop is not None:
+        return subject.loop(model, source, driving, device)
+    assert subject.encode is not None  # one of the two
     picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
     own = model.prepare(picture).motion
     initial = model.motion(clip[:1]) if "relative" in model.spec.modes else None
@@ -181,9 +205,16 @@ def published_schedule(
 
 def race(
     runs: list[Callable[[], list[Tensor]]], device: torch.device, repeats: int
-) -> tuple[list[float], list[list[Tensor]]]:
-    """The least seconds of each run, taken in turns so that a noisy machine disturbs all alike."""
-    results = [run() for run in runs]  # also warms up
+) -> tuple[list[float], list[list[Tensor]], list[float]]:
+    """The least seconds of each run, taken in turns so that a noisy machine disturbs all alike; what they gave; and
+    how many floating-point operations their convolutions and matrix products took.
+    """
+    results: list[list[Tensor]] = []
+    operations: list[float] = []
+    for run in runs:  # also warms up
+        with FlopCounterMode(display=False) as counter:
+            results.append(run())
+        operations.append(counter.get_total_flops())
     best = [float("inf")] * len(runs)
     for _ in range(repeats):
         for i, run in enumerate(runs):
@@ -192,20 +223,21 @@ def race(
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             best[i] = min(best[i], time.perf_counter() - started)
-    return best, results
+    return best, results, operations
 
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
     lines = [
         "| Architecture | Device (threads) | Published schedule | same, weights kept | Ours | Ratio | Ratio, kept "
-        "| Largest difference |",
-        "|---|---|---|---|---|---|---|---|",
+        "| Operations' ratio | Ours per frame | Largest difference |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.architecture} | {row.device} ({row.threads}) | {row.published_fps:.2f} fps "
         f"| {row.published_fps_without_reading:.2f} fps | {row.ours_fps:.2f} fps | {row.ratio:.2f} "
-        f"| {row.ratio_without_reading:.2f} | {row.largest_difference:.1e} |"
+        f"| {row.ratio_without_reading:.2f} | {row.operations_ratio:.2f} | {row.ours_gflop_per_frame:.0f} GFLOP "
+        f"| {row.largest_difference:.1e} |"
         for row in rows
     ]
     return "\n".join(lines)

@@ -7,15 +7,14 @@ import logging
 
 import torch
 
-from ..animation.registry import described
+from ..animation.registry import described, read_whole
 from ..loading.convert import to_safetensors
-from ..loading.reader import read_checkpoint
 
 log = logging.getLogger(__name__)
 
 
 def convert(args: argparse.Namespace) -> None:
     """Read safely, write `args.output`; any architecture's file will do."""
-    checkpoint, metadata = described(read_checkpoint(args.checkpoint))
+    checkpoint, metadata = described(read_whole(args.checkpoint))
     to_safetensors(checkpoint, args.output, torch.float16 if args.half else None, metadata)
     log.info("Wrote %s.", args.output)

@@ -47,6 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("source", type=Path, help="the picture to animate")
     command.add_argument("driving", type=Path, help="the video whose motion it takes on; its sound is kept")
     command.add_argument("output", type=Path, help="the mp4 to write; an existing one is replaced")
+    command.add_argument(
+        "--more-sources",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="more pictures of the same face, for a model that takes several (fsrt)",
+    )
     _add_model_options(command)
     _add_motion_options(command)
     add_swap_options(command)
@@ -111,5 +118,8 @@ def _add_work_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
     group.add_argument("--antialias", action="store_true", help="filter while shrinking large pictures")
     group.add_argument("--batch", type=int, default=8, help="frames at once; changes only speed and memory")
+    group.add_argument(
+        "--max-pixels", type=int, default=65536, help="pixels at once (fsrt); changes only speed and memory"
+    )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation.best_frame import find_best_frame, landmark_finder
-from ..animation.pipeline import AnimateOptions, Hooks, animate, checked_mode
+from ..animation.pipeline import AnimateOptions, Hooks, Pictures, animate, checked_mode, first_picture
 from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
 from ..core.device import pick_device
+from ..core.errors import InputError
 from ..core.types import Animator, LoadOptions
 from ..loading.published import names
 from ..media.contact_sheet import SheetSampler
@@ -25,7 +25,7 @@ from ..media.reader import VideoClip, read_picture
 from ..media.writer import VideoWriter
 from ..module_partswap.animator import PartSwapAnimator
 from .swap import read_swap
-from .weights import weight_file
+from .weights import search_folders, weight_file
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,13 @@ log = logging.getLogger(__name__)
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
-    source, clip = read_picture(args.source), VideoClip(args.driving)
+    source, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
     identity: str = args.architecture
     path = args.checkpoint or weight_file(identity, args.model or names(identity)[0], args.download)
-    model = load_animator(path, identity, LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)).to(
-        device
-    )
+    load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
+    model = load_animator(path, identity, load_options, search_folders(identity)).to(device)
+    if args.more_sources and not model.spec.several_sources:
+        raise InputError(f"--more-sources was given; {model.spec.name} takes 1 picture. Leave it out, or choose fsrt.")
     if isinstance(model, PartSwapAnimator):
         model = model.swapping(read_swap(args, model, device))
     options = read_options(args)
@@ -57,12 +58,13 @@ def read_options(args: argparse.Namespace) -> AnimateOptions:
         size=args.size,
         antialias=args.antialias,
         batch=args.batch,
+        max_pixels=args.max_pixels,
     )
 
 
 def animate_file(
     model: Animator,
-    source: Tensor,
+    source: Pictures,
     clip: VideoClip,
     device: torch.device,
     options: AnimateOptions,
@@ -86,5 +88,5 @@ def animate_file(
             bar.update(len(pictures))
     seconds = time.perf_counter() - started
     if sheet is not None:
-        sampler.save(source, clip, sheet)
+        sampler.save(first_picture(source), clip, sheet)
     log.info("Wrote %s: %d frames in %.1f s (%.1f frames per second).", output, done, seconds, done / seconds)

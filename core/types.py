@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -46,7 +46,8 @@ class AnimatorSpec:
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
     carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
-    `fixed_size` whether it can work at no size but its own.
+    `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of more than one
+    picture of the source. `query_bytes` is about what a `PixelAnimator` takes for a pixel; 0 for the others.
     """
 
     name: str
@@ -56,6 +57,8 @@ class AnimatorSpec:
     has_frames: bool
     has_background: bool = False
     fixed_size: bool = False
+    several_sources: bool = False
+    query_bytes: int = 0
 
 
 class Animator(Protocol):
@@ -72,7 +75,7 @@ class Animator(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
     def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source picture (1, 3, H, W); done once per clip."""
+        """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""
         ...
 
     def motion(self, driving: Tensor) -> Motion:
@@ -113,6 +116,18 @@ class BackgroundAnimator(Animator, Protocol):
 
     def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
         """Driving poses (B), and how the background of each differs from the source's: (B)."""
+        ...
+
+
+@runtime_checkable
+class PixelAnimator(Protocol):
+    """An Animator whose pixels do not depend on each other, so that any choice of them can be made."""
+
+    def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
+        """Colours (N, 3) in [0, 1] of N pixels of the pictures in B poses.
+
+        `queries` (N) counts the pixels of all pictures, picture by picture and row by row.
+        """
         ...
 
 

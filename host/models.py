@@ -15,6 +15,7 @@ from ..animation.registry import load_animator
 from ..core.types import Animator, LoadOptions
 from ..face_parsing.checkpoint import load_parser
 from ..face_parsing.parser import FaceParser
+from .folders import search_folders
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def get_with_parser(
 
 
 def _animator(path: Path, identity: str, options: LoadOptions) -> ModelPatcher:
-    return _kept(path, (identity, options), lambda: load_animator(path, identity, options))
+    return _kept(path, (identity, options), lambda: load_animator(path, identity, options, search_folders(identity)))
 
 
 def _parser(path: Path) -> ModelPatcher:

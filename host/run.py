@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
 from ..animation.frames import TensorClip
-from ..animation.pipeline import AnimateOptions, animate, check_clip, checked_mode
+from ..animation.pipeline import AnimateOptions, Pictures, animate, check_clip, checked_mode
 from ..core.types import LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
@@ -23,14 +23,14 @@ USUAL_SIZE = 256
 
 def run(
     identity: str,
-    source: Tensor,
+    source: Pictures,
     driving: Tensor,
     choice: WeightsChoice,
     load_options: LoadOptions,
     options: AnimateOptions,
     best_frame: str | None,
 ) -> Tensor:
-    """Animate inside ComfyUI: IMAGE, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
+    """Animate inside ComfyUI: one IMAGE or several, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
     """

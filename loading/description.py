@@ -31,13 +31,13 @@ UNREADABLE = (
 @dataclass(frozen=True, slots=True)
 class Description(Generic[T]):
     """How an architecture is described: the `name` it goes by in messages, the `kind` of its configuration,
-    and how that is read from a parsed YAML and from a file's tensors. `size_of` gives the training size of
-    files without metadata, by their path and the parsed YAML (None where there is none).
+    and how that is read from a parsed YAML (None: it never is) and from a file's tensors. `size_of` gives the
+    training size of files without metadata, by their path and the parsed YAML (None where there is none).
     """
 
     name: str
     kind: type[T]
-    from_published: Callable[[Any], T]
+    from_published: Callable[[Any], T] | None
     from_states: Callable[[Mapping[str, State]], T]
     size_of: Callable[[Path, Any], int]
 
@@ -49,13 +49,14 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
     path = checkpoint.path
     beside = path.with_name(path.name.split(".")[0] + ".yaml")
     described = "config" in checkpoint.metadata
-    name = beside.name if not described and beside.is_file() else path.name
+    read = None if described or not beside.is_file() else description.from_published
+    name = path.name if read is None else beside.name
     try:
         if described:
             config, size = from_metadata(description.kind, checkpoint.metadata)
-        elif name == beside.name:
+        elif read is not None:
             published = yaml.safe_load(beside.read_text("utf-8"))
-            config, size = description.from_published(published), description.size_of(path, published)
+            config, size = read(published), description.size_of(path, published)
         else:
             config, size = description.from_states(checkpoint.components), description.size_of(path, None)
         check_limits(config, size)

@@ -20,6 +20,9 @@ MOST = {
     "num_down_blocks": 16,
     "num_bottleneck_blocks": 256,
     "pad": 64,
+    "depth": 64,
+    "kp_octaves": 24,
+    "pix_octaves": 24,
 }
 LARGEST_SIGMA = 16.0
 

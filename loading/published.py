@@ -149,6 +149,27 @@ def _mrfa(name: str) -> PublishedWeights:
     )
 
 
+_FSRT_PAPER: Final = (
+    "Rochow, Schwarz, Behnke: FSRT: Facial Scene Representation Transformer for Face Reenactment from Factorized "
+    "Appearance, Head-pose, and Facial Expression Features, CVPR 2024"
+)
+
+
+def _fsrt(name: str, architecture: str = "fsrt") -> PublishedWeights:
+    return PublishedWeights(
+        architecture=architecture,
+        name=name,
+        files=(f"{name}.pt", f"fsrt-{name}.safetensors"),
+        sha256=None,
+        size=None,
+        url=None,  # on a file-sharing page only
+        page="https://github.com/andrerochow/fsrt",
+        licence=None,
+        paper=_FSRT_PAPER,
+        earlier="module_fsrt/models",
+    )
+
+
 PUBLISHED: Final = (
     _fomm("vox-adv", "vox-adv-cpk", *_VOX_ADV),
     _fomm("vox", "vox-cpk", _VOX),
@@ -205,6 +226,9 @@ PUBLISHED: Final = (
     ),
     _mrfa("vox"),
     _mrfa("celebvhq"),
+    _fsrt("vox256"),
+    _fsrt("vox256_2Source"),
+    _fsrt("kp_detector", "fsrt_keypoints"),
 )
 
 

@@ -13,13 +13,15 @@ from functools import cache
 import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.animation.pipeline import AnimateOptions, Hooks, Pictures, animate
 from firstordermm.core.types import Animator, Clip
 from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import ArticulateConfig, FlowPredictorConfig, RegionPredictorConfig
 from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_fsrt import config as fsrt
+from firstordermm.module_fsrt.animator import FSRTAnimator
 from firstordermm.module_mrfa import config as mrfa
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_partswap.animator import PartSwapAnimator
@@ -71,6 +73,15 @@ MRFA = mrfa.MRFAConfig(
     generator=mrfa.GeneratorConfig(block_expansion=8, max_features=16, num_blocks=4),
     refine_width=8,
 )
+FSRT = fsrt.FSRTConfig(
+    num_kp=5,
+    pix_octaves=6,
+    expression_per_kp=4,
+    expression_size=8,
+    detector=fsrt.DetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
+    encoder=fsrt.EncoderConfig(width=4, dim=16, inner=128, hidden=24, depth=2),
+    decoder=fsrt.DecoderConfig(first=24, inner=128, hidden=32, render_width=32, render_layers=3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,7 @@ TINY = {
     "fomm_points_only": _fomm(FOMM_POINTS_ONLY),
     "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
 }
+TINY |= {"fsrt": Tiny(lambda: FSRTAnimator(FSRT, SIDE), "encoder.per_patch_linear", "kp_detector")}
 TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
 TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True, background_width=8))}
 TINY |= {
@@ -122,6 +134,7 @@ TINY |= {
     ),
 }
 
+COLOUR = "render_mlp.4"  # FSRT's colours, which nothing bounds
 CONSTRUCTED = ("down.weight", "transformer.pos_embedding")
 GAINS = {
     "jacobian.weight": 0.2,
@@ -132,6 +145,7 @@ GAINS = {
     "refine.conv2.weight": 0.4,
     "convf1.weight": 0.1,
     "bg_encoder.fc.weight": 0.2,
+    f"{COLOUR}.weight": 0.03,
 }  # of `seeded`; 1.5 elsewhere
 
 every_architecture = pytest.mark.parametrize("name", TINY)
@@ -161,6 +175,8 @@ def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
     if key.endswith("bg_encoder.fc.bias"):
         return torch.eye(2, 3).flatten() + 0.1 * noise
+    if key.endswith(f"{COLOUR}.bias"):
+        return 0.5 + 0.1 * noise
     if len(shape) == 1:
         return 0.1 * noise + key.endswith("weight")
     gain = next((gain for end, gain in GAINS.items() if key.endswith(end)), 1.5)
@@ -196,7 +212,7 @@ def source_picture(seed: int = 0) -> Tensor:
 
 
 def driven(
-    animator: AnimatorModule, source: Tensor, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
+    animator: AnimatorModule, source: Pictures, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
 ) -> Tensor:
     """All frames of an animation on the CPU: (N, 3, size, size)."""
     clip = TensorClip(clip) if isinstance(clip, Tensor) else clip

@@ -16,6 +16,7 @@ from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
 from parity_face_parsing import FaceParsingAdapter
 from parity_fomm import FOMMAdapter
+from parity_fsrt import FSRTAdapter
 from parity_mrfa import MRFAAdapter
 from parity_partswap import PartSwapAdapter
 from parity_spline import SplineAdapter
@@ -24,6 +25,7 @@ ADAPTERS = {
     "articulate": ArticulateAdapter,
     "face_parsing": FaceParsingAdapter,
     "fomm": FOMMAdapter,
+    "fsrt": FSRTAdapter,
     "mrfa": MRFAAdapter,
     "partswap": PartSwapAdapter,
     "spline": SplineAdapter,

@@ -36,8 +36,12 @@ class Taps:
     def __init__(self, **modules: torch.nn.Module) -> None:
         self.seen: dict[str, Tensor] = {}
         for name, module in modules.items():
-            # cloned, for the next layer may work in place
-            module.register_forward_hook(lambda _m, _i, out, name=name: self.seen.__setitem__(name, out.clone()))
+            self.add(name, module)
+
+    def add(self, name: str, module: torch.nn.Module) -> None:
+        """Note what comes out of one more."""
+        # cloned, for the next layer may work in place
+        module.register_forward_hook(lambda _m, _i, out: self.seen.__setitem__(name, out.clone()))
 
     def entering(self, **modules: torch.nn.Module) -> None:
         """Note what goes into submodules, too."""

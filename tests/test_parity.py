@@ -34,7 +34,8 @@ def test_case(folder: Path, name: str) -> None:
     case = next(case for case in manifest["cases"] if case["name"] == name)
     given = [key for key in expected if "/input_" in key or (key.startswith(f"{name}/") and key not in case["outputs"])]
     inputs = inputs | {key: expected[key] for key in given}
-    stored = [text.split()[1] for text in case.get("inputs", {}).values() if str(text).startswith("expected.npz ")]
+    named = [str(text).removeprefix("expected.npz ").split(" ")[0] for text in case.get("inputs", {}).values()]
+    stored = [name for name in named if name in expected]
     inputs |= {key: expected[key] for key in stored}
     got = run_case(manifest, states, case, inputs)
     rows = list(compare.check_case(case, got, expected))

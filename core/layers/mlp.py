@@ -20,12 +20,12 @@ def by_row(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 class MLP(nn.Sequential):
-    """Linear layers with BatchNorm and ReLU between them; keys are those of a plain `Sequential`."""
+    """Linear layers with BatchNorm (unless not `norm`) and ReLU between them; keys are those of a `Sequential`."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], norm: bool = True) -> None:
         layers: list[nn.Module] = []
         for before, after in pairwise(widths[:-1]):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
+            layers += [nn.Linear(before, after), *([nn.BatchNorm1d(after)] if norm else []), nn.ReLU()]
         super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
 
     def forward(self, input: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from architectures import FSRT, seeded
+from firstordermm.module_fsrt.animator import FSRTAnimator
 from parity.seeded_weights import load_pack
 from PIL import Image
 from torch import Tensor
@@ -78,6 +80,18 @@ def write_mrfa_checkpoint(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"model": {f"module.{key}": value for key, value in state.items()}, "epoch": 99}
     torch.save(content | {"optimizer": used_optimizer(torch.nn.Conv2d(3, 8, 4))}, path)
+
+
+def write_fsrt_checkpoints(folder: Path) -> None:
+    """Seeded weights as the FSRT authors publish theirs: models with a trainer's leftovers, the detector apart.
+
+    Of a small network, as the files' tensors say: a frame of the full one takes a minute on two cores.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = {name: part.state_dict() for name, part in seeded(FSRTAnimator(FSRT)).named_children()}
+    torch.save(networks.pop("kp_detector"), folder / "kp_detector.pt")
+    for name in ("vox256.pt", "vox256_2Source.pt"):
+        torch.save({**networks, "epoch_it": 99, "loss_val_best": np.float64(0.1), "run_id": "abc"}, folder / name)
 
 
 def networks_of(pack: Path) -> dict[str, OrderedDict[str, Tensor]]:

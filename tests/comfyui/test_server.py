@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
 from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
+from PIL import Image
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer, Event, Prompt
@@ -106,7 +108,52 @@ def test_mrfa_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
     assert "size" not in optional  # the network has one
 
 
-RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner", "MRFA_Runner"]
+def test_fsrt_runner_keeps_the_published_inputs(comfy: ComfyServer) -> None:
+    info = comfy.object_info("FSRT_Runner")
+    required, optional = info["input"]["required"], info["input"]["optional"]
+    assert [(name, row[0], row[1].get("default")) for name, row in required.items()] == [
+        ("source_image", "IMAGE", None),
+        ("driving_video_input", "IMAGE", None),
+        ("model_name", "COMBO", "vox256"),
+        ("frame_rate", "FLOAT", 30),
+        ("relative", "BOOLEAN", False),
+        ("adapt_scale", "BOOLEAN", False),
+        ("find_best_frame", "BOOLEAN", False),
+        ("max_num_pixels", "INT", 65536),
+    ]
+    assert required["model_name"][1]["options"] == ["vox256", "vox256_2Source"]
+    assert (required["max_num_pixels"][1]["min"], required["max_num_pixels"][1]["max"]) == (1, 2**31 - 1)
+    assert list(optional)[:2] == ["audio", "source_image_2"]
+
+
+def test_several_sources_reach_the_model(comfy: ComfyServer, media: Path) -> None:
+    """Two pictures by either input, and in either of two steps of pixels, are the same set; one is another."""
+
+    def run(steps: int, **more: Any) -> np.ndarray:
+        prompt = {**runner_prompt(), "7": {"class_type": "LoadImage", "inputs": {"image": "other.png"}}}
+        batch = {"image1": ["1", 0], "image2": ["7", 0]}
+        prompt["8"] = {"class_type": "ImageBatch", "inputs": batch}
+        links = {key: prompt[RUNNER]["inputs"][key] for key in ("source_image", "driving_video_input", "frame_rate")}
+        values = {"model_name": "vox256_2Source", "relative": False, "adapt_scale": False, "find_best_frame": False}
+        prompt[RUNNER] = {"class_type": "FSRT_Runner", "inputs": links | values | {"max_num_pixels": steps} | more}
+        del prompt["5"], prompt[SAVER]
+        save = {"images": [RUNNER, 0], "filename_prefix": "fsrt"}
+        prompt["9"] = {"class_type": "SaveImage", "inputs": save}
+        done = comfy.run(prompt)
+        assert done.ending == "execution_success", done.error
+        files = done.files("9")
+        assert len(files) == FRAMES
+        with Image.open(files[-1]) as picture:
+            return np.asarray(picture.convert("RGB"), np.int16)
+
+    Image.open(media / "source.png").rotate(20).save(media / "other.png")
+    comfy.put_input(media / "other.png")
+    apart = run(65536, source_image_2=["7", 0])
+    assert np.abs(run(3000, source_image=["8", 0]) - apart).max() <= 1
+    assert np.abs(run(65536) - apart).max() > 10
+
+
+RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner", "MRFA_Runner", "FSRT_Runner"]
 
 
 @pytest.mark.parametrize("node", RUNNERS)
@@ -225,10 +272,10 @@ def check_workflow(comfy: ComfyServer, media: Path, file: Path) -> None:
     assert audio == pytest.approx(seconds, abs=0.06)
 
 
-OURS = ["FOMM.json", "FOMM_VHS.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json", "FOMM_PARTSWAP.json"]
+MODELS = ["SPLINE.json", "ARTICULATE.json", "MRFA.json", "FSRT.json", "FOMM_PARTSWAP.json"]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", ["FOMM.json", "FOMM_VHS.json", "FSRT_2SOURCE.json", *MODELS])
 def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
@@ -236,12 +283,12 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json", "FOMM_PARTSWAP.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", *MODELS])
 def test_the_earlier_packs_workflow_runs(comfy: ComfyServer, media: Path, earlier_workflows: Path, name: str) -> None:
     check_workflow(comfy, media, earlier_workflows / name)
 
 
-@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json"])
+@pytest.mark.parametrize("name", ["FOMM.json", "SPLINE.json", "ARTICULATE.json", "MRFA.json", "FSRT.json"])
 def test_best_frame_runs_in_every_runner(comfy: ComfyServer, media: Path, name: str) -> None:
     workflow, info = read_workflow(ROOT / "workflows" / name), comfy.object_info()
     for file, suffix in input_files(workflow).items():
@@ -251,6 +298,8 @@ def test_best_frame_runs_in_every_runner(comfy: ComfyServer, media: Path, name: 
     runner["inputs"] |= {"find_best_frame": True, "best_frame_by": "model keypoints"}
     if runner["class_type"] == "Articulate_Runner":
         runner["inputs"]["mode"] = "relative"
+    if runner["class_type"] == "FSRT_Runner":
+        runner["inputs"]["relative"] = True
     run = comfy.run(prompt)
     assert run.ending == "execution_success", run.error
     [output] = run.history["outputs"]

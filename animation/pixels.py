@@ -1,0 +1,65 @@
+"""Models whose pixels do not depend on each other: any number of them at a time, as memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..core.types import Motion, PixelAnimator, Prepared
+from .backoff import BackOff
+
+ON_CPU = 4096  # pixels; more gain nothing there, and take memory
+FEWEST = 4096  # pixels; fewer leave a GPU idle, so memory is asked first
+SHARE = 0.5  # of a GPU's free memory
+
+
+def pixels_at_once(limit: int, query_bytes: int, device: torch.device) -> int:
+    """How many pixels to decode at once: the limit, or fewer where more would be no faster or not fit."""
+    if device.type == "cpu":
+        return min(limit, ON_CPU)
+    if device.type != "cuda":
+        return limit
+    free = torch.cuda.mem_get_info(device)[0]
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(limit, max(FEWEST, int(SHARE * free) // query_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRenderer:
+    """Renders poses by single pixels, `at_once` of them; `back_off` halves that when memory runs out.
+
+    Between them it can be cancelled: a picture may take long.
+    """
+
+    animator: PixelAnimator
+    prepared: Prepared
+    size: tuple[int, int]
+    at_once: int
+    back_off: BackOff
+    check_cancelled: Callable[[], None]
+
+    def frames(self, motion: Motion) -> Iterator[Tensor]:
+        """The pictures (b, 3, H, W) of B poses in order, as many together as `at_once` has room for."""
+        step = max(1, self.at_once // (self.size[0] * self.size[1]))
+        for start in range(0, len(motion), step):
+            yield self.together(_part(motion, start, start + step))
+
+    @torch.inference_mode()
+    def together(self, motion: Motion) -> Tensor:
+        """The pictures (B, 3, H, W) of B poses."""
+        height, width = self.size
+        queries = torch.arange(len(motion) * height * width, device=motion.points.device)
+        colours: list[Tensor] = []
+        for part in torch.split(queries, self.at_once):
+            self.check_cancelled()
+            colours += self.back_off.run(lambda part: self.animator.decode(self.prepared, motion, part).float(), part)
+        return torch.cat(colours).view(len(motion), height, width, 3).movedim(-1, 1)
+
+
+def _part(motion: Motion, start: int, stop: int) -> Motion:
+    frames = None if motion.frames is None else motion.frames[start:stop]
+    extra = {name: value[start:stop] for name, value in motion.extra.items()}
+    return replace(motion, points=motion.points[start:stop], frames=frames, extra=extra)

@@ -1,0 +1,1 @@
+"""FSRT: Facial Scene Representation Transformer (Rochow, Schwarz and Behnke, CVPR 2024)."""

@@ -1,0 +1,73 @@
+"""FSRT behind the driver's protocol."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor, nn
+
+from ..core.types import AnimatorSpec, Motion, Prepared
+from .config import FSRTConfig
+from .decoder import PIXELS, ImprovedFSRTDecoder
+from .encoder import ImprovedFSRTEncoder
+from .keypoint_detector import ExpressionEncoder, KPDetector
+
+log = logging.getLogger(__name__)
+
+EXPRESSION = "expression"  # in a motion's `extra`
+FLOAT = 4  # bytes
+
+
+class FSRTAnimator(nn.Module):
+    """Keypoint detector, expression encoder, encoder and decoder; see `core.types.PixelAnimator`."""
+
+    def __init__(self, config: FSRTConfig, size: int = 256) -> None:
+        super().__init__()
+        self.config = config
+        self.kp_detector = KPDetector(config)
+        self.expression_encoder = ExpressionEncoder(config, self.kp_detector.predictor.out_features)
+        self.encoder = ImprovedFSRTEncoder(config)
+        self.decoder = ImprovedFSRTDecoder(config)
+        widest = max(config.decoder.render_width, config.decoder.hidden)
+        self.spec = AnimatorSpec(
+            name="FSRT",
+            size=size,
+            multiple=config.multiple,
+            modes=("standard", "relative"),
+            has_frames=False,
+            several_sources=True,
+            query_bytes=4 * FLOAT * widest,
+        )
+        self.eval()
+
+    def prepare(self, source: Tensor) -> Prepared:
+        """The set latent of one or more pictures (S, 3, H, W) of one face, as the decoder's keys and values.
+
+        Their order does not matter, but that relative motion starts from the keypoints of the first.
+        """
+        height, width = source.shape[2:]
+        if height != self.spec.size:
+            log.warning("FSRT was trained at %d pixels; at %d, positions are new to it.", self.spec.size, height)
+        motion = self.motion(source)
+        latent = self.encoder(source, motion.points, motion.extra[EXPRESSION])
+        return Prepared(_first(motion), self.decoder.prepare(latent, height, width))
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Keypoints of driving frames (B, 3, H, W), and their expressions, which are never relative."""
+        detection = self.kp_detector(driving)
+        return Motion(detection.points, extra={EXPRESSION: self.expression_encoder(detection)})
+
+    def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
+        """Colours (N, 3) of single pixels; see `core.types.PixelAnimator`."""
+        return self.decoder(prepared.features, motion.points, motion.extra[EXPRESSION], queries).clamp(0, 1)
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """The source posed by B motions, all pixels at once: (B, 3, H, W) in [0, 1]."""
+        height, width = prepared.features[PIXELS].shape[:2]
+        queries = torch.arange(len(motion) * height * width, device=motion.points.device)
+        return self.decode(prepared, motion, queries).view(len(motion), height, width, 3).movedim(-1, 1)
+
+
+def _first(motion: Motion) -> Motion:
+    return Motion(motion.points[:1], extra={name: value[:1] for name, value in motion.extra.items()})

@@ -1,0 +1,90 @@
+"""From the set latent to the colour of any pixel under any pose (section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..core.layers.mlp import MLP
+from .config import START_OCTAVE, FSRTConfig
+from .position import pixel_centres, position_code
+from .transformer import KeysValues, Transformer
+
+PIXELS = "pixels"
+
+
+class FSRTPixelPredictor(nn.Module):
+    """Asks the set latent on behalf of every pixel.
+
+    A query is keypoint code, pixel code and expression, one after the other. Its first layer being linear, the
+    pixels' share of that (`pixel_part`) is made once per size, the pose's (`pose_part`) once per frame.
+    """
+
+    def __init__(self, config: FSRTConfig) -> None:
+        super().__init__()
+        sizes, self.parts = config.decoder, config.query_parts
+        self.kp_octaves, self.pix_octaves = config.kp_octaves, config.pix_octaves
+        query = sum(self.parts)
+        self.input_mlp = nn.Sequential(nn.Linear(query, sizes.first), nn.ReLU(), nn.Linear(sizes.first, query))
+        self.transformer = Transformer(
+            query, sizes.depth, sizes.inner, config.head_dim, sizes.hidden, kv_dim=config.encoder.dim
+        )
+
+    @property
+    def first(self) -> nn.Linear:
+        """The layer that queries enter."""
+        return cast(nn.Linear, self.input_mlp[0])
+
+    def weights(self) -> list[Tensor]:
+        """Its weight in three: for keypoint code, pixel code and expression."""
+        return list(torch.split(self.first.weight, [*self.parts], dim=1))
+
+    def pixel_part(self, height: int, width: int) -> Tensor:
+        """What the first layer makes of every pixel of a picture: (height, width, first)."""
+        _, weight, _ = self.weights()
+        centres = pixel_centres(height, width, weight.device)
+        return F.linear(position_code(centres, self.pix_octaves, START_OCTAVE), weight)
+
+    def pose_part(self, points: Tensor, expression: Tensor) -> Tensor:
+        """What the first layer makes of poses, keypoints (B, K, 2) and expressions (B, n): (B, first)."""
+        keypoint, _, face = self.weights()
+        code = position_code(points.flatten(1), self.kp_octaves, START_OCTAVE)
+        return F.linear(code, keypoint) + F.linear(expression, face, self.first.bias)
+
+    def forward(self, first: Tensor, memory: list[KeysValues]) -> Tensor:
+        """What the first layer made of N queries (N, first) -> (1, N, query)."""
+        x: Tensor = self.input_mlp[1:](first)
+        return self.transformer(x[None].float(), memory)
+
+
+class ImprovedFSRTDecoder(nn.Module):
+    """Colours of pixels, each on its own."""
+
+    def __init__(self, config: FSRTConfig) -> None:
+        super().__init__()
+        self.allocation_transformer = FSRTPixelPredictor(config)
+        sizes = config.decoder
+        widths = [sum(config.query_parts), *[sizes.render_width] * (sizes.render_layers - 1), 3]
+        self.render_mlp = nn.Sequential(*MLP(widths, norm=False))
+
+    def prepare(self, latent: Tensor, height: int, width: int) -> dict[str, Tensor]:
+        """What the set latent (1, T, dim) and the size of the picture settle, for all frames."""
+        found = {PIXELS: self.allocation_transformer.pixel_part(height, width)}
+        for number, (keys, values) in enumerate(self.allocation_transformer.transformer.keys_values(latent)):
+            found |= {f"keys{number}": keys, f"values{number}": values}
+        return found
+
+    def forward(self, prepared: Mapping[str, Tensor], points: Tensor, expression: Tensor, queries: Tensor) -> Tensor:
+        """Colours (N, 3), not clamped, of N pixels of the pictures in B poses.
+
+        `queries` (N) counts the pixels of all pictures, picture by picture and row by row.
+        """
+        pixels, asked = prepared[PIXELS].flatten(0, 1), self.allocation_transformer
+        pose = asked.pose_part(points, expression)
+        first = pixels[queries % len(pixels)].add_(pose[queries // len(pixels)])
+        memory = [(prepared[f"keys{i}"], prepared[f"values{i}"]) for i in range(len(asked.transformer.layers))]
+        return self.render_mlp(asked(first, memory))[0]
