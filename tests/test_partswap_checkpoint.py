@@ -9,7 +9,7 @@ import torch
 import yaml
 from architectures import FOMM, PARTSWAP, PARTSWAP_FIRST_ORDER, SIDE, blobs, driven, seeded, source_picture
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import load_animator, metadata_of
+from firstordermm.animation.registry import described, load_animator
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
@@ -107,8 +107,8 @@ def test_a_fomm_swaps_with_a_parser_alone(tmp_path: Path) -> None:
 
 
 def test_a_converted_fomm_is_the_same_part_swap(tmp_path: Path) -> None:
-    checkpoint = read_checkpoint(saved(fomm_states(), tmp_path / "vox-cpk.pth.tar"))
-    to_safetensors(checkpoint, tmp_path / "vox-cpk.safetensors", metadata=metadata_of(checkpoint))
+    checkpoint, metadata = described(read_checkpoint(saved(fomm_states(), tmp_path / "vox-cpk.pth.tar")))
+    to_safetensors(checkpoint, tmp_path / "vox-cpk.safetensors", metadata=metadata)
     configs = [load_animator(tmp_path / f"vox-cpk.{end}", "partswap").config for end in ("pth.tar", "safetensors")]
     assert configs[0] == configs[1]
 
@@ -117,9 +117,9 @@ def test_a_converted_fomm_is_the_same_part_swap(tmp_path: Path) -> None:
 def test_converting_keeps_the_pictures(tmp_path: Path, layout: str) -> None:
     parts = states(PARTSWAP_FIRST_ORDER)
     path = saved(LAYOUTS[layout](parts), tmp_path / "vox-5segments.pth.tar")
-    checkpoint = read_checkpoint(path)
+    checkpoint, metadata = described(read_checkpoint(path))
     new = tmp_path / "other.safetensors"
-    to_safetensors(checkpoint, new, metadata=metadata_of(checkpoint))
+    to_safetensors(checkpoint, new, metadata=metadata)
     assert load_animator(new, "partswap").config == load_animator(path, "partswap").config
     torch.testing.assert_close(picture(new), picture(path), rtol=0, atol=1e-6)
 
