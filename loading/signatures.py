@@ -117,7 +117,7 @@ SIGNATURES: Final = (
     Signature(
         "face_parsing",
         "BiSeNet face parsing",
-        "the face parser of the FOMM Partswap node",
+        "the Face Parser node, and the face parser of the FOMM Partswap node",
         _has("", "cp.resnet.", "ffm.", "conv_out."),
     ),
     Signature(

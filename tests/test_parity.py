@@ -46,7 +46,7 @@ def test_case(folder: Path, name: str) -> None:
 def test_constructed_buffers_are_the_published_ones() -> None:
     from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
 
-    for folder in [*PARITY.glob("fomm/*"), *PARITY.glob("articulate/*")]:
+    for folder in [*PARITY.glob("fomm/*"), *PARITY.glob("articulate/*"), *PARITY.glob("partswap/*")]:
         buffers = dict(np.load(folder / "buffers.npz"))
         for buffer in (value for key, value in buffers.items() if key.endswith("down.weight")):
             ours = AntiAliasInterpolation2d(3, 0.25).weight.numpy()
