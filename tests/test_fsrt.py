@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from architectures import CPU, FSRT, SIDE, blobs, driven, one_thread, source_picture, tiny
 from firstordermm.animation import pixels
+from firstordermm.animation.best_frame import find_best_frame
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
 from firstordermm.animation.retarget import Retargeting
@@ -305,6 +306,13 @@ def test_other_architectures_take_the_first_of_several() -> None:
     options = AnimateOptions()
     wanted = driven(tiny("fomm"), source_picture(), blobs(2), options)
     assert torch.equal(driven(tiny("fomm"), [source_picture(), blobs(3)], blobs(2), options), wanted)
+
+
+def test_the_best_frame_is_that_of_the_first_picture() -> None:
+    clip = blobs(FRAMES)
+    clip[3] = source_picture()[0]
+    sources = [torch.cat([source_picture(), clip[1:2]]), clip[2:3]]
+    assert find_best_frame(model(), sources, TensorClip(clip), CPU, STANDARD, Hooks()) == 3
 
 
 def test_another_size_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
