@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.precision import inference_mode
 from ..core.types import Animator, AVDAnimator, Clip, Prepared
 from .backoff import BackOff
 from .frames import FrameFormat
@@ -85,7 +86,7 @@ class Session:
     retargeter: Retargeter
     format: FrameFormat
 
-    @torch.inference_mode()
+    @inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Driving frames (B, H, W, C) -> pictures (B, 3, size, size)."""
         motion = self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
@@ -95,7 +96,7 @@ class Session:
 SOURCE, DRIVING = "source_image", "driving_video_input"
 
 
-@torch.inference_mode()
+@inference_mode()
 def start_session(
     animator: Animator, source: Tensor, clip: Clip, device: torch.device, options: AnimateOptions
 ) -> Session:

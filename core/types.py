@@ -45,7 +45,7 @@ class AnimatorSpec:
 
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
-    carries local linear maps.
+    carries local linear maps. `exact` names submodules that never run in less than float32.
     """
 
     name: str
@@ -53,6 +53,7 @@ class AnimatorSpec:
     multiple: int
     modes: tuple[str, ...]
     has_frames: bool
+    exact: tuple[str, ...] = ()
 
 
 class Animator(Protocol):
