@@ -28,8 +28,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 class BackOff:
     """Runs a step on batches, halving them for good when memory runs out; other errors pass through."""
 
-    def __init__(self, free_memory: Callable[[], None]) -> None:
-        self._free_memory = free_memory
+    def __init__(self, free_memory: Callable[[], None], ran_out: Callable[[int], None] = lambda limit: None) -> None:
+        self._free_memory, self._ran_out = free_memory, ran_out
         self._limit: int | None = None
 
     def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
@@ -52,5 +52,6 @@ class BackOff:
         # Outside the handler: the error's traceback no longer holds the failed attempt's tensors.
         self._limit = len(part) // 2
         log.warning("Out of memory with %d frames at once; going on with %d.", len(part), self._limit)
+        self._ran_out(self._limit)
         self._free_memory()
         return None

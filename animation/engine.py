@@ -35,7 +35,7 @@ class Engine:
 
 
 def ready(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
-    """Rewrite a model that was just loaded, in place, and move it to the device.
+    """Rewrite a model that was just loaded, in place, for running on the device, to which the caller moves it.
 
     Raises InputError for a precision that there is not.
     """
@@ -45,7 +45,6 @@ def ready(animator: Animator, device: torch.device, engine: Engine | None = None
         rewrite(network, device, form_for(device, dtype))
     if dtype != torch.float32:
         lower(network, dtype, animator.spec.exact)
-    animator = animator.to(device)
     if engine.compiled:
         network.render = torch.compile(animator.render, dynamic=False)  # pyright: ignore[reportUnknownMemberType]
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))

@@ -18,16 +18,20 @@ from .frames import FrameFormat
 from .retarget import Retargeter, Retargeting
 
 
-def _nothing() -> None:
+def _nothing(*_: int) -> None:
     """The default hook."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the surroundings lend the driver: `check_cancelled` raises to stop, `free_memory` empties caches."""
+    """What the surroundings lend the driver: `check_cancelled` raises to stop, `free_memory` empties caches.
+
+    `memory_ran_out` hears how many frames at once are tried from then on.
+    """
 
     check_cancelled: Callable[[], None] = _nothing
     free_memory: Callable[[], None] = _nothing
+    memory_ran_out: Callable[[int], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def _batches(
 ) -> Iterator[Tensor]:
     """A generator of its own, so that the session is gone when `animate` frees the memory it took."""
     session = start_session(animator, source, clip, device, options)
-    back_off = BackOff(hooks.free_memory)
+    back_off = BackOff(hooks.free_memory, hooks.memory_ran_out)
     for chunk in clip.chunks(options.batch):
         hooks.check_cancelled()
         yield from back_off.run(session.render, chunk)

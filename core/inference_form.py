@@ -73,6 +73,7 @@ def rewrite(network: nn.Module, device: torch.device, form: Form) -> None:
                 setattr(parent, name, FewOutputsConv2d(layer))
             elif form.group_norm and type(layer) is nn.InstanceNorm2d and not layer.track_running_stats:
                 setattr(parent, name, _as_group_norm(layer))
+    network.requires_grad_(False)
     if form.channels_last:
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
@@ -84,7 +85,9 @@ def _foldable(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
         if isinstance(block, nn.Sequential):
             pairs += pairwise(name for name, _ in block.named_children())
         for layer, norm in pairs:
-            if isinstance(getattr(block, layer), nn.Conv2d | nn.Linear) and isinstance(getattr(block, norm), _BatchNorm):
+            if isinstance(getattr(block, layer), nn.Conv2d | nn.Linear) and isinstance(
+                getattr(block, norm), _BatchNorm
+            ):
                 yield block, layer, norm
 
 

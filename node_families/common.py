@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from comfy_api.v0_0_2 import io
 
 from ..animation.best_frame import METHODS
+from ..animation.engine import PRECISIONS
 from ..core.errors import InputError
 from ..host import folders, weights
 from ..loading.choice import WeightsChoice
@@ -135,12 +136,21 @@ def _work() -> list[io.Input]:
         ),
         io.Int.Input(
             "batch_size",
-            default=8,
-            min=1,
+            default=0,
+            min=0,
             max=256,
             step=1,
             optional=True,
-            tooltip="Frames worked on at once. Changes speed and memory only; halved by itself when memory runs out.",
+            tooltip="Frames worked on at once; 0 takes as many as pay and fit. Changes speed and memory only; halved "
+            "by itself when memory runs out.",
+        ),
+        io.Combo.Input(
+            "precision",
+            options=list(PRECISIONS),
+            default="auto",
+            optional=True,
+            tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
+            "auto: as ComfyUI judges the GPU, float32 on the CPU.",
         ),
     ]
 

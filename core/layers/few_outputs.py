@@ -6,7 +6,6 @@ once, as so many channels: more multiplications, fewer of them idle.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
