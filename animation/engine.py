@@ -46,7 +46,7 @@ def ready(animator: Animator, device: torch.device, engine: Engine | None = None
     if dtype != torch.float32:
         lower(network, dtype, animator.spec.exact)
     if engine.compiled:
-        network.render = torch.compile(animator.render, dynamic=False)  # pyright: ignore[reportUnknownMemberType]
+        object.__setattr__(network, "render", torch.compile(animator.render, dynamic=False))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
 

@@ -6,7 +6,7 @@ rewrites replace single layers by what they are. The result is for inference onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -23,12 +23,13 @@ from .layers.winograd import WinogradConv2d
 
 _Block = TypeVar("_Block", bound=nn.Module)
 
+FUSES: dict[type, Callable[..., nn.Module]] = {nn.Conv2d: fuse_conv_bn_eval, nn.Linear: fuse_linear_bn_eval}
 WIDE = 128  # channels from which on `WinogradConv2d` pays
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Which rewrites to apply; `benchmarks/rewrites.py` measures each. All off is the plain, published form.
+    """Which rewrites to apply; `benchmarks/forms.py` measures each. All off is the plain, published form.
 
     `fold`: batch norms into the layers before them. `double`: doubling and convolution as one step. `channels_last`:
     weights in the layout of the maps. `winograd`: wide residual convolutions. `few_outputs`: convolutions into 1 to
@@ -61,12 +62,13 @@ def rewrite(network: nn.Module, device: torch.device, form: Form) -> None:
             _fold(block, layer, norm)
     if form.double:
         for block in _every(network, UpBlock2d):
-            assert isinstance(block.conv, nn.Conv2d)
-            block.up, block.conv = nn.Identity(), doubled(block.conv, device)
+            block.register_module("conv", doubled(block.conv, device))
+            block.register_module("up", nn.Identity())
     if form.winograd:
         for block in _every(network, ResBlock2d):
             if min(block.conv1.in_channels, block.conv1.out_channels) >= WIDE:
-                block.conv1, block.conv2 = WinogradConv2d(block.conv1), WinogradConv2d(block.conv2)
+                block.register_module("conv1", WinogradConv2d(block.conv1))
+                block.register_module("conv2", WinogradConv2d(block.conv2))
     for parent in [*network.modules()]:
         for name, layer in [*parent.named_children()]:
             if form.few_outputs and type(layer) is nn.Conv2d and suits(layer):
@@ -85,16 +87,13 @@ def _foldable(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
         if isinstance(block, nn.Sequential):
             pairs += pairwise(name for name, _ in block.named_children())
         for layer, norm in pairs:
-            if isinstance(getattr(block, layer), nn.Conv2d | nn.Linear) and isinstance(
-                getattr(block, norm), _BatchNorm
-            ):
+            if type(getattr(block, layer)) in FUSES and isinstance(getattr(block, norm), _BatchNorm):
                 yield block, layer, norm
 
 
 def _fold(block: nn.Module, layer: str, norm: str) -> None:
     before, behind = getattr(block, layer), getattr(block, norm)
-    fuse = fuse_conv_bn_eval if isinstance(before, nn.Conv2d) else fuse_linear_bn_eval
-    setattr(block, layer, fuse(before, behind))
+    setattr(block, layer, FUSES[type(before)](before, behind))
     setattr(block, norm, nn.Identity())
 
 

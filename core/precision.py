@@ -6,7 +6,7 @@ coordinates, masks and colours are narrow, and softmax, jacobians, grids, spline
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .layers.doubling import PhasedConv2d
 
 HEAVY = 2**11  # pairs of channels
+TF32 = "allow_tf32"
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d)  # these only: subclasses may do without `forward`
 
 
@@ -59,13 +60,15 @@ def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:
 
 
 @contextmanager
-def inference_mode() -> Iterator[None]:
+def inference_mode() -> Generator[None, None, None]:
     """PyTorch's, with float32 exact: without TensorFloat-32, which keeps 10 bits of a number's 23."""
-    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, convolution.allow_tf32
-    matmul.allow_tf32 = convolution.allow_tf32 = False
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [bool(place.allow_tf32) for place in places]
     try:
+        for place in places:
+            setattr(place, TF32, False)
         with torch.inference_mode():
             yield
     finally:
-        matmul.allow_tf32, convolution.allow_tf32 = before
+        for place, value in zip(places, before, strict=True):
+            setattr(place, TF32, value)

@@ -28,7 +28,7 @@ FRAMES = 5
 PSNR = {
     "bfloat16": 30.0,
     "float16": 45.0,
-}  # against float32, of nets this narrow; `benchmarks/precision.py` for real ones
+}  # against float32, of nets this narrow; `benchmarks/forms.py` for real ones
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -46,10 +46,10 @@ def _transposed(conv: nn.Conv2d, phases: Tensor) -> nn.ConvTranspose2d:
 class PhasedConv2d(nn.Module):
     """Four convolutions, each for a quarter of the result."""
 
-    def __init__(self, phases: Tensor, bias: nn.Parameter | None) -> None:
+    def __init__(self, phases: Tensor, bias: Tensor | None) -> None:
         super().__init__()
         self.weight = nn.Parameter(phases.flatten(0, 2), requires_grad=False)  # (4 out, in, 2, 2)
-        self.bias = bias
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, 2H, 2W), channels last."""
