@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.errors import InputError
 from ..core.inference_form import form_for, rewrite
 from ..core.precision import lower
-from ..core.types import Animator
+from ..core.types import Animator, Motion, Prepared
+
+Render = Callable[[Prepared, Motion], Tensor]
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +49,25 @@ def ready(animator: Animator, device: torch.device, engine: Engine | None = None
     if dtype != torch.float32:
         lower(network, dtype, animator.spec.exact)
     if engine.compiled:
-        object.__setattr__(network, "render", torch.compile(animator.render, dynamic=False))
+        object.__setattr__(network, "render", steady(torch.compile(animator.render, dynamic=False)))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
+
+
+def steady(render: Render) -> Render:
+    """The same, with fewer frames than before filled up, so that nothing is compiled anew for a clip's last chunk."""
+    most = 0
+
+    def run(prepared: Prepared, motion: Motion) -> Tensor:
+        nonlocal most
+        count = len(motion)
+        most = max(most, count)
+        rows = torch.arange(most, device=motion.points.device).clamp_max(count - 1)
+        frames = None if motion.frames is None else motion.frames[rows]
+        extra = {name: value[rows] for name, value in motion.extra.items()}
+        return render(prepared, Motion(motion.points[rows], frames, extra))[:count]
+
+    return run
 
 
 def dtype_for(precision: str, device: torch.device) -> torch.dtype:

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from architectures import CPU, TINY, AnimatorModule, blobs, driven, every_architecture, one_thread, source_picture, tiny
-from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, ready
+from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, ready, steady
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.core import inference_form
 from firstordermm.core.errors import InputError
@@ -20,6 +20,7 @@ from firstordermm.core.layers.blocks import ResBlock2d
 from firstordermm.core.layers.few_outputs import FewOutputsConv2d, suits
 from firstordermm.core.layers.winograd import WinogradConv2d
 from firstordermm.core.precision import inference_mode, lower
+from firstordermm.core.types import Motion, Prepared
 from torch import Tensor, nn
 
 PLAIN = Form(**dict.fromkeys((field.name for field in fields(Form)), False))
@@ -131,6 +132,22 @@ def test_chunks_change_nothing_in_the_fast_form(name: str) -> None:
     for batch in (2, 3, 8):
         got = driven(model, source, clip, AnimateOptions(batch=batch))
         torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5)
+
+
+@every_architecture
+def test_a_short_chunk_is_drawn_at_the_size_of_those_before(name: str) -> None:
+    model, pictures = tiny(name), blobs(5).movedim(-1, 1)
+    prepared, sizes = model.prepare(source_picture().movedim(-1, 1)), list[int]()
+
+    def render(prepared: Prepared, motion: Motion) -> Tensor:
+        sizes.append(len(motion))
+        return model.render(prepared, motion)
+
+    draw = steady(render)
+    for count in (3, 5, 2):
+        motion = model.motion(pictures[:count])
+        torch.testing.assert_close(draw(prepared, motion), model.render(prepared, motion), rtol=0, atol=1e-5)
+    assert sizes == [3, 5, 5]
 
 
 # --- precision ---
