@@ -28,9 +28,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 class BackOff:
     """Runs a step on batches (of `what`), halving them for good when memory runs out; other errors pass through."""
 
-    def __init__(self, free_memory: Callable[[], None], what: str = "frames") -> None:
-        self._free_memory = free_memory
-        self._what = what
+    def __init__(
+        self, free_memory: Callable[[], None], what: str = "frames", ran_out: Callable[[int], None] = lambda limit: None
+    ) -> None:
+        self._free_memory, self._what, self._ran_out = free_memory, what, ran_out
         self._limit: int | None = None
 
     def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
@@ -53,5 +54,6 @@ class BackOff:
         # Outside the handler: the error's traceback no longer holds the failed attempt's tensors.
         self._limit = len(part) // 2
         log.warning("Out of memory with %d %s at once; going on with %d.", len(part), self._what, self._limit)
+        self._ran_out(self._limit)
         self._free_memory()
         return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.precision import inference_mode
 from ..core.types import Animator, Clip
 from .anchor import Points, nearest, pose_distances
 from .backoff import BackOff
@@ -25,7 +26,7 @@ PoseReader = Callable[[Tensor], list[Points | None]]
 LandmarkFinder = Callable[[NDArray[np.uint8]], list[NDArray[np.floating] | None]]
 
 
-@torch.inference_mode()
+@inference_mode()
 def find_best_frame(
     animator: Animator,
     source: Pictures,

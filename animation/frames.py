@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import InputError
+from .transfer import sent
 
 INTEGER_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 PIXELS_AT_ONCE = 2**24
@@ -77,7 +78,8 @@ def to_rgb(images: Tensor, device: torch.device) -> Tensor:
     Integers are scaled by their white, floats are clamped.
     """
     white = INTEGER_WHITE.get(images.dtype)
-    rgb = images.to(device, torch.float32).clamp(0, 1) if white is None else images.to(device).float() / white
+    rgb = sent(images, device).float()
+    rgb = rgb.clamp(0, 1) if white is None else rgb / white
     return rgb.movedim(-1, 1).expand(-1, 3, -1, -1)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.precision import inference_mode
 from ..core.types import (
     Animator,
     AVDAnimator,
@@ -31,7 +32,7 @@ from .retarget import Retargeter, Retargeting
 T = TypeVar("T")
 
 
-def _nothing() -> None:
+def _nothing(*_: int) -> None:
     """The default hook."""
 
 
@@ -41,10 +42,14 @@ Pictures = Tensor | Sequence[Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the surroundings lend the driver: `check_cancelled` raises to stop, `free_memory` empties caches."""
+    """What the surroundings lend the driver: `check_cancelled` raises to stop, `free_memory` empties caches.
+
+    `memory_ran_out` hears how many frames at once are tried from then on.
+    """
 
     check_cancelled: Callable[[], None] = _nothing
     free_memory: Callable[[], None] = _nothing
+    memory_ran_out: Callable[[int], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +126,15 @@ def _batches(
 
 
 def _pictures(session: Session, options: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Tensor]]:
-    back_off, by_pixel = BackOff(hooks.free_memory), session.by_pixel(options, hooks)
+    back_off = BackOff(hooks.free_memory, ran_out=hooks.memory_ran_out)
+    by_pixel = session.by_pixel(options, hooks)
     if by_pixel is None:
         return partial(back_off.run, session.render)
     return lambda frames: chain.from_iterable(map(by_pixel.frames, back_off.run(session.motion, frames)))
 
 
 def _mapped(session: Session, _: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Mapped]]:
-    return partial(BackOff(hooks.free_memory).run, session.render_mapped)
+    return partial(BackOff(hooks.free_memory, ran_out=hooks.memory_ran_out).run, session.render_mapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +146,17 @@ class Session:
     retargeter: Retargeter
     format: FrameFormat
 
-    @torch.inference_mode()
+    @inference_mode()
     def motion(self, frames: Tensor) -> Motion:
         """The poses that the source takes for driving frames (B, H, W, C)."""
         return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
 
-    @torch.inference_mode()
+    @inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Driving frames (B, H, W, C) -> pictures (B, 3, size, size)."""
         return self.animator.render(self.prepared, self.motion(frames)).float().clamp_(0, 1)
 
-    @torch.inference_mode()
+    @inference_mode()
     def render_mapped(self, frames: Tensor) -> Mapped:
         """The same from a `MappingAnimator`, with its maps."""
         mapped = cast(MappingAnimator, self.animator).render_mapped(self.prepared, self.motion(frames))
@@ -169,7 +175,7 @@ USUAL_MODE = "relative"
 SOURCE, DRIVING = "source_image", "driving_video_input"
 
 
-@torch.inference_mode()
+@inference_mode()
 def start_session(
     animator: Animator, source: Pictures, clip: Clip, device: torch.device, options: AnimateOptions
 ) -> Session:

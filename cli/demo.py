@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..animation.pipeline import AnimateOptions
+from ..animation.chunks import with_chunks
+from ..animation.engine import ready
+from ..animation.pipeline import AnimateOptions, Hooks
 from ..animation.registry import load_animator
 from ..core.device import pick_device
 from ..core.errors import MediaError
 from ..loading import bundled
 from ..loading.published import BUNDLED
 from ..media.reader import VideoClip, read_picture
-from .run import animate_file
+from .run import animate_file, read_engine
 from .weights import weight_file
 
 
@@ -24,8 +26,11 @@ def demo(args: argparse.Namespace) -> None:
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
     device = pick_device("auto")
-    model = load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm").to(device)
+    loaded = load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm")
+    model = ready(loaded, device, read_engine(args)).to(device)
+    options, hooks = with_chunks(AnimateOptions(batch=0), Hooks(), model, device)
     clip = VideoClip(bundled.DRIVING)
     for name, picture in bundled.sample_pictures().items():
         output = folder / f"{name}.mp4"
-        animate_file(model, read_picture(picture), clip, device, AnimateOptions(), output, output.with_suffix(".png"))
+        sheet = output.with_suffix(".png")
+        animate_file(model, read_picture(picture), clip, device, options, hooks, output, sheet)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..animation.best_frame import METHODS
+from ..animation.engine import PRECISIONS
 from ..animation.registry import ARCHITECTURES
 from ..core.errors import FirstOrderError
 from ..loading.published import names
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("demo", help="animate the bundled sample")
     command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
+    _add_engine_options(command)
     command.set_defaults(command=demo)
 
     command = commands.add_parser("convert", help="rewrite a weight file as safetensors, without training state")
@@ -117,9 +119,21 @@ def _add_work_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("work")
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
     group.add_argument("--antialias", action="store_true", help="filter while shrinking large pictures")
-    group.add_argument("--batch", type=int, default=8, help="frames at once; changes only speed and memory")
+    group.add_argument("--batch", type=int, default=0, help="frames at once; 0, the default: as many as pay and fit")
     group.add_argument(
         "--max-pixels", type=int, default=65536, help="pixels at once (fsrt); changes only speed and memory"
     )
+    _add_engine_options(group)
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")
+
+
+def _add_engine_options(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    group.add_argument(
+        "--precision",
+        choices=[*PRECISIONS],
+        default="auto",
+        help="of the heavy layers; auto: float32, on CUDA what it is fastest at",
+    )
+    group.add_argument("--plain", action="store_true", help="run the networks as published, slower")
+    group.add_argument("--compile", action="store_true", help="have PyTorch compile them: a minute's wait at the start")

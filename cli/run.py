@@ -13,13 +13,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation.best_frame import find_best_frame, landmark_finder
+from ..animation.chunks import with_chunks
+from ..animation.engine import Engine, ready
 from ..animation.pipeline import AnimateOptions, Hooks, Pictures, animate, checked_mode, first_picture
 from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
+from ..animation.transfer import fetched
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.types import Animator, LoadOptions
 from ..loading.published import names
+from ..media.ahead import ReadAhead, ahead
 from ..media.contact_sheet import SheetSampler
 from ..media.reader import VideoClip, read_picture
 from ..media.writer import VideoWriter
@@ -37,16 +41,22 @@ def run(args: argparse.Namespace) -> None:
     identity: str = args.architecture
     path = args.checkpoint or weight_file(identity, args.model or names(identity)[0], args.download)
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    model = load_animator(path, identity, load_options, search_folders(identity)).to(device)
+    model = load_animator(path, identity, load_options, search_folders(identity))
     if args.more_sources and not model.spec.several_sources:
         raise InputError(f"--more-sources was given; {model.spec.name} takes 1 picture. Leave it out, or choose fsrt.")
     if isinstance(model, PartSwapAnimator):
         model = model.swapping(read_swap(args, model, device))
-    options = read_options(args)
+    model = ready(model, device, read_engine(args)).to(device)
+    options, hooks = with_chunks(read_options(args), Hooks(), model, device)
     if args.best_frame is not None and checked_mode(model, options) == "relative":
         finder = landmark_finder(args.best_frame, device)
-        options = replace(options, anchor=find_best_frame(model, source, clip, device, options, Hooks(), finder))
-    animate_file(model, source, clip, device, options, args.output, args.sheet)
+        options = replace(options, anchor=find_best_frame(model, source, clip, device, options, hooks, finder))
+    animate_file(model, source, clip, device, options, hooks, args.output, args.sheet)
+
+
+def read_engine(args: argparse.Namespace) -> Engine:
+    """How to run the networks, from the command line's options."""
+    return Engine(args.precision, fast=not args.plain, compiled=args.compile)
 
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:
@@ -68,12 +78,16 @@ def animate_file(
     clip: VideoClip,
     device: torch.device,
     options: AnimateOptions,
+    hooks: Hooks,
     output: Path,
     sheet: Path | None,
 ) -> None:
-    """Animate a file into a file, in memory that does not grow with the clip."""
+    """Animate a file into a file, in memory that does not grow with the clip.
+
+    Reading, drawing and writing go on at the same time.
+    """
     started = time.perf_counter()
-    frames = animate(model, source, clip, device, options)
+    frames = fetched(animate(model, source, ReadAhead(clip), device, options, hooks))
     sampler = SheetSampler(len(clip))
     done = 0
     with (
@@ -81,7 +95,7 @@ def animate_file(
         tqdm(total=len(clip), unit="frame") as bar,
         VideoWriter(output, clip.fps, audio_from=clip.path) as writer,
     ):
-        for pictures in frames:
+        for pictures in ahead(frames):
             writer.write(pictures)
             sampler.add(pictures)
             done += len(pictures)

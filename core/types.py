@@ -47,7 +47,8 @@ class AnimatorSpec:
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
     carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
     `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of more than one
-    picture of the source. `query_bytes` is about what a `PixelAnimator` takes for a pixel; 0 for the others.
+    picture of the source. `query_bytes` is about what a `PixelAnimator` takes for a pixel; 0 for the others. `exact`
+    names submodules that never run in less than float32.
     """
 
     name: str
@@ -59,6 +60,7 @@ class AnimatorSpec:
     fixed_size: bool = False
     several_sources: bool = False
     query_bytes: int = 0
+    exact: tuple[str, ...] = ()
 
 
 class Animator(Protocol):

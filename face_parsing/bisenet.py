@@ -14,6 +14,8 @@ from .config import FaceParsingConfig
 class ConvBNReLU(nn.Module):
     """Convolution without bias, norm, ReLU; keeps the resolution."""
 
+    FOLDS = (("conv", "bn"),)
+
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2, bias=False)
@@ -26,6 +28,8 @@ class ConvBNReLU(nn.Module):
 
 class AttentionRefinementModule(nn.Module):
     """Weighs channels by what the whole map says of them (section 3.2)."""
+
+    FOLDS = (("conv_atten", "bn_atten"),)
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()

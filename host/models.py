@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import comfy.model_management as management
 import torch
 from comfy.model_patcher import ModelPatcher
 
+from ..animation.engine import Engine, ready
 from ..animation.registry import load_animator
+from ..core.inference_form import form_for, rewrite
 from ..core.types import Animator, LoadOptions
 from ..face_parsing.checkpoint import load_parser
 from ..face_parsing.parser import FaceParser
@@ -19,18 +22,20 @@ from .folders import search_folders
 
 log = logging.getLogger(__name__)
 
-Kind = tuple[str, LoadOptions | None]
+Kind = tuple[str, LoadOptions | None, Engine | None]
 
 KEPT = 3  # two animators to compare, and a face parser
 _patchers: OrderedDict[tuple[Path, int, Kind], ModelPatcher] = OrderedDict()
 
 
-def get_animator(path: Path, identity: str, options: LoadOptions, batch_bytes: int) -> tuple[Animator, torch.device]:
+def get_animator(
+    path: Path, identity: str, options: LoadOptions, engine: Engine, batch_bytes: int
+) -> tuple[Animator, torch.device]:
     """The model of a weight file, on the device ComfyUI gives it; read from disk only if the file is new.
 
     `batch_bytes` is what a batch of frames is expected to need beside the weights.
     """
-    patcher = _animator(path, identity, options)
+    patcher = _animator(path, identity, options, engine)
     return patcher.model, _placed([patcher], batch_bytes)
 
 
@@ -41,20 +46,31 @@ def get_parser(path: Path, batch_bytes: int) -> tuple[FaceParser, torch.device]:
 
 
 def get_with_parser(
-    path: Path, identity: str, options: LoadOptions, parser: Path, batch_bytes: int
+    path: Path, identity: str, options: LoadOptions, engine: Engine, parser: Path, batch_bytes: int
 ) -> tuple[Animator, FaceParser, torch.device]:
     """Both at once: of two that are asked for in turn, the second may push the first off the device."""
-    patchers = [_animator(path, identity, options), _parser(parser)]
+    patchers = [_animator(path, identity, options, engine), _parser(parser)]
     device = _placed(patchers, batch_bytes)
     return patchers[0].model, patchers[1].model, device
 
 
-def _animator(path: Path, identity: str, options: LoadOptions) -> ModelPatcher:
-    return _kept(path, (identity, options), lambda: load_animator(path, identity, options, search_folders(identity)))
+def _animator(path: Path, identity: str, options: LoadOptions, engine: Engine) -> ModelPatcher:
+    device = management.get_torch_device()
+    engine = replace(engine, precision=_precision(engine.precision, device))
+
+    def load() -> Animator:
+        return ready(load_animator(path, identity, options, search_folders(identity)), device, engine)
+
+    return _kept(path, (identity, options, engine), load)
 
 
 def _parser(path: Path) -> ModelPatcher:
-    return _kept(path, ("face_parsing", None), lambda: load_parser(path))
+    def load() -> FaceParser:
+        parser, device = load_parser(path), management.get_torch_device()
+        rewrite(parser, device, form_for(device))
+        return parser
+
+    return _kept(path, ("face_parsing", None, None), load)
 
 
 def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
@@ -80,3 +96,12 @@ def _placed(patchers: Sequence[ModelPatcher], batch_bytes: int) -> torch.device:
         # Statistics and buffers of modules without weights stay behind under partial loading.
         patcher.model.to(patcher.load_device)
     return patchers[0].load_device
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    """ "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are worth it."""
+    if wanted != "auto" or device.type != "cuda":
+        return wanted
+    if management.should_use_bf16(device):
+        return "bfloat16"
+    return "float16" if management.should_use_fp16(device) else "float32"

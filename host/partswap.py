@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from ..animation.chunks import USUAL, with_chunks
+from ..animation.engine import Engine
 from ..animation.frames import FrameFormat, TensorClip
 from ..animation.parsing import parse_faces
 from ..animation.pipeline import (
@@ -73,18 +75,20 @@ def run_swap(
     load_options: LoadOptions,
     options: AnimateOptions,
     wish: Wish,
+    engine: Engine,
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
     clip = TensorClip(driving)
-    check_clip(source, clip, options)
+    check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
     path, parser, size = weights.find("partswap", choice), None, batch_bytes(options)
     if wish.classes is None:
-        loaded, device = models.get_animator(path, "partswap", load_options, size)
+        loaded, device = models.get_animator(path, "partswap", load_options, engine, size)
     else:
         parser_path = weights.find(PARSER, parser_choice)
-        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, parser_path, size)
+        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, engine, parser_path, size)
     assert isinstance(loaded, PartSwapAnimator)
     animator = loaded.swapping(_swap(wish, loaded, parser))
+    options, hooks = with_chunks(options, progress.hooks(), animator, device)
     side = working_size(animator, options)
     format_ = FrameFormat((side, side), device, options.antialias)
     names = part_names(animator.config.num_segments) if parser is None else NAMES
@@ -92,7 +96,7 @@ def run_swap(
 
     def rows() -> Iterator[tuple[Tensor, ...]]:
         done = 0
-        for batch in animate_mapped(animator, source, clip, device, options, progress.hooks()):
+        for batch in animate_mapped(animator, source, clip, device, options, hooks):
             frames = format_.convert(clip.images[done : done + len(batch.pictures)], DRIVING)
             done += len(frames)
             if not first:

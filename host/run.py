@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
+from ..animation.chunks import BYTES_PER_PIXEL, USUAL, with_chunks
+from ..animation.engine import Engine
 from ..animation.frames import TensorClip
 from ..animation.pipeline import AnimateOptions, Pictures, animate, check_clip, checked_mode
+from ..animation.transfer import fetched
 from ..core.types import LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
 
-# Activations of the widest layers, per pixel of one frame; an estimate that ComfyUI makes room for.
-BYTES_PER_PIXEL = 4 * 64 * 12
 USUAL_SIZE = 256
 
 
@@ -29,27 +30,28 @@ def run(
     load_options: LoadOptions,
     options: AnimateOptions,
     best_frame: str | None,
+    engine: Engine | None = None,
 ) -> Tensor:
     """Animate inside ComfyUI: one IMAGE or several, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
     """
     clip = TensorClip(driving)
-    check_clip(source, clip, options)
+    check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
     path = weights.find(identity, choice)
-    animator, device = models.get_animator(path, identity, load_options, batch_bytes(options))
-    hooks = progress.hooks()
+    animator, device = models.get_animator(path, identity, load_options, engine or Engine(), batch_bytes(options))
+    options, hooks = with_chunks(options, progress.hooks(), animator, device)
     if best_frame is not None and checked_mode(animator, options) == "relative":
         finder = landmark_finder(best_frame, device)
         options = replace(options, anchor=find_best_frame(animator, source, clip, device, options, hooks, finder))
-    frames = animate(animator, source, clip, device, options, hooks)
+    frames = fetched(animate(animator, source, clip, device, options, hooks))
     return collected(((part.movedim(1, -1),) for part in frames), len(clip))[0]
 
 
 def batch_bytes(options: AnimateOptions) -> int:
     """What a batch of frames is expected to need."""
     side = options.size or USUAL_SIZE
-    return options.batch * side * side * BYTES_PER_PIXEL
+    return (options.batch or USUAL) * side * side * BYTES_PER_PIXEL
 
 
 def collected(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:

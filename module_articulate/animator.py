@@ -26,6 +26,7 @@ class ArticulateAnimator(nn.Module):
             multiple=config.multiple,
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
             has_frames=True,
+            exact=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
         )
         self.eval()
 

@@ -24,6 +24,7 @@ class FOMMAnimator(nn.Module):
             multiple=config.multiple,
             modes=("relative", "standard"),
             has_frames=config.estimate_jacobian,
+            exact=("kp_detector",),
         )
         self.eval()
 

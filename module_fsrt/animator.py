@@ -38,6 +38,7 @@ class FSRTAnimator(nn.Module):
             has_frames=False,
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
+            exact=("kp_detector", "expression_encoder"),
         )
         self.eval()
 

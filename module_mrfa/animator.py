@@ -26,6 +26,7 @@ class MRFAAnimator(nn.Module):
             has_frames=True,
             has_background=config.has_background,
             fixed_size=True,
+            exact=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
         )
         self.eval()
 

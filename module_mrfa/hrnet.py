@@ -39,6 +39,8 @@ class ConvNorm(nn.Sequential):
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions; the input is added, projected where the width changes."""
 
+    FOLDS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
+
     def __init__(self, in_features: int, features: int) -> None:
         super().__init__()
         wide = EXPANSION * features
@@ -96,6 +98,8 @@ def _bring(widths: Sequence[int], j: int, i: int) -> nn.Module:
 
 class HRNet(nn.Module):
     """Picture -> features at a quarter of its side."""
+
+    FOLDS = (("conv1", "bn1"), ("conv2", "bn2"))
 
     def __init__(self, width: int, blocks: int, modules: int) -> None:
         super().__init__()

@@ -36,6 +36,7 @@ class PartSwapAnimator(nn.Module):
             multiple=config.multiple,
             modes=("standard",),
             has_frames=config.estimate_affine_part,
+            exact=("segmentation_module",),
         )
         self.swap = Swap()
         self.eval()

@@ -31,6 +31,7 @@ class SplineAnimator(nn.Module):
             multiple=config.multiple,
             modes=("relative", "standard", "avd") if config.has_avd else ("relative", "standard"),
             has_frames=False,
+            exact=("kp_detector", "avd_network") if config.has_avd else ("kp_detector",),
         )
         self.eval()
 

@@ -56,4 +56,4 @@ class InpaintingNetwork(nn.Module):
 
 def moved(features: Tensor, motion: DenseMotion) -> Tensor:
     """Maps (1 or B, C, H, W) along the flow: (B, C, H, W)."""
-    return warp(features, motion.deformation.to(features), align_corners=True, resize_aligned=True)
+    return warp(features, motion.deformation, align_corners=True, resize_aligned=True)

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
@@ -87,7 +88,8 @@ class Articulate_Runner(common.Runner):
         variant: str = FROM_FILE,
         antialias: bool = False,
         best_frame_by: str = "auto",
-        batch_size: int = 8,
+        batch_size: int = 0,
+        precision: str = "auto",
     ) -> io.NodeOutput:
         images = run(
             cls.ARCHITECTURE,
@@ -97,5 +99,6 @@ class Articulate_Runner(common.Runner):
             LoadOptions(variant=None if variant == FROM_FILE else variant),
             AnimateOptions(Retargeting(mode), size=size or None, antialias=antialias, batch=batch_size),
             best_frame_by if find_best_frame else None,
+            Engine(precision),
         )
         return io.NodeOutput(images, audio, frame_rate)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from comfy_api.v0_0_2 import io
 
 from ..animation.best_frame import METHODS
+from ..animation.engine import PRECISIONS
 from ..core.errors import InputError
 from ..host import folders, weights
 from ..loading.choice import WeightsChoice
@@ -140,7 +141,15 @@ def _work(best_frame: bool) -> list[io.Input]:
             tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
         ),
         *([_best_frame_by()] if best_frame else []),
-        batch_size(8),
+        batch_size(0, "Frames worked on at once; 0 takes as many as pay and fit."),
+        io.Combo.Input(
+            "precision",
+            options=list(PRECISIONS),
+            default="auto",
+            optional=True,
+            tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
+            "auto: as ComfyUI judges the GPU, float32 on the CPU.",
+        ),
     ]
 
 
@@ -155,16 +164,16 @@ def _best_frame_by() -> io.Input:
     )
 
 
-def batch_size(default: int) -> io.Input:
-    """How many frames are worked on at once."""
+def batch_size(default: int, tooltip: str) -> io.Input:
+    """How many frames are worked on at once; 0 is allowed where it is the default."""
     return io.Int.Input(
         "batch_size",
         default=default,
-        min=1,
+        min=min(default, 1),
         max=256,
         step=1,
         optional=True,
-        tooltip="Frames worked on at once. Changes speed and memory only; halved by itself when memory runs out.",
+        tooltip=f"{tooltip} Changes speed and memory only; halved by itself when memory runs out.",
     )
 
 

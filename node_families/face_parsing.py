@@ -47,7 +47,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
                     tooltip="How strongly the classes' colours cover the pictures that show them.",
                 ),
                 *common.weight_file(),
-                common.advanced(common.batch_size(4)),
+                common.advanced(common.batch_size(4, "Pictures worked on at once.")),
             ],
             outputs=[
                 io.Mask.Output("mask", display_name="mask", tooltip="One mask per picture, of the picture's size."),

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
@@ -97,7 +98,8 @@ class FOMM_Runner(common.Runner):
         sampling: str = FROM_FILE,
         antialias: bool = False,
         best_frame_by: str = "auto",
-        batch_size: int = 8,
+        batch_size: int = 0,
+        precision: str = "auto",
     ) -> io.NodeOutput:
         mode = "relative" if relative_movement else "standard"
         images = run(
@@ -115,5 +117,6 @@ class FOMM_Runner(common.Runner):
                 batch=batch_size,
             ),
             best_frame_by if find_best_frame else None,
+            Engine(precision),
         )
         return io.NodeOutput(images, audio, frame_rate)

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
@@ -90,7 +91,8 @@ class FSRT_Runner(common.Runner):
         size: int = 0,
         antialias: bool = False,
         best_frame_by: str = "auto",
-        batch_size: int = 8,
+        batch_size: int = 0,
+        precision: str = "auto",
     ) -> io.NodeOutput:
         options = AnimateOptions(
             Retargeting("relative" if relative else "standard", adapt_scale=adapt_scale),
@@ -107,5 +109,6 @@ class FSRT_Runner(common.Runner):
             LoadOptions(),
             options,
             best_frame_by if find_best_frame else None,
+            Engine(precision),
         )
         return io.NodeOutput(images, audio, frame_rate)

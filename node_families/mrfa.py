@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
@@ -81,7 +82,8 @@ class MRFA_Runner(common.Runner):
         if_missing: str = "error",
         antialias: bool = False,
         best_frame_by: str = "auto",
-        batch_size: int = 8,
+        batch_size: int = 0,
+        precision: str = "auto",
     ) -> io.NodeOutput:
         mode = "relative" if use_relative and relative_movement else "standard"
         retargeting = Retargeting(mode, relative_jacobian, adapt_movement_scale, background=not use_relative)
@@ -93,5 +95,6 @@ class MRFA_Runner(common.Runner):
             LoadOptions(),
             AnimateOptions(retargeting, antialias=antialias, batch=batch_size),
             best_frame_by if find_best_frame else None,
+            Engine(precision),
         )
         return io.NodeOutput(images, audio, frame_rate)

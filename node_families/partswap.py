@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
+from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..core.types import LoadOptions
 from ..face_parsing.classes import DEFAULT, chosen_classes
@@ -175,7 +176,8 @@ class FOMM_Partswap(common.Runner):
         size: int = 0,
         parser_mask: str = "sharp",
         antialias: bool = False,
-        batch_size: int = 8,
+        batch_size: int = 0,
+        precision: str = "auto",
     ) -> io.NodeOutput:
         choice = common.weights_choice(model_name, checkpoint, if_missing)
         wish = Wish(
@@ -196,6 +198,7 @@ class FOMM_Partswap(common.Runner):
             LoadOptions(),
             AnimateOptions(size=size or None, antialias=antialias, batch=batch_size),
             wish,
+            Engine(precision),
         )
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks

@@ -12,6 +12,7 @@ runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
 sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
+from firstordermm.core.inference_form import form_for, rewrite
 from parity_articulate import ArticulateAdapter
 from parity_common import Arrays
 from parity_face_parsing import FaceParsingAdapter
@@ -21,6 +22,7 @@ from parity_mrfa import MRFAAdapter
 from parity_partswap import PartSwapAdapter
 from parity_spline import SplineAdapter
 
+CPU = torch.device("cpu")
 ADAPTERS = {
     "articulate": ArticulateAdapter,
     "face_parsing": FaceParsingAdapter,
@@ -32,9 +34,14 @@ ADAPTERS = {
 }
 
 
-def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays) -> Arrays:
-    """The outputs of one case, named as in `case["outputs"]`; stages we have no counterpart for are left out."""
+def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays, fast: bool = False) -> Arrays:
+    """The outputs of one case, named as in `case["outputs"]`; stages we have no counterpart for are left out.
+
+    By the plain networks, or by their inference form.
+    """
     adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
+    if fast:
+        rewrite(adapter.model, CPU, form_for(CPU))
     with torch.inference_mode():
         got = adapter.run(case, inputs)
     return as_named(manifest, case, {name: np.asarray(value) for name, value in got.items()})

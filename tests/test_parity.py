@@ -28,8 +28,30 @@ def cases() -> list:
     ]
 
 
+def picture_cases() -> list:
+    """One case of every pack that goes through all networks to the picture, by the driver where one does."""
+    chosen: dict[Path, tuple[bool, str]] = {}
+    for folder in PACKS:
+        for case in json.loads((folder / "manifest.json").read_text())["cases"]:
+            driven = case["name"].startswith(("driver", "relative"))
+            if any(name.endswith(compare.FINAL) for name in case["outputs"]):
+                chosen[folder] = max(chosen.get(folder, (False, "")), (driven, case["name"]))
+    return [
+        pytest.param(folder, name, id=f"{folder.parent.name}-{folder.name}") for folder, (_, name) in chosen.items()
+    ]
+
+
 @pytest.mark.parametrize(("folder", "name"), cases())
 def test_case(folder: Path, name: str) -> None:
+    check(folder, name)
+
+
+@pytest.mark.parametrize(("folder", "name"), picture_cases())
+def test_fast_form(folder: Path, name: str) -> None:
+    check(folder, name, fast=True)
+
+
+def check(folder: Path, name: str, fast: bool = False) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
     given = [key for key in expected if "/input_" in key or (key.startswith(f"{name}/") and key not in case["outputs"])]
@@ -37,7 +59,7 @@ def test_case(folder: Path, name: str) -> None:
     named = [str(text).removeprefix("expected.npz ").split(" ")[0] for text in case.get("inputs", {}).values()]
     stored = [name for name in named if name in expected]
     inputs |= {key: expected[key] for key in stored}
-    got = run_case(manifest, states, case, inputs)
+    got = run_case(manifest, states, case, inputs, fast)
     rows = list(compare.check_case(case, got, expected))
     assert rows
     assert [row for row in rows if row[1] != "ok"] == []

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import chain
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
@@ -93,28 +90,3 @@ def painting_losses(
     if perceptual is not None:
         losses["perceptual"] = perceptual(prediction, driving)
     return losses
-
-
-def run_in_half_precision(model: FOMMAnimator, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Run the convolutions in `dtype`, in place; coordinates, heatmaps and sampling stay in float32.
-
-    A plain autocast around the whole step would round keypoints to a quarter of a percent.
-    """
-    kp, generator, motion = model.kp_detector, model.generator, model.generator.dense_motion_network
-    heads = (kp.predictor, kp.kp, kp.jacobian, motion.hourglass, motion.mask, motion.occlusion)
-    painters = (generator.first, generator.bottleneck, generator.final, generator.blend)
-    modules: Iterable[nn.Module | None] = chain(heads, painters, generator.down_blocks, generator.up_blocks)
-    for module in modules:
-        if module is not None:
-            module.forward = in_half_precision(module, device, dtype)
-
-
-def in_half_precision(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """The module's `forward` under autocast, with a float32 result."""
-    forward = module.forward
-
-    def run(x: Tensor) -> Tensor:
-        with torch.autocast(device.type, dtype):
-            return forward(x).float()
-
-    return run

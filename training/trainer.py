@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..core.precision import lower
 from ..module_fomm.animator import FOMMAnimator
 from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
 from .drawn.pairs import training_generator, training_sample
 from .losses import weighted_sum
 from .preview import save_picture, sheet
-from .step import run_in_half_precision, training_losses
+from .step import training_losses
 from .transform import Transform
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Trainer:
         self.model = FOMMAnimator(config.model, config.size).train()
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
-            run_in_half_precision(self.model, device)
+            lower(self.model, torch.bfloat16, keep_weights=True)
         self.losses = torch.compile(training_losses) if config.compile else training_losses
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
 

@@ -35,6 +35,8 @@ def batch_invariant(conv: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 class SameBlock2d(nn.Module):
     """Convolution, norm, ReLU; keeps the resolution."""
 
+    FOLDS = (("conv", "norm"),)  # here and elsewhere: layers and the norms right behind them; `core.inference_form`
+
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 7, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
@@ -61,14 +63,17 @@ class UpBlock2d(SameBlock2d):
 
     def __init__(self, in_features: int, out_features: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__(in_features, out_features, kernel_size=3, norm=norm)
+        self.up = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, 2H, 2W)."""
-        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return super().forward(self.up(x))
 
 
 class ResBlock2d(nn.Module):
     """Pre-activation residual block: norm, ReLU, convolution, twice; then the input is added."""
+
+    FOLDS = (("conv1", "norm2"),)
 
     def __init__(self, features: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()

@@ -40,9 +40,11 @@ def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_ali
     """
     height, width = features.shape[-2:]
     flow = resize_flow(flow, (height, width), resize_aligned)
+    dtype, features = features.dtype, features.to(flow.dtype)  # coordinates need all their bits
     if features.shape[0] != flow.shape[0]:
         features = features.expand(flow.shape[0], -1, -1, -1)
-    return F.grid_sample(features, flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners)
+    moved = F.grid_sample(features, flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners)
+    return moved.to(dtype)
 
 
 def warp_each(picture: Tensor, flows: Tensor, align_corners: bool = False) -> Tensor:

@@ -14,6 +14,8 @@ EXPANSIONS = (1, 2, 4, 8)  # of the width, layer by layer
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions, the first of them striding; the input is added, projected where the shape changes."""
 
+    FOLDS = (("conv1", "bn1"), ("conv2", "bn2"))
+
     def __init__(self, in_features: int, out_features: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_features, out_features, 3, stride, padding=1, bias=False)
@@ -37,6 +39,8 @@ class ResNet18(nn.Module):
 
     `width` is 64 in every published network.
     """
+
+    FOLDS = (("conv1", "bn1"),)
 
     def __init__(self, in_features: int, out_features: int | None, width: int = 64) -> None:
         super().__init__()

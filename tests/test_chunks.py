@@ -1,0 +1,85 @@
+"""Chunk sizes that are chosen, and work that goes on ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from architectures import CPU, blobs, driven, source_picture, tiny
+from firstordermm.animation import chunks
+from firstordermm.animation.pipeline import AnimateOptions, Hooks
+from firstordermm.animation.transfer import fetched
+from firstordermm.media.ahead import ahead
+
+OPEN = AnimateOptions(batch=0)
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_fitted", {})
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, free: int | None, device: str = "cpu") -> int:
+    monkeypatch.setattr(chunks, "free_bytes", lambda _: free)
+    return chunks.with_chunks(OPEN, Hooks(), tiny("fomm"), torch.device(device))[0].batch
+
+
+def test_chunks_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = 64 * 64 * chunks.BYTES_PER_PIXEL
+    assert chosen(monkeypatch, 0) == 1
+    assert chosen(monkeypatch, 6 * frame) == 3
+    assert chosen(monkeypatch, 10**12) == chunks.MOST["cpu"]
+    assert chosen(monkeypatch, 10**12, "cuda") == chunks.MOST["cuda"]
+    assert chosen(monkeypatch, None) == chunks.MOST["cpu"]
+
+
+def test_a_chosen_size_is_kept() -> None:
+    options, hooks = AnimateOptions(batch=3), Hooks()
+    assert chunks.with_chunks(options, hooks, tiny("fomm"), CPU) == (options, hooks)
+
+
+def test_what_ran_out_of_memory_is_remembered() -> None:
+    model, render = tiny("fomm"), tiny("fomm").render
+    options, hooks = chunks.with_chunks(OPEN, Hooks(), model, CPU)
+    assert options.batch == 8
+
+    class Small:
+        spec, prepare, motion = model.spec, model.prepare, model.motion
+
+        def render(self, prepared: object, motion: torch.Tensor) -> torch.Tensor:
+            if len(motion) > 2:
+                raise RuntimeError("out of memory")
+            return render(prepared, motion)
+
+    assert len(driven(Small(), source_picture(), blobs(9), options, hooks)) == 9
+    assert chunks.with_chunks(OPEN, Hooks(), model, CPU)[0].batch == 2
+    assert chunks.with_chunks(OPEN, Hooks(), tiny("spline"), CPU)[0].batch == 8  # another model
+
+
+def test_ahead_keeps_order_errors_and_leaves_nothing_behind() -> None:
+    left: list[int] = []
+
+    def numbers(stop: int) -> Iterator[int]:
+        try:
+            yield from range(stop)
+            raise ValueError("the end")
+        finally:
+            left.append(threading.get_ident())
+
+    items = ahead(numbers(2))
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(ValueError, match="the end"):
+        next(items)
+    early, before = ahead(numbers(100)), threading.active_count()
+    assert [next(early) for _ in range(3)] == [0, 1, 2]
+    early.close()
+    assert threading.active_count() == before
+    assert len(left) == 2
+    assert threading.get_ident() not in left
+
+
+def test_fetched_hands_pictures_on_in_order() -> None:
+    batches = [torch.full((2, 3, 4, 4), float(i)) for i in range(4)]
+    assert [float(batch.mean()) for batch in fetched(batches)] == [0, 1, 2, 3]
