@@ -1,7 +1,7 @@
 """Every case of every parity pack, within the pack's own tolerances (see tests/parity/README.md)."""
 
 import json
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ PARITY = Path(__file__).resolve().parent / "parity"
 PACKS = sorted(path.parent for path in PARITY.glob("*/*/manifest.json"))
 
 
-@cache
+@lru_cache(maxsize=1)
 def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
     manifest, states = load_pack(folder)
     inputs = dict(np.load(PARITY / "inputs.npz"))
@@ -21,37 +21,26 @@ def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
 
 
 def cases() -> list:
+    """All of every pack, and one of each by the inference form: pack by pack, as one alone is kept in memory."""
     return [
-        pytest.param(folder, case["name"], id=f"{folder.parent.name}-{folder.name}-{case['name']}")
+        pytest.param(folder, name, fast, id=f"{folder.parent.name}-{folder.name}-{name}{'-fast' if fast else ''}")
         for folder in PACKS
-        for case in json.loads((folder / "manifest.json").read_text())["cases"]
+        for name, fast in cases_of(folder)
     ]
 
 
-def picture_cases() -> list:
-    """One case of every pack that goes through all networks to the picture, by the driver where one does."""
-    chosen: dict[Path, tuple[bool, str]] = {}
-    for folder in PACKS:
-        for case in json.loads((folder / "manifest.json").read_text())["cases"]:
-            driven = case["name"].startswith(("driver", "relative"))
-            if any(name.endswith(compare.FINAL) for name in case["outputs"]):
-                chosen[folder] = max(chosen.get(folder, (False, "")), (driven, case["name"]))
-    return [
-        pytest.param(folder, name, id=f"{folder.parent.name}-{folder.name}") for folder, (_, name) in chosen.items()
-    ]
+def cases_of(folder: Path) -> list[tuple[str, bool]]:
+    """Names; the last is the one that goes furthest, to the picture and by the driver where the pack has such."""
+    found = json.loads((folder / "manifest.json").read_text())["cases"]
+    pictures = [case["name"] for case in found if any(name.endswith(compare.FINAL) for name in case["outputs"])]
+    furthest = max(
+        pictures, key=lambda name: (name.startswith(("driver", "relative")), name), default=found[-1]["name"]
+    )
+    return [*((case["name"], False) for case in found), (furthest, True)]
 
 
-@pytest.mark.parametrize(("folder", "name"), cases())
-def test_case(folder: Path, name: str) -> None:
-    check(folder, name)
-
-
-@pytest.mark.parametrize(("folder", "name"), picture_cases())
-def test_fast_form(folder: Path, name: str) -> None:
-    check(folder, name, fast=True)
-
-
-def check(folder: Path, name: str, fast: bool = False) -> None:
+@pytest.mark.parametrize(("folder", "name", "fast"), cases())
+def test_case(folder: Path, name: str, fast: bool) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
     given = [key for key in expected if "/input_" in key or (key.startswith(f"{name}/") and key not in case["outputs"])]
