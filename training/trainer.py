@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
-from torch._inductor.decomposition import decompositions
+from torch._inductor import decomposition
 
 from ..module_fomm.animator import FOMMAnimator
 from .checkpoint import export, load_state, save_state
@@ -33,7 +33,8 @@ SAVE_EVERY = 180  # seconds
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
     """`function`, compiled; but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
-    decompositions.pop(torch.ops.aten.grid_sampler_2d.default, None)
+    table: dict[Any, Any] = decomposition.decompositions  # pyright: ignore[reportUnknownMemberType]
+    table.pop(torch.ops.aten.grid_sampler_2d.default, None)
     return torch.compile(function)
 
 
