@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -33,8 +33,8 @@ SAVE_EVERY = 180  # seconds
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
     """`function`, compiled; but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
-    table: dict[Any, Any] = decomposition.decompositions  # pyright: ignore[reportUnknownMemberType]
-    table.pop(torch.ops.aten.grid_sampler_2d.default, None)
+    sampling = torch.ops.aten.grid_sampler_2d.default
+    decomposition.decompositions.pop(sampling, None)  # pyright: ignore[reportUnknownMemberType]
     return torch.compile(function)
 
 
