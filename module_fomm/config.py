@@ -33,7 +33,8 @@ class GeneratorConfig:
     """`generator_params` without the dense motion network's.
 
     `skips` is ours and off in every published file: warped features enter the decoder at every scale, and
-    the warped source the picture itself, as in the articulated paper's generator. It keeps narrow models sharp.
+    the warped source the picture itself, as in the articulated paper's generator, along a flow that is resized
+    with its corners aligned. It keeps narrow models sharp.
     """
 
     block_expansion: int = 64

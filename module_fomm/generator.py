@@ -23,6 +23,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
             params.num_bottleneck_blocks,
             skips=params.skips,
             learnt_blend=params.skips,
+            resize_aligned=params.skips,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
+from torch._inductor import decomposition
 
 from ..core.precision import lower
 from ..module_fomm.animator import FOMMAnimator
@@ -22,9 +25,18 @@ from .step import training_losses
 from .transform import Transform
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LOG_EVERY = 25  # steps
 SAVE_EVERY = 180  # seconds
+
+
+def compiled(function: Callable[P, T]) -> Callable[P, T]:
+    """`function`, compiled; but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
+    sampling = torch.ops.aten.grid_sampler_2d.default
+    decomposition.decompositions.pop(sampling, None)  # pyright: ignore[reportUnknownMemberType]
+    return torch.compile(function)
 
 
 class Trainer:
@@ -39,7 +51,7 @@ class Trainer:
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
             lower(self.model, torch.bfloat16, keep_weights=True)
-        self.losses = torch.compile(training_losses) if config.compile else training_losses
+        self.losses = compiled(training_losses) if config.compile else training_losses
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
 
     def resume(self) -> bool:

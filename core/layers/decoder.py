@@ -19,7 +19,8 @@ class WarpingGenerator(nn.Module):
 
     Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
     that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
-    `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m.
+    `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. The published
+    code resizes the flow with corners not aligned, which bends it by up to a pixel; `resize_aligned` does not.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class WarpingGenerator(nn.Module):
         *,
         skips: bool,
         learnt_blend: bool = False,
+        resize_aligned: bool = False,
         channels: int = 3,
         align_corners: bool = False,
     ) -> None:
@@ -46,6 +48,7 @@ class WarpingGenerator(nn.Module):
         self.blend = nn.Conv2d(block_expansion, 1, 7, padding=3) if learnt_blend else None
         self.skips = skips
         self.align_corners = align_corners
+        self.resize_aligned = resize_aligned
 
     def encode(self, source: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) -> `encoded`, the innermost features; with skips also `source` itself and `skip0`, `skip1`,
@@ -62,14 +65,14 @@ class WarpingGenerator(nn.Module):
     def decode(self, features: Mapping[str, Tensor], motion: DenseMotion) -> Tensor:
         """Features of the source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
         height, width = features["encoded"].shape[2:]
-        here = motion.at((height, width))
+        here = motion.at((height, width), self.resize_aligned)
         warped = here.move(features["encoded"], self.align_corners)
         if not self.skips:
             return self.paint(warped)
         out = here.fill(warped, self.bottleneck(warped))
         for depth, block in enumerate(self.up_blocks, 1):
             height, width = 2 * height, 2 * width
-            here = motion.at((height, width))
+            here = motion.at((height, width), self.resize_aligned)
             skip = features[f"skip{len(self.up_blocks) - depth}"]
             out = here.fill(here.move(skip, self.align_corners), block(out))
         picture = torch.sigmoid(self.final(out))
@@ -86,4 +89,4 @@ class WarpingGenerator(nn.Module):
 
     def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
         """The source picture (1 or B, 3, H, W) warped by the flow alone; to look at, or to train on."""
-        return warp(source, motion.deformation, self.align_corners)
+        return warp(source, motion.deformation, self.align_corners, self.resize_aligned)

@@ -40,10 +40,10 @@ class DenseMotion:
     occlusion_map: Tensor | None
     mask: Tensor
 
-    def at(self, size: tuple[int, int]) -> DenseMotion:
-        """The same for maps of another size."""
-        occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size)
-        return DenseMotion(resize_flow(self.deformation, size), occlusion, self.mask)
+    def at(self, size: tuple[int, int], align_corners: bool = False) -> DenseMotion:
+        """The same for maps of another size; only with aligned corners does no motion stay exactly none."""
+        occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size, align_corners)
+        return DenseMotion(resize_flow(self.deformation, size, align_corners), occlusion, self.mask)
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
         """Features (1 or B, C, h, w) along the flow, dimmed where the source shows nothing of them: m warp(f)."""

@@ -33,9 +33,14 @@ def training_generator(seed: int, step: int) -> torch.Generator:
 
 
 def training_sample(generator: torch.Generator, looks: int, size: int, device: torch.device) -> Sample:
-    """`looks` identities in two poses, each pose once the source and once the driving: N = B = 2 looks."""
+    """`looks` identities in two poses, each pose once the source and once the driving: N = B = 2 looks.
+
+    The poses lie a quarter to the whole of the way between unrelated ones apart, as those of one clip do.
+    """
     look = Look.sample(looks, generator).repeat(2).to(device)
-    pose = Pose.sample(2 * looks, generator).to(device)
+    first, other = Pose.sample(looks, generator), Pose.sample(looks, generator)
+    nearby = first.towards(other, 0.25 + 0.75 * torch.rand(looks, generator=generator))
+    pose = first.beside(nearby).to(device)
     pictures, details = paint(look, pose, size)
     numbers = torch.arange(2 * looks, device=device)
     return Sample(pictures, details, numbers, numbers ^ 1, landmarks(look, pose))

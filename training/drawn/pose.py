@@ -61,6 +61,15 @@ class Pose(Batch):
         values["mouth"] = torch.where(mute, torch.zeros_like(eyes), values["mouth"])
         return cls(**values)
 
+    def towards(self, other: Pose, share: Tensor) -> Pose:
+        """Poses at `share` (B,) of the way to other ones."""
+        return Pose(**{name: torch.lerp(value, getattr(other, name), share) for name, value in as_dict(self).items()})
+
+    def beside(self, other: Pose) -> Pose:
+        """(2B,): every pose, followed by its counterpart."""
+        pairs = {name: torch.stack([value, getattr(other, name)], dim=1) for name, value in as_dict(self).items()}
+        return Pose(**{name: pair.flatten() for name, pair in pairs.items()})
+
     @classmethod
     def walk(cls, clips: int, frames: int, generator: torch.Generator) -> Pose:
         """Smooth random motion: poses of `clips` clips of `frames` frames, clip after clip (clips * frames,).
