@@ -38,7 +38,7 @@ class FSRTAnimator(nn.Module):
             has_frames=False,
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
-            exact=("kp_detector", "expression_encoder"),
+            exact=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0"),
         )
         self.eval()
 

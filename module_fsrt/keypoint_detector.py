@@ -69,7 +69,7 @@ class ExpressionEncoder(nn.Module):
         batch, points = heatmap.shape[:2]
         patches = F.unfold(detection.features.float(), KERNEL)  # (B, C * 49, h * w)
         pooled = patches @ heatmap.flatten(2).mT  # (B, C * 49, K)
-        kernels = weight.float().view(points, -1, patches.shape[1])  # (K, per_kp, C * 49)
+        kernels = weight.float().reshape(points, -1, patches.shape[1])  # (K, per_kp, C * 49)
         # plain sums: a product's rounding depends on the size of the batch
         found = (kernels * pooled.mT.unsqueeze(2)).sum(-1).view(batch, -1)
         return found if self.expression.bias is None else found + self.expression.bias.float()
