@@ -108,7 +108,7 @@ class TokenPose(nn.Module):
         super().__init__()
         sizes = config.encoder
         self.patch, self.num_kp = sizes.patch, config.num_kp
-        self.keypoint_token = nn.Parameter(torch.zeros(1, 2 * config.num_kp, sizes.dim))
+        self.keypoint_token = nn.Parameter(torch.randn(1, 2 * config.num_kp, sizes.dim))
         self.register_buffer("pos_embedding", position_code(config.side // sizes.patch, sizes.dim))
         self.patch_to_embedding = nn.Linear(sizes.width * sizes.patch**2, sizes.dim)
         self.transformer = Transformer(sizes.dim, sizes.depth, sizes.heads, sizes.mlp_ratio * sizes.dim)
