@@ -17,8 +17,8 @@ PICTURES = {"source": ("source", ...), "driving0": ("driving", 0)}
 class FaceParsingAdapter:
     def __init__(self, manifest: dict, states: dict[str, Arrays], options: dict) -> None:
         state = {key: torch.from_numpy(value) for key, value in states["network"].items()}
-        self.parser, self.options = FaceParser(from_states({"": state}), manifest["config"]["input_size"]), options
-        load_strict(self.parser.network, state, "network")
+        self.model, self.options = FaceParser(from_states({"": state}), manifest["config"]["input_size"]), options
+        load_strict(self.model.network, state, "network")
 
     def run(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         return getattr(self, case["name"])(inputs)
@@ -31,7 +31,7 @@ class FaceParsingAdapter:
         return results
 
     def stages(self, image: Tensor) -> dict[str, Tensor]:
-        network = self.parser.network
+        network = self.model.network
         context, resnet = network.cp, network.cp.resnet
         taps = Taps(
             layer1=resnet.layer1, layer2=resnet.layer2, layer3=resnet.layer3, layer4=resnet.layer4,
@@ -39,7 +39,7 @@ class FaceParsingAdapter:
             refined16=context.arm16, head16=context.conv_head16, fusion_conv=network.ffm.convblk, fusion=network.ffm,
         )  # fmt: skip
         taps.entering(input=context)
-        low = {"conv_out": self.parser.logits(image, smooth=False)}
+        low = {"conv_out": self.model.logits(image, smooth=False)}
         seen = dict(taps.seen)
         low |= {"conv_out16": network.conv_out16(seen["head16"]), "conv_out32": network.conv_out32(seen["head32"])}
         full = {
@@ -54,7 +54,7 @@ class FaceParsingAdapter:
 
     def parse_seg(self, inputs: Arrays) -> dict[str, Tensor]:
         pictures = [picture(image) for image in (inputs["source"], *inputs["driving"])]
-        probabilities = torch.cat([self.parser.sharp(image) for image in pictures])
+        probabilities = torch.cat([self.model.sharp(image) for image in pictures])
         masks = [Swap(tuple(classes)).mask(probabilities) for classes in self.options["classes"]]
         together = torch.cat(masks, dim=1)
         return {"probabilities": probabilities, "masks": together, "mask0": together[:1]}
@@ -62,7 +62,7 @@ class FaceParsingAdapter:
     def labels(self, inputs: Arrays) -> dict[str, Tensor]:
         images = [Image.fromarray(inputs[key][index]) for key, index in PICTURES.values()]
         sized = [np.asarray(image.resize((512, 512), Image.Resampling.BILINEAR)) for image in images]
-        logits = torch.cat([self.parser.logits(picture(image)) for image in sized])
+        logits = torch.cat([self.model.logits(picture(image)) for image in sized])
         full = F.interpolate(logits, (512, 512), mode="bilinear", align_corners=True)[..., 1::5, 2::5]
         largest = full.topk(2, dim=1).values
         return {"labels": full.argmax(dim=1), "margin": largest[:, 0] - largest[:, 1]}
