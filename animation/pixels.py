@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..core.precision import inference_mode
 from ..core.types import Motion, PixelAnimator, Prepared
 from .backoff import BackOff
 
@@ -47,7 +48,7 @@ class PixelRenderer:
         for start in range(0, len(motion), step):
             yield self.together(_part(motion, start, start + step))
 
-    @torch.inference_mode()
+    @inference_mode()
     def together(self, motion: Motion) -> Tensor:
         """The pictures (B, 3, H, W) of B poses."""
         height, width = self.size

@@ -30,6 +30,7 @@ class FSRTAnimator(nn.Module):
         self.encoder = ImprovedFSRTEncoder(config)
         self.decoder = ImprovedFSRTDecoder(config)
         widest = max(config.decoder.render_width, config.decoder.hidden)
+        colours = f"decoder.render_mlp.{2 * (config.decoder.render_layers - 1)}"
         self.spec = AnimatorSpec(
             name="FSRT",
             size=size,
@@ -38,7 +39,7 @@ class FSRTAnimator(nn.Module):
             has_frames=False,
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
-            exact=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0"),
+            exact=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0", colours),
         )
         self.eval()
 

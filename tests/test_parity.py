@@ -23,7 +23,11 @@ def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
 def cases() -> list:
     """All of every pack, and one of each by the inference form: pack by pack, as one alone is kept in memory."""
     return [
-        pytest.param(folder, name, fast, id=f"{folder.parent.name}-{folder.name}-{name}{'-fast' if fast else ''}")
+        pytest.param(
+            *(folder, name, fast),
+            id=f"{folder.parent.name}-{folder.name}-{name}{'-fast' if fast else ''}",
+            marks=pytest.mark.xdist_group(f"{folder.parent.name}-{folder.name}"),
+        )
         for folder in PACKS
         for name, fast in cases_of(folder)
     ]
