@@ -1,8 +1,16 @@
-"""Makes the pack importable as `firstordermm` for every test."""
+"""Makes the pack importable as `firstordermm` for every test, and adds an option."""
 
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-case", action="store_true", help="all options of all drivers in the parity packs: an hour"
+    )

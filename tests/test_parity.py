@@ -20,30 +20,41 @@ def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
     return manifest, states, inputs, dict(np.load(folder / "expected.npz"))
 
 
-def cases() -> list:
-    """All of every pack, and one of each by the inference form: pack by pack, as one alone is kept in memory."""
-    return [
+WHOLE = ("driver", "parser_existing", "parser_reference", "animate", "standard", "avd_mode", "size512")
+
+
+def cases_of(folder: Path, every: bool) -> list[tuple[str, bool]]:
+    """Names, and whether to run the inference form.
+
+    Of the cases that put whole videos through the driver, one runs plain, and once more in the inference form; the
+    others are left to `--every-case`, as a full-size network takes seconds for a frame. What options do to the driver
+    is also tested on small networks (`test_driver.py` and others).
+    """
+    found = json.loads((folder / "manifest.json").read_text())["cases"]
+    names = [case["name"] for case in found]
+    whole = [name for name in names if name.startswith(WHOLE) or name == "relative"]
+    pictures = [case["name"] for case in found if any(name.endswith(compare.FINAL) for name in case["outputs"])]
+    furthest = max(whole or pictures)
+    left_out = () if every else {name for name in whole if name != furthest}
+    return [*((name, False) for name in names if name not in left_out), (furthest, True)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Pack by pack, as one alone is kept in memory."""
+    if "fast" not in metafunc.fixturenames:
+        return
+    params = [
         pytest.param(
             *(folder, name, fast),
             id=f"{folder.parent.name}-{folder.name}-{name}{'-fast' if fast else ''}",
             marks=pytest.mark.xdist_group(f"{folder.parent.name}-{folder.name}"),
         )
         for folder in PACKS
-        for name, fast in cases_of(folder)
+        for name, fast in cases_of(folder, metafunc.config.getoption("--every-case"))
     ]
+    metafunc.parametrize(("folder", "name", "fast"), params)
 
 
-def cases_of(folder: Path) -> list[tuple[str, bool]]:
-    """Names; the last is the one that goes furthest, to the picture and by the driver where the pack has such."""
-    found = json.loads((folder / "manifest.json").read_text())["cases"]
-    pictures = [case["name"] for case in found if any(name.endswith(compare.FINAL) for name in case["outputs"])]
-    furthest = max(
-        pictures, key=lambda name: (name.startswith(("driver", "relative")), name), default=found[-1]["name"]
-    )
-    return [*((case["name"], False) for case in found), (furthest, True)]
-
-
-@pytest.mark.parametrize(("folder", "name", "fast"), cases())
 def test_case(folder: Path, name: str, fast: bool) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
