@@ -125,6 +125,8 @@ class FSRTAdapter:
         taps, layers = layer_taps(asked.transformer), asked.transformer.layers
         for i, layer in enumerate(layers):
             taps.add(f"layer{i}_kv", layer[0].fn.to_kv)
+        first_attention = layers[0][0].fn
+        taps.add("asking", first_attention.to_q)
         taps.add("query_mlp", asked.input_mlp[2])
         taps.entering(render_hidden=net.render_mlp[-1])
         index, positions = self.pixels(case)
@@ -132,12 +134,16 @@ class FSRTAdapter:
         [frame] = self.images([case["inputs"]["driving"]], inputs)
         motion = self.model.motion(picture(frame))
         rgb = net(prepared.features, motion.points, motion.extra[EXPRESSION], index)
+        # fused attention never has the probabilities in memory
+        asking = first_attention.by_head(taps.seen.pop("asking")) * first_attention.head_dim**-0.5
+        probabilities = torch.softmax(asking @ prepared.features["keys0"].mT, dim=-1)
         keypoint = position_code(motion.points.flatten(1), self.model.config.kp_octaves, START_OCTAVE)
         pixel = position_code(positions, self.model.config.pix_octaves, START_OCTAVE)
         constant = (part[:, None].expand(-1, len(index), -1) for part in (keypoint, motion.extra[EXPRESSION]))
         first, last = constant
         seen = {name: value if value.ndim == 3 else value[None] for name, value in taps.seen.items()}
-        return seen | {"pixels": positions, "query": torch.cat([first, pixel, last], dim=2), "rgb": rgb[None]}
+        query = torch.cat([first, pixel, last], dim=2)
+        return seen | {"pixels": positions, "query": query, "rgb": rgb[None], "layer0_probabilities": probabilities}
 
     def animated(self, case: dict, inputs: Arrays, pixels: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
         """Poses (N, K, 2) and pictures (N, H, W, 3), through the driver."""
