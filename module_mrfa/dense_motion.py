@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
+from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, candidate_motions
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
-from ..core.layers.linear_map import inverse_2x2
 from ..core.types import Motion
 from .config import MRFAConfig
 
@@ -35,9 +34,7 @@ class DenseMotionNetwork(DenseMotionHead):
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
         """T_k(z) = J_s J_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
-        assert source.frames is not None and driving.frames is not None  # the encoder always gives some
-        linear = source.frames @ inverse_2x2(driving.frames)
-        return with_background(grid, local_motions(grid, source.points, driving.points, linear), background)
+        return candidate_motions(grid, source, driving, background)
 
     def forward(
         self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None

@@ -66,15 +66,18 @@ def local_motions(grid: Tensor, source: Tensor, driving: Tensor, linear: Tensor 
     return moved + source[:, :, None, None, :]
 
 
-def candidate_motions(grid: Tensor, source: Motion, driving: Motion) -> Tensor:
-    """T_0(z) = z and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (FOMM, equations 4 and 5): (B, K+1, h, w, 2)."""
+def candidate_motions(grid: Tensor, source: Motion, driving: Motion, background: Tensor | None = None) -> Tensor:
+    """T_0, and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (FOMM, equations 4 and 5): (B, K+1, h, w, 2).
+
+    `background` (B, 3, 3) is T_0; None is T_0(z) = z.
+    """
     linear = None
     if source.frames is not None and driving.frames is not None:
         linear = source.frames @ inverse_2x2(driving.frames)
-    return with_background(grid, local_motions(grid, source.points, driving.points, linear))
+    return with_background(grid, local_motions(grid, source.points, driving.points, linear), background)
 
 
-def with_background(grid: Tensor, moved: Tensor, background: Tensor | None = None) -> Tensor:
+def with_background(grid: Tensor, moved: Tensor, background: Tensor | None) -> Tensor:
     """The background's motion, then those of K parts (B, K, h, w, 2): (B, K+1, h, w, 2).
 
     `background` (B, 3, 3) moves the grid (h, w, 2) projectively; None holds it still.
