@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..core.errors import InputError
 from ..core.types import LoadOptions
 from ..loading import description
+from ..loading.adapted import adapted
 from ..loading.description import Description, describe
-from ..loading.limits import SCALES, scales
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
 from .animator import FOMMAnimator
@@ -28,12 +25,7 @@ DESCRIPTION = Description(
 def load(checkpoint: Checkpoint, options: LoadOptions) -> FOMMAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError."""
     config, size = describe(checkpoint, DESCRIPTION)
-    if options.scale_factor is not None and options.scale_factor not in SCALES:
-        raise InputError(f"The scale factor is {options.scale_factor}; {scales()} was wanted.")
-    if options.scale_factor is not None and options.scale_factor != config.kp_detector.scale_factor:
-        config = config.at_scale(options.scale_factor)
-    if options.aligned_sampling is not None:
-        config = replace(config, align_corners=options.aligned_sampling)
+    config = adapted(config, options)
     return build_strict(lambda: FOMMAnimator(config, size), checkpoint, ("kp_detector", "generator"))
 
 

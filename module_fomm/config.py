@@ -68,6 +68,8 @@ class FOMMConfig:
 
         Community checkpoints for 512 pixels use 0.125, which keeps keypoints and motion at 64x64.
         """
+        if scale_factor == self.kp_detector.scale_factor:
+            return self
         sigma = blur_sigma(self.kp_detector.scale_factor) if self.sigma is None else self.sigma
         return replace(
             self,
@@ -75,10 +77,6 @@ class FOMMConfig:
             dense_motion=replace(self.dense_motion, scale_factor=scale_factor),
             sigma=sigma,
         )
-
-    def with_aligned_sampling(self) -> FOMMConfig:
-        """The same weights, sampled as PyTorch did when they were trained (before 1.3)."""
-        return replace(self, align_corners=True)
 
     @property
     def multiple(self) -> int:

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.errors import CheckpointError, InputError
+from ..core.errors import CheckpointError
 from ..core.types import LoadOptions
 from ..loading import description
+from ..loading.adapted import adapted
 from ..loading.description import UNREADABLE, Description, State, describe
-from ..loading.limits import SCALES, scales
 from ..loading.listing import listed
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
@@ -47,12 +47,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> PartSwapAnimator:
     """
     parts = in_own_layout(checkpoint)
     config, size = _described(checkpoint, parts)
-    if options.scale_factor is not None and options.scale_factor not in SCALES:
-        raise InputError(f"The scale factor is {options.scale_factor}; {scales()} was wanted.")
-    if options.scale_factor is not None and options.scale_factor != config.segmentation_module.scale_factor:
-        config = config.at_scale(options.scale_factor)
-    if options.aligned_sampling is not None:
-        config = replace(config, align_corners=options.aligned_sampling)
+    config = adapted(config, options)
     if not config.first_order:
         parts = _without_motion(parts)
     return build_strict(lambda: PartSwapAnimator(config, size), parts, PARTS)

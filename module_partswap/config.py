@@ -58,6 +58,8 @@ class PartSwapConfig:
 
     def at_scale(self, scale_factor: float) -> PartSwapConfig:
         """The same weights looking at pictures shrunk by another factor, with the kernel they came with."""
+        if scale_factor == self.segmentation_module.scale_factor:
+            return self
         sigma = blur_sigma(self.segmentation_module.scale_factor) if self.sigma is None else self.sigma
         return replace(
             self,

@@ -9,6 +9,8 @@ from firstordermm.animation import hull, retarget
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.heatmap import spatial_softmax
+from firstordermm.core.types import LoadOptions
+from firstordermm.loading.adapted import adapted
 from firstordermm.loading.strict import load_strict
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import from_published
@@ -21,10 +23,8 @@ SOURCES = ("source", "driving")
 class FOMMAdapter:
     def __init__(self, manifest: dict, states: dict[str, Arrays], options: dict) -> None:
         config = from_published(manifest["config"])
-        if "scale_factor" in options and options["scale_factor"] != config.kp_detector.scale_factor:
-            config = config.at_scale(options["scale_factor"])
-        if options.get("grid_sample_align_corners"):
-            config = config.with_aligned_sampling()
+        sampling = LoadOptions(options.get("grid_sample_align_corners"), options.get("scale_factor"))
+        config = adapted(config, sampling)
         self.model = FOMMAnimator(config)
         self.options = options
         for name in ("kp_detector", "generator"):

@@ -161,7 +161,8 @@ def test_converted_files(tmp_path: Path, described: bool) -> None:
 
 def test_metadata_say_what_tensors_cannot(tmp_path: Path) -> None:
     config = replace(
-        FOMM.at_scale(0.5).with_aligned_sampling(),
+        FOMM.at_scale(0.5),
+        align_corners=True,
         kp_detector=replace(FOMM.kp_detector, temperature=0.3, scale_factor=0.5),
     )
     animator = network(config)
@@ -246,7 +247,7 @@ def test_sampling_is_an_option_of_loading(tmp_path: Path) -> None:
     default, plain, aligned = (picture(loaded(path, LoadOptions(aligned_sampling=a))) for a in (None, False, True))
     assert torch.equal(default, plain)
     assert (aligned - plain).abs().max() > 1e-3
-    torch.testing.assert_close(aligned, picture(network(FOMM.with_aligned_sampling())), **SAME)
+    torch.testing.assert_close(aligned, picture(network(replace(FOMM, align_corners=True))), **SAME)
 
 
 @pytest.mark.parametrize("scale", [0.0, -0.25, 0.3, 2.0, float("nan")])
