@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..animation.chunks import USUAL, with_chunks
+from ..animation.chunks import with_chunks
 from ..animation.engine import Engine
 from ..animation.frames import FrameFormat, TensorClip
 from ..animation.parsing import parse_faces
-from ..animation.pipeline import (
-    DRIVING,
-    SOURCE,
-    AnimateOptions,
-    animate_mapped,
-    check_clip,
-    first_picture,
-    working_size,
-)
+from ..animation.pipeline import DRIVING, SOURCE, AnimateOptions, animate_mapped, first_picture, working_size
 from ..core.layers.grid import resize_map
 from ..core.types import LoadOptions
 from ..face_parsing.classes import NAMES
@@ -30,7 +22,7 @@ from ..module_partswap.animator import MASK, PartSwapAnimator
 from ..module_partswap.parts import chosen_parts, part_names
 from ..module_partswap.swap import Swap
 from . import models, progress, weights
-from .run import batch_bytes, collected
+from .run import batch_bytes, checked_clip, collected
 
 PARSER, PARSER_NAME = "face_parsing", "79999_iter"
 
@@ -78,8 +70,7 @@ def run_swap(
     engine: Engine,
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
-    clip = TensorClip(driving)
-    check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
+    clip = checked_clip(source, driving, options)
     path, parser, size = weights.find("partswap", choice), None, batch_bytes(options)
     if wish.classes is None:
         loaded, device = models.get_animator(path, "partswap", load_options, engine, size)

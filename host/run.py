@@ -36,8 +36,7 @@ def run(
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
     """
-    clip = TensorClip(driving)
-    check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
+    clip = checked_clip(source, driving, options)
     path = weights.find(identity, choice)
     animator, device = models.get_animator(path, identity, load_options, engine or Engine(), batch_bytes(options))
     options, hooks = with_chunks(options, progress.hooks(), animator, device)
@@ -46,6 +45,13 @@ def run(
         options = replace(options, anchor=find_best_frame(animator, source, clip, device, options, hooks, finder))
     frames = fetched(animate(animator, source, clip, device, options, hooks))
     return collected(((part.movedim(1, -1),) for part in frames), len(clip))[0]
+
+
+def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> TensorClip:
+    """The driving frames, once it is sure that they can be worked on, so that no weights are looked for in vain."""
+    clip = TensorClip(driving)
+    check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
+    return clip
 
 
 def batch_bytes(options: AnimateOptions) -> int:
