@@ -11,9 +11,8 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Clip, Mapped
 from ..face_parsing.parser import FaceParser
-from .backoff import BackOff
 from .frames import FrameFormat
-from .pipeline import Hooks
+from .pipeline import Hooks, in_batches
 
 IMAGE = "image"
 
@@ -36,13 +35,7 @@ def parse_faces(
         raise InputError(f"{IMAGE} has 0 pictures; at least 1 is needed. Check the loader.")
     hooks = hooks or Hooks()
     step = partial(_parsed, parser, chosen, device, hard_edges)
-    try:
-        back_off = BackOff(hooks.free_memory)
-        for chunk in clip.chunks(batch):
-            hooks.check_cancelled()
-            yield from back_off.run(step, chunk)
-    finally:
-        hooks.free_memory()
+    return in_batches(lambda: partial(hooks.back_off().run, step), clip, batch, hooks)
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -51,6 +51,10 @@ class Hooks:
     free_memory: Callable[[], None] = _nothing
     memory_ran_out: Callable[[int], None] = _nothing
 
+    def back_off(self) -> BackOff:
+        """For batches of frames."""
+        return BackOff(self.free_memory, ran_out=self.memory_ran_out)
+
 
 @dataclass(frozen=True, slots=True)
 class AnimateOptions:
@@ -82,9 +86,9 @@ def animate(
     Yields float32 frames (b, 3, size, size) in [0, 1] on `device`, in order, one batch after another; the
     memory it takes does not depend on the clip's length. Raises InputError for inputs it cannot use.
     """
-    options = options or AnimateOptions()
-    start = partial(start_session, animator, source, clip, device, options)
-    return _driven(_pictures, start, clip, options, hooks or Hooks())
+    options, hooks = options or AnimateOptions(), hooks or Hooks()
+    session = partial(start_session, animator, source, clip, device, options)
+    return in_batches(lambda: session().pictures(options, hooks), clip, options.batch, hooks)
 
 
 def animate_mapped(
@@ -96,45 +100,28 @@ def animate_mapped(
     hooks: Hooks | None = None,
 ) -> Iterator[Mapped]:
     """`animate` for those who want the maps behind the pictures too."""
-    options = options or AnimateOptions()
-    start = partial(start_session, animator, source, clip, device, options)
-    return _driven(_mapped, start, clip, options, hooks or Hooks())
+    options, hooks = options or AnimateOptions(), hooks or Hooks()
+    session = partial(start_session, animator, source, clip, device, options)
+    return in_batches(lambda: session().mapped(hooks), clip, options.batch, hooks)
 
 
-Way: TypeAlias = "Callable[[Session, AnimateOptions, Hooks], Callable[[Tensor], Iterator[T]]]"
-"""How a session makes results of every batch of driving frames, as memory allows."""
-
-
-def _driven(
-    way: Way[T], start: Callable[[], Session], clip: Clip, options: AnimateOptions, hooks: Hooks
+def in_batches(
+    start: Callable[[], Callable[[Tensor], Iterator[T]]], clip: Clip, batch: int, hooks: Hooks
 ) -> Iterator[T]:
-    """Whatever `way` makes of every batch; memory is freed however this is left."""
+    """The results of the function that `start` makes, for `batch` frames of a clip after another.
+
+    Memory is freed however this is left. No variable here holds the function, so that what it holds is gone by then.
+    """
+
+    def chunks() -> Iterator[Tensor]:
+        for chunk in clip.chunks(batch):
+            hooks.check_cancelled()
+            yield chunk
+
     try:
-        yield from _batches(way, start, clip, options, hooks)
+        yield from chain.from_iterable(map(start(), chunks()))
     finally:
         hooks.free_memory()
-
-
-def _batches(
-    way: Way[T], start: Callable[[], Session], clip: Clip, options: AnimateOptions, hooks: Hooks
-) -> Iterator[T]:
-    """A generator of its own, so that the session is gone when `_driven` frees the memory it took."""
-    render = way(start(), options, hooks)
-    for chunk in clip.chunks(options.batch):
-        hooks.check_cancelled()
-        yield from render(chunk)
-
-
-def _pictures(session: Session, options: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Tensor]]:
-    back_off = BackOff(hooks.free_memory, ran_out=hooks.memory_ran_out)
-    by_pixel = session.by_pixel(options, hooks)
-    if by_pixel is None:
-        return partial(back_off.run, session.render)
-    return lambda frames: chain.from_iterable(map(by_pixel.frames, back_off.run(session.motion, frames)))
-
-
-def _mapped(session: Session, _: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Mapped]]:
-    return partial(BackOff(hooks.free_memory, ran_out=hooks.memory_ran_out).run, session.render_mapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +149,19 @@ class Session:
         mapped = cast(MappingAnimator, self.animator).render_mapped(self.prepared, self.motion(frames))
         return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
 
-    def by_pixel(self, options: AnimateOptions, hooks: Hooks) -> PixelRenderer | None:
-        """How to render instead, where the model can decode pixels one by one."""
+    def pictures(self, options: AnimateOptions, hooks: Hooks) -> Callable[[Tensor], Iterator[Tensor]]:
+        """`render` in as many parts as memory asks for, or pixels one by one where the model can decode them so."""
+        back_off = hooks.back_off()
         if not isinstance(self.animator, PixelAnimator):
-            return None
+            return partial(back_off.run, self.render)
         at_once = pixels_at_once(options.max_pixels, self.animator.spec.query_bytes, self.format.device)
-        back_off = BackOff(hooks.free_memory, "pixels")
-        return PixelRenderer(self.animator, self.prepared, self.format.size, at_once, back_off, hooks.check_cancelled)
+        pixels = BackOff(hooks.free_memory, "pixels")
+        by_pixel = PixelRenderer(self.animator, self.prepared, self.format.size, at_once, pixels, hooks.check_cancelled)
+        return lambda frames: chain.from_iterable(map(by_pixel.frames, back_off.run(self.motion, frames)))
+
+    def mapped(self, hooks: Hooks) -> Callable[[Tensor], Iterator[Mapped]]:
+        """`render_mapped` likewise."""
+        return partial(hooks.back_off().run, self.render_mapped)
 
 
 USUAL_MODE = "relative"
