@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.precision import inference_mode
 from ..core.types import Clip, Mapped
 from ..face_parsing.parser import FaceParser
 from .frames import FrameFormat
@@ -38,7 +39,7 @@ def parse_faces(
     return in_batches(lambda: partial(hooks.back_off().run, step), clip, batch, hooks)
 
 
-@torch.inference_mode()
+@inference_mode()
 def _parsed(
     parser: FaceParser, chosen: Sequence[int], device: torch.device, hard_edges: bool, images: Tensor
 ) -> Mapped:

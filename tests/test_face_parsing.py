@@ -139,6 +139,16 @@ def test_batches_change_nothing() -> None:
     torch.testing.assert_close(masks(blobs(5), 1, batch=4), masks(blobs(5), 1, batch=1), **SAME)
 
 
+def test_networks_run_in_exact_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, network = [], parser()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(
+        network, "probabilities", lambda *_: seen.append(torch.backends.cudnn.allow_tf32) or torch.zeros(1, 19, 64, 64)
+    )
+    list(parse_faces(network, TensorClip(blobs(1)), (1,), CPU))
+    assert seen == [False]
+
+
 def test_the_sharp_mask_is_the_full_ones_every_eighth_pixel() -> None:
     """What is worked out for 64 places only equals the published map of 512 x 512, sampled as there."""
     wide = seeded(FaceParser(TINY, 512))
