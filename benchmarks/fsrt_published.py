@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from firstordermm.animation.retarget import Retargeter, Retargeting
+from firstordermm.core.layers.attention import Attention
 from firstordermm.core.types import Motion
 from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
 from firstordermm.module_fsrt.config import START_OCTAVE
 from firstordermm.module_fsrt.position import pixel_centres, position_code
-from firstordermm.module_fsrt.transformer import Attention, Layer
+from firstordermm.module_fsrt.transformer import Layer
 from torch import Tensor
 
 

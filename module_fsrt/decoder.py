@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.layers.attention import KeysValues
 from ..core.layers.mlp import MLP
 from .config import START_OCTAVE, FSRTConfig
 from .position import pixel_centres, position_code
-from .transformer import KeysValues, Transformer
+from .transformer import Transformer
 
 PIXELS = "pixels"
 

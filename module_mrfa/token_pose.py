@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.layers.attention import Attention, FeedForward
 from ..core.layers.mlp import by_row
 from ..core.types import Motion
 from .config import MRFAConfig
@@ -25,33 +26,6 @@ def position_code(side: int, dim: int) -> Tensor:
     code = torch.where(torch.arange(half) % 2 == 0, angle.sin(), angle.cos())  # (side, half)
     rows, columns = code[:, None].expand(side, side, half), code[None].expand(side, side, half)
     return torch.cat([rows, columns], dim=-1).flatten(0, 1)[None]
-
-
-class Attention(nn.Module):
-    """Every token asks all of them."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(dim, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, n, dim), unchanged in shape."""
-        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, heads, n, .) each
-        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-
-
-class FeedForward(nn.Module):
-    """Two linear layers; the published ones have dropouts among them, which keep their places."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, n, dim), unchanged in shape."""
-        return self.net(x)
 
 
 class PreNorm(nn.Module):
@@ -86,7 +60,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(
-                Residual(PreNorm(dim, Attention(dim, heads))), Residual(PreNorm(dim, FeedForward(dim, hidden)))
+                Residual(PreNorm(dim, Attention(dim, dim, dim // heads))),
+                Residual(PreNorm(dim, FeedForward(dim, hidden))),
             )
             for _ in range(depth)
         )
