@@ -1,4 +1,4 @@
-"""From a checkpoint to an articulated model, and back."""
+"""From a checkpoint to an articulated model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from ..core.errors import CheckpointError, InputError
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.description import Description, State, describe
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
@@ -60,8 +59,3 @@ def _size(known: Variant | None, published: Any) -> int:
     if known is not None:
         return known.size
     return published.get("dataset_params", {}).get("frame_shape", [USUAL_SIZE])[0]
-
-
-def to_metadata(config: ArticulateConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("articulate", config, size)

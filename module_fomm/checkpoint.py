@@ -1,9 +1,8 @@
-"""From a checkpoint to a FOMM, and back."""
+"""From a checkpoint to a FOMM."""
 
 from __future__ import annotations
 
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.adapted import adapted
 from ..loading.description import Description, describe
 from ..loading.reader import Checkpoint
@@ -27,8 +26,3 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> FOMMAnimator:
     config, size = describe(checkpoint, DESCRIPTION)
     config = adapted(config, options)
     return build_strict(lambda: FOMMAnimator(config, size), checkpoint, ("kp_detector", "generator"))
-
-
-def to_metadata(config: FOMMConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("fomm", config, size)

@@ -1,4 +1,4 @@
-"""From a checkpoint to an FSRT model, and back."""
+"""From a checkpoint to an FSRT model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.description import Description, describe
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
@@ -38,8 +37,3 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> FSRTAnimator:
         raise InputError("FSRT samples nothing and works at one scale; leave scale_factor and aligned_sampling alone.")
     config, size = describe(checkpoint, DESCRIPTION)
     return build_strict(lambda: FSRTAnimator(config, size), checkpoint, PARTS)
-
-
-def to_metadata(config: FSRTConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("fsrt", config, size)

@@ -1,4 +1,4 @@
-"""From a checkpoint to an MRFA model, and back."""
+"""From a checkpoint to an MRFA model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.description import Description, State, describe
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
@@ -43,11 +42,6 @@ def inference_only(checkpoint: Checkpoint) -> Checkpoint:
 
 def _from_states(states: Mapping[str, State]) -> MRFAConfig:
     return from_state(states[PART])
-
-
-def to_metadata(config: MRFAConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("mrfa", config, size)
 
 
 DESCRIPTION = Description(

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from ..core.errors import CheckpointError
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.adapted import adapted
 from ..loading.description import UNREADABLE, Description, State, describe
 from ..loading.listing import listed
@@ -117,8 +116,3 @@ def _without_motion(parts: Checkpoint) -> Checkpoint:
     states = dict(parts.components)
     states["reconstruction_module"] = {k: t for k, t in states["reconstruction_module"].items() if MOTION not in k}
     return replace(parts, components=states)
-
-
-def to_metadata(config: PartSwapConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("partswap", config, size)

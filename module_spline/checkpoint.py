@@ -1,4 +1,4 @@
-"""From a checkpoint to a Thin-Plate Spline model, and back."""
+"""From a checkpoint to a Thin-Plate Spline model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading import description
 from ..loading.description import Description, describe
 from ..loading.reader import Checkpoint
 from ..loading.strict import build_strict
@@ -54,11 +53,6 @@ def training_size(path: Path, published: Any) -> int:
     if written:
         return int(written[1])
     return next((NAMED_SIZES[word] for word in re.split(r"[-_ ]", stem) if word in NAMED_SIZES), PUBLISHED_SIZE)
-
-
-def to_metadata(config: SplineConfig, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
-    return description.to_metadata("spline", config, size)
 
 
 DESCRIPTION = Description(

@@ -17,6 +17,7 @@ from firstordermm.animation.registry import load_animator
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
+from firstordermm.loading.description import to_metadata
 from firstordermm.loading.published import PUBLISHED
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_articulate import checkpoint as articulate
@@ -150,7 +151,7 @@ def test_a_file_without_its_head(tmp_path: Path) -> None:
 def test_safetensors_keep_what_they_say_of_themselves(tmp_path: Path) -> None:
     original = read_checkpoint(saved(tmp_path / "vox256.pth", states()))
     path = tmp_path / "face.safetensors"
-    to_safetensors(original, path, metadata=articulate.to_metadata(TEN, 128))
+    to_safetensors(original, path, metadata=to_metadata("articulate", TEN, 128))
     animator = load_animator(path, "articulate")
     assert isinstance(animator, ArticulateAnimator)
     assert (animator.config, animator.spec.size) == (TEN, 128)

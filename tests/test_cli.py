@@ -16,10 +16,10 @@ from firstordermm.cli.main import INTERRUPTED, main
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.loading.convert import to_safetensors
+from firstordermm.loading.description import to_metadata
 from firstordermm.loading.reader import Checkpoint, read_checkpoint
 from firstordermm.media.reader import VideoClip, read_picture
 from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.checkpoint import to_metadata
 from PIL import Image
 from test_media_builders import build_video, moving_pictures, sound_seconds
 
@@ -45,7 +45,7 @@ def files(tmp_path: Path) -> Path:
     model = seeded(FOMMAnimator(FOMM, SIDE))
     states = {name: dict(getattr(model, name).state_dict()) for name in ("generator", "kp_detector")}
     checkpoint = Checkpoint(Path("tiny"), states, {})
-    to_safetensors(checkpoint, tmp_path / "tiny.safetensors", metadata=to_metadata(FOMM, SIDE))
+    to_safetensors(checkpoint, tmp_path / "tiny.safetensors", metadata=to_metadata("fomm", FOMM, SIDE))
     return tmp_path
 
 

@@ -29,9 +29,9 @@ from firstordermm.core.errors import FirstOrderError
 from firstordermm.core.layers.antialias import gaussian_kernel
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
+from firstordermm.loading.description import to_metadata
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.checkpoint import to_metadata
 from firstordermm.module_fomm.config import FOMMConfig, GeneratorConfig, from_published, from_states
 from parity.seeded_weights import load_pack
 from torch import Tensor
@@ -153,7 +153,7 @@ def test_converted_files(tmp_path: Path, described: bool) -> None:
     animator = network()
     original = read_checkpoint(saved(with_training_state(states_of(animator)), tmp_path / "vox.pth.tar"))
     path = tmp_path / "vox.safetensors"
-    to_safetensors(original, path, metadata=to_metadata(animator.config, SIDE) if described else None)
+    to_safetensors(original, path, metadata=to_metadata("fomm", animator.config, SIDE) if described else None)
     found = loaded(path)
     assert found.spec.size == (SIDE if described else 256)
     torch.testing.assert_close(picture(found), picture(animator), **SAME)
@@ -167,7 +167,7 @@ def test_metadata_say_what_tensors_cannot(tmp_path: Path) -> None:
     )
     animator = network(config)
     original = read_checkpoint(saved(states_of(animator), tmp_path / "vox.pth.tar"))
-    to_safetensors(original, tmp_path / "a.safetensors", metadata=to_metadata(config, 128))
+    to_safetensors(original, tmp_path / "a.safetensors", metadata=to_metadata("fomm", config, 128))
     found = loaded(tmp_path / "a.safetensors")
     assert (found.config, found.spec.size) == (config, 128)
     torch.testing.assert_close(picture(found), picture(animator), **SAME)

@@ -18,9 +18,10 @@ from firstordermm.core.layers.background import BGMotionPredictor
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
+from firstordermm.loading.description import to_metadata
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.checkpoint import to_metadata, training_size
+from firstordermm.module_spline.checkpoint import training_size
 from torch import Tensor
 
 AVD = AnimateOptions(Retargeting("avd"))
@@ -145,8 +146,8 @@ def test_the_training_size_is_told_by_the_name(tmp_path: Path, name: str, size: 
 
 def test_the_training_size_of_files_that_tell(tmp_path: Path) -> None:
     assert training_size(tmp_path / "vox.pth.tar", {"dataset_params": {"frame_shape": [512, 512, 3]}}) == 512
-    path = tmp_path / "mine.safetensors"
-    to_safetensors(read_checkpoint(written(tmp_path / "vox.pth.tar")), path, metadata=to_metadata(SPLINE, 128))
+    original, path = read_checkpoint(written(tmp_path / "vox.pth.tar")), tmp_path / "mine.safetensors"
+    to_safetensors(original, path, metadata=to_metadata("spline", SPLINE, 128))
     model = load_animator(path, "spline")
     assert model.spec.size == 128
     assert model.spec.modes == ("relative", "standard", "avd")

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
 
 from ..core.errors import CheckpointError
+from ..loading.description import to_metadata
 from ..module_fomm.animator import FOMMAnimator
-from ..module_fomm.checkpoint import to_metadata
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,6 @@ def export(path: Path, model: FOMMAnimator, size: int) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(path.suffix + ".part")
-    save_file(tensors, part, metadata=to_metadata(model.config, size))
+    save_file(tensors, part, metadata=to_metadata("fomm", model.config, size))
     part.replace(path)
     logger.info("wrote %s: %.2f MB", path, path.stat().st_size / 1e6)
