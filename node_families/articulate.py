@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
-from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
-from ..host.run import run
-from ..loading.published import names
 from ..module_articulate.variants import VARIANTS
 from . import common
 
@@ -73,32 +69,6 @@ class Articulate_Runner(common.Runner):
         )
 
     @classmethod
-    def execute(
-        cls,
-        source_image: Tensor,
-        driving_video_input: Tensor,
-        frame_rate: float,
-        audio: Any = None,
-        model_name: str = names("articulate")[0],
-        mode: str = "avd",
-        find_best_frame: bool = False,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        size: int = 0,
-        variant: str = FROM_FILE,
-        antialias: bool = False,
-        best_frame_by: str = "auto",
-        batch_size: int = 0,
-        precision: str = "auto",
-    ) -> io.NodeOutput:
-        images = run(
-            cls.ARCHITECTURE,
-            source_image,
-            driving_video_input,
-            common.weights_choice(model_name, checkpoint, if_missing),
-            LoadOptions(variant=None if variant == FROM_FILE else variant),
-            AnimateOptions(Retargeting(mode), size=size or None, antialias=antialias, batch=batch_size),
-            best_frame_by if find_best_frame else None,
-            Engine(precision),
-        )
-        return io.NodeOutput(images, audio, frame_rate)
+    def execute(cls, mode: str = "avd", variant: str = FROM_FILE, **inputs: Any) -> io.NodeOutput:
+        load_options = LoadOptions(variant=None if variant == FROM_FILE else variant)
+        return cls.animate(AnimateOptions(Retargeting(mode)), load_options, **inputs)

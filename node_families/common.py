@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..animation.best_frame import METHODS
-from ..animation.engine import PRECISIONS
+from ..animation.engine import PRECISIONS, Engine
+from ..animation.pipeline import AnimateOptions, Pictures
 from ..core.errors import InputError
+from ..core.types import LoadOptions
 from ..host import folders, weights
+from ..host.run import run
 from ..loading.choice import WeightsChoice
 from ..loading.published import MODEL_FOLDER, names
 
@@ -26,6 +31,31 @@ def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
     if value not in options:
         raise InputError(f"{name} is {value!r}; choose one of: {', '.join(options)}.")
     return options[value]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the inputs say that old workflows do not have; each default keeps their result."""
+
+    checkpoint: str = BY_NAME
+    if_missing: str = "error"
+    size: int = 0
+    antialias: bool = False
+    best_frame_by: str = "auto"
+    batch_size: int = 0
+    precision: str = "auto"
+
+    def choice(self, model_name: str) -> WeightsChoice:
+        """Which weights, where a name is chosen too."""
+        file = "" if self.checkpoint == BY_NAME else self.checkpoint
+        return WeightsChoice(model_name, file, chosen("if_missing", self.if_missing, IF_MISSING))
+
+    def options(self, own: AnimateOptions) -> AnimateOptions:
+        """A family's own options with these."""
+        return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size)
+
+
+USUAL = Work()
 
 
 def advanced(widget: io.Input) -> io.Input:
@@ -85,7 +115,7 @@ def find_best_frame(optional: bool = False) -> io.Input:
 def optional_inputs(
     *models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
 ) -> list[io.Input]:
-    """Audio, then everything that old workflows do not have; each default keeps the old result.
+    """Audio, then everything that old workflows do not have: see `Work`.
 
     `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
     `best_frame` is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
@@ -105,14 +135,14 @@ def weight_file() -> list[io.Input]:
         io.Combo.Input(
             "checkpoint",
             options=[BY_NAME, *folders.listed_files()],
-            default=BY_NAME,
+            default=USUAL.checkpoint,
             optional=True,
             tooltip=f"A weight file of your own in models/{MODEL_FOLDER}, instead of the published one by name.",
         ),
         io.Combo.Input(
             "if_missing",
             options=list(IF_MISSING),
-            default="error",
+            default=USUAL.if_missing,
             optional=True,
             tooltip="What to do when the weight file is not there: say where to get it, or download it "
             "(only files whose SHA-256 is published).",
@@ -123,7 +153,7 @@ def weight_file() -> list[io.Input]:
 def _size() -> io.Input:
     return io.Int.Input(
         "size",
-        default=0,
+        default=USUAL.size,
         min=0,
         max=4096,
         step=128,
@@ -136,16 +166,16 @@ def _work(best_frame: bool) -> list[io.Input]:
     return [
         io.Boolean.Input(
             "antialias",
-            default=False,
+            default=USUAL.antialias,
             optional=True,
             tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
         ),
         *([_best_frame_by()] if best_frame else []),
-        batch_size(0, "Frames worked on at once; 0 takes as many as pay and fit."),
+        batch_size(USUAL.batch_size, "Frames worked on at once; 0 takes as many as pay and fit."),
         io.Combo.Input(
             "precision",
             options=list(PRECISIONS),
-            default="auto",
+            default=USUAL.precision,
             optional=True,
             tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
             "auto: as ComfyUI judges the GPU, float32 on the CPU.",
@@ -157,7 +187,7 @@ def _best_frame_by() -> io.Input:
     return io.Combo.Input(
         "best_frame_by",
         options=list(METHODS),
-        default="auto",
+        default=USUAL.best_frame_by,
         optional=True,
         tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
         "else the model's own keypoints, which work for things without a face too.",
@@ -190,15 +220,37 @@ class Runner(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
         """Run again when the weight file has changed."""
-        choice = WeightsChoice(model_name or names(cls.ARCHITECTURE)[0], file_of(checkpoint))
-        return weights.fingerprint(cls.ARCHITECTURE, choice)
+        return weights.fingerprint(cls.ARCHITECTURE, Work(checkpoint).choice(model_name or cls.usual_model()))
 
+    @classmethod
+    def usual_model(cls) -> str:
+        """The published weights that workflows without a `model_name` mean."""
+        return names(cls.ARCHITECTURE)[0]
 
-def weights_choice(model_name: str, checkpoint: str, if_missing: str) -> WeightsChoice:
-    """What the three widgets that choose weights say."""
-    return WeightsChoice(model_name, file_of(checkpoint), chosen("if_missing", if_missing, IF_MISSING))
-
-
-def file_of(checkpoint: str) -> str:
-    """The file name a checkpoint widget holds, "" for none."""
-    return "" if checkpoint == BY_NAME else checkpoint
+    @classmethod
+    def animate(
+        cls,
+        options: AnimateOptions,
+        load_options: LoadOptions | None = None,
+        *,
+        source_image: Pictures,
+        driving_video_input: Tensor,
+        frame_rate: float,
+        model_name: str = "",
+        audio: object = None,
+        find_best_frame: bool = False,
+        **work: Any,
+    ) -> io.NodeOutput:
+        """What a family's own inputs mean, and then all the others, by name, as the node was given them."""
+        wanted = Work(**work)
+        images = run(
+            cls.ARCHITECTURE,
+            source_image,
+            driving_video_input,
+            wanted.choice(model_name or cls.usual_model()),
+            load_options or LoadOptions(),
+            wanted.options(options),
+            wanted.best_frame_by if find_best_frame else None,
+            Engine(wanted.precision),
+        )
+        return io.NodeOutput(images, audio, frame_rate)

@@ -65,11 +65,10 @@ class FirstOrderMotion_FaceParser(common.Runner):
         face_parts: str,
         hard_edges: bool,
         viz_alpha: float,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
         batch_size: int = 4,
+        **weights: Any,
     ) -> io.NodeOutput:
-        choice = common.weights_choice(PARSER_NAME, checkpoint, if_missing)
+        choice = common.Work(**weights).choice(PARSER_NAME)
         return io.NodeOutput(*run_parser(image, choice, chosen_classes(face_parts), hard_edges, viz_alpha, batch_size))
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
-from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
-from ..host.run import run
 from . import common
 
 FROM_FILE = "from checkpoint"
@@ -82,41 +79,18 @@ class FOMM_Runner(common.Runner):
     @classmethod
     def execute(
         cls,
-        source_image: Tensor,
-        driving_video_input: Tensor,
-        model_name: str,
-        frame_rate: float,
         relative_movement: bool,
         relative_jacobian: bool,
         adapt_movement_scale: bool,
-        find_best_frame: bool,
-        audio: Any = None,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        size: int = 0,
         scale_factor: str = FROM_FILE,
         sampling: str = FROM_FILE,
-        antialias: bool = False,
-        best_frame_by: str = "auto",
-        batch_size: int = 0,
-        precision: str = "auto",
+        **inputs: Any,
     ) -> io.NodeOutput:
         mode = "relative" if relative_movement else "standard"
-        images = run(
-            cls.ARCHITECTURE,
-            source_image,
-            driving_video_input,
-            common.weights_choice(model_name, checkpoint, if_missing),
+        return cls.animate(
+            AnimateOptions(Retargeting(mode, relative_jacobian, adapt_movement_scale)),
             LoadOptions(
                 common.chosen("sampling", sampling, SAMPLING), common.chosen("scale_factor", scale_factor, SCALES)
             ),
-            AnimateOptions(
-                retargeting=Retargeting(mode, relative_jacobian, adapt_movement_scale),
-                size=size or None,
-                antialias=antialias,
-                batch=batch_size,
-            ),
-            best_frame_by if find_best_frame else None,
-            Engine(precision),
+            **inputs,
         )
-        return io.NodeOutput(images, audio, frame_rate)

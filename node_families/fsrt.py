@@ -7,11 +7,8 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 from torch import Tensor
 
-from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
-from ..core.types import LoadOptions
-from ..host.run import run
 from . import common
 
 MOST_PIXELS = 2**31 - 1
@@ -77,38 +74,12 @@ class FSRT_Runner(common.Runner):
     def execute(
         cls,
         source_image: Tensor,
-        driving_video_input: Tensor,
-        model_name: str,
-        frame_rate: float,
         relative: bool,
         adapt_scale: bool,
-        find_best_frame: bool,
         max_num_pixels: int,
-        audio: Any = None,
         source_image_2: Tensor | None = None,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        size: int = 0,
-        antialias: bool = False,
-        best_frame_by: str = "auto",
-        batch_size: int = 0,
-        precision: str = "auto",
+        **inputs: Any,
     ) -> io.NodeOutput:
-        options = AnimateOptions(
-            Retargeting("relative" if relative else "standard", adapt_scale=adapt_scale),
-            size=size or None,
-            antialias=antialias,
-            batch=batch_size,
-            max_pixels=max_num_pixels,
-        )
-        images = run(
-            cls.ARCHITECTURE,
-            source_image if source_image_2 is None else [source_image, source_image_2],
-            driving_video_input,
-            common.weights_choice(model_name, checkpoint, if_missing),
-            LoadOptions(),
-            options,
-            best_frame_by if find_best_frame else None,
-            Engine(precision),
-        )
-        return io.NodeOutput(images, audio, frame_rate)
+        retargeting = Retargeting("relative" if relative else "standard", adapt_scale=adapt_scale)
+        source = source_image if source_image_2 is None else [source_image, source_image_2]
+        return cls.animate(AnimateOptions(retargeting, max_pixels=max_num_pixels), source_image=source, **inputs)

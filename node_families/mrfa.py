@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
-from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
-from ..core.types import LoadOptions
-from ..host.run import run
 from . import common
 
 
@@ -68,33 +64,12 @@ class MRFA_Runner(common.Runner):
     @classmethod
     def execute(
         cls,
-        source_image: Tensor,
-        driving_video_input: Tensor,
-        model_name: str,
-        frame_rate: float,
         use_relative: bool,
         relative_movement: bool,
         relative_jacobian: bool,
         adapt_movement_scale: bool,
-        audio: Any = None,
-        find_best_frame: bool = False,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        antialias: bool = False,
-        best_frame_by: str = "auto",
-        batch_size: int = 0,
-        precision: str = "auto",
+        **inputs: Any,
     ) -> io.NodeOutput:
         mode = "relative" if use_relative and relative_movement else "standard"
         retargeting = Retargeting(mode, relative_jacobian, adapt_movement_scale, background=not use_relative)
-        images = run(
-            cls.ARCHITECTURE,
-            source_image,
-            driving_video_input,
-            common.weights_choice(model_name, checkpoint, if_missing),
-            LoadOptions(),
-            AnimateOptions(retargeting, antialias=antialias, batch=batch_size),
-            best_frame_by if find_best_frame else None,
-            Engine(precision),
-        )
-        return io.NodeOutput(images, audio, frame_rate)
+        return cls.animate(AnimateOptions(retargeting), **inputs)

@@ -171,15 +171,11 @@ class FOMM_Partswap(common.Runner):
         audio: Any = None,
         face_parts: str = DEFAULT,
         segments_of_every_frame: bool = True,
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        size: int = 0,
         parser_mask: str = "sharp",
-        antialias: bool = False,
-        batch_size: int = 0,
-        precision: str = "auto",
+        **work: Any,
     ) -> io.NodeOutput:
-        choice = common.weights_choice(model_name, checkpoint, if_missing)
+        wanted = common.Work(**work)
+        choice = wanted.choice(model_name)
         wish = Wish(
             chosen_seg_indices,
             chosen_classes(face_parts) if use_face_parser else None,
@@ -196,9 +192,9 @@ class FOMM_Partswap(common.Runner):
             choice,
             WeightsChoice(PARSER_NAME, download=choice.download),
             LoadOptions(),
-            AnimateOptions(size=size or None, antialias=antialias, batch=batch_size),
+            wanted.options(AnimateOptions()),
             wish,
-            Engine(precision),
+            Engine(wanted.precision),
         )
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks

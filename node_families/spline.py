@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
-from ..animation.engine import Engine
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
-from ..core.types import LoadOptions
-from ..host.run import run
-from ..loading.published import names
 from . import common
 
 MODES = ("relative", "standard", "avd")
@@ -53,32 +48,5 @@ class Spline_Runner(common.Runner):
         )
 
     @classmethod
-    def execute(
-        cls,
-        source_image: Tensor,
-        driving_video_input: Tensor,
-        frame_rate: float,
-        predict_mode: str,
-        find_best_frame: bool,
-        audio: Any = None,
-        model_name: str = names("spline")[0],
-        checkpoint: str = common.BY_NAME,
-        if_missing: str = "error",
-        size: int = 0,
-        antialias: bool = False,
-        best_frame_by: str = "auto",
-        batch_size: int = 0,
-        precision: str = "auto",
-    ) -> io.NodeOutput:
-        options = AnimateOptions(Retargeting(predict_mode), size=size or None, antialias=antialias, batch=batch_size)
-        images = run(
-            cls.ARCHITECTURE,
-            source_image,
-            driving_video_input,
-            common.weights_choice(model_name, checkpoint, if_missing),
-            LoadOptions(),
-            options,
-            best_frame_by if find_best_frame else None,
-            Engine(precision),
-        )
-        return io.NodeOutput(images, audio, frame_rate)
+    def execute(cls, predict_mode: str, **inputs: Any) -> io.NodeOutput:
+        return cls.animate(AnimateOptions(Retargeting(predict_mode)), **inputs)
