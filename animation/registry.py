@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.types import Animator, LoadOptions
-from ..loading.apart import complete
+from ..loading.apart import Stamps, complete, stamps
 from ..loading.description import to_metadata
 from ..loading.reader import Checkpoint, read_checkpoint
 from ..loading.signatures import expect, identify
@@ -61,6 +61,12 @@ def load_animator(
     expect(checkpoint, identity)
     row = ARCHITECTURES[identity]
     return row.load(complete(checkpoint, row.apart, folders), options or LoadOptions())
+
+
+def versions(path: Path, identity: str, folders: Sequence[Path] = ()) -> Stamps:
+    """The files that a model is read from, be it no animator, with the times of their last changes."""
+    row = ARCHITECTURES.get(identity)
+    return stamps(path, {} if row is None else row.apart, folders)
 
 
 def read_whole(path: Path) -> Checkpoint:

@@ -13,11 +13,12 @@ import torch
 from comfy.model_patcher import ModelPatcher
 
 from ..animation.engine import Engine, ready
-from ..animation.registry import load_animator
+from ..animation.registry import load_animator, versions
 from ..core.inference_form import form_for, rewrite
 from ..core.types import Animator, LoadOptions
 from ..face_parsing.checkpoint import load_parser
 from ..face_parsing.parser import FaceParser
+from ..loading.apart import Stamps
 from .folders import search_folders
 
 log = logging.getLogger(__name__)
@@ -25,13 +26,13 @@ log = logging.getLogger(__name__)
 Kind = tuple[str, LoadOptions | None, Engine | None]
 
 KEPT = 3  # two animators to compare, and a face parser
-_patchers: OrderedDict[tuple[Path, int, Kind], ModelPatcher] = OrderedDict()
+_patchers: OrderedDict[tuple[Path, Stamps, Kind], ModelPatcher] = OrderedDict()
 
 
 def get_animator(
     path: Path, identity: str, options: LoadOptions, engine: Engine, batch_bytes: int
 ) -> tuple[Animator, torch.device]:
-    """The model of a weight file, on the device ComfyUI gives it; read from disk only if the file is new.
+    """The model of a weight file, on the device ComfyUI gives it; read from disk only if its files are new.
 
     `batch_bytes` is what a batch of frames is expected to need beside the weights.
     """
@@ -74,8 +75,8 @@ def _parser(path: Path) -> ModelPatcher:
 
 
 def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
-    """The patcher of an earlier run while the file is unchanged, else a new one."""
-    key = (path, path.stat().st_mtime_ns, kind)
+    """The patcher of an earlier run while its files are unchanged, else a new one."""
+    key = (path, versions(path, kind[0], search_folders(kind[0])), kind)
     patcher = _patchers.pop(key, None)
     if patcher is None:
         patcher = ModelPatcher(
@@ -83,7 +84,7 @@ def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
         )
         log.info("loaded %s as %s", path.name, kind[0])
     for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
-        del _patchers[stale]  # what the file held before it changed
+        del _patchers[stale]  # what the files held before they changed
     _patchers[key] = patcher
     while len(_patchers) > KEPT:
         _patchers.popitem(last=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import comfy.model_management as management
 from comfy.utils import ProgressBar
 
+from ..animation.registry import versions
 from ..core.errors import InputError
 from ..loading.choice import WeightsChoice, find_weights, look_up
 from .folders import search_folders
@@ -31,9 +32,10 @@ def find(architecture: str, choice: WeightsChoice) -> Path:
 
 
 def fingerprint(architecture: str, choice: WeightsChoice) -> str:
-    """Changes when the file does; "" while there is none, or none can be found by that name."""
+    """Changes when the file, or one of a part of it, does; "" while there is none by that name."""
+    folders = search_folders(architecture)
     try:
-        path = look_up(architecture, choice, search_folders(architecture))
+        path = look_up(architecture, choice, folders)
     except InputError:  # said by `find`, where the user sees it
         return ""
-    return "" if path is None else f"{path}:{path.stat().st_mtime_ns}"
+    return "" if path is None else str(versions(path, architecture, folders))

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .locate import require
+from .locate import locate, require
 from .published import published_for
 from .reader import Checkpoint, read_checkpoint
 from .signatures import expect
+
+Stamps = tuple[tuple[Path, int], ...]
+
+
+def stamps(path: Path, apart: Mapping[str, str], folders: Sequence[Path]) -> Stamps:
+    """The files that `complete` would take, those that are there, with the times of their last changes."""
+    places = [path.parent, *folders]
+    parts = [locate(row.files, places) for identity in apart.values() for row in published_for(identity)]
+    return tuple((file, file.stat().st_mtime_ns) for file in (path, *parts) if file is not None)
 
 
 def complete(checkpoint: Checkpoint, apart: Mapping[str, str], folders: Sequence[Path]) -> Checkpoint:

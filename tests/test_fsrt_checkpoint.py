@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 from architectures import FSRT, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import ARCHITECTURES, load_animator
+from firstordermm.animation.registry import ARCHITECTURES, load_animator, versions
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError, InputError, MissingWeightsError
 from firstordermm.core.types import LoadOptions
@@ -154,6 +155,19 @@ def test_the_two_files_are_told_apart(tmp_path: Path) -> None:
         load_animator(path, "fsrt")
     with pytest.raises(CheckpointError, match="belongs to the FSRT Runner node"):
         load_animator(path, "fomm")
+
+
+def test_a_replaced_detector_makes_another_version(tmp_path: Path) -> None:
+    path, detector, elsewhere = written(tmp_path / "own"), tmp_path / "own" / "kp_detector.pt", tmp_path / "elsewhere"
+    before = versions(path, "fsrt")
+    assert [file for file, _ in before] == [path, detector]
+    os.utime(detector, ns=(0, 0))
+    assert versions(path, "fsrt") == (before[0], (detector, 0))
+    assert versions(path, "fomm") == versions(path, "face_parsing") == before[:1]
+    elsewhere.mkdir()
+    detector.rename(elsewhere / "kp_detector.pt")
+    assert versions(path, "fsrt") == before[:1]
+    assert versions(path, "fsrt", [elsewhere]) == (before[0], (elsewhere / "kp_detector.pt", 0))
 
 
 @pytest.mark.parametrize("options", [LoadOptions(scale_factor=0.5), LoadOptions(aligned_sampling=True)])

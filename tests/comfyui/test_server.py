@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
 from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
@@ -151,6 +152,31 @@ def test_several_sources_reach_the_model(comfy: ComfyServer, media: Path) -> Non
     apart = run(65536, source_image_2=["7", 0])
     assert np.abs(run(3000, source_image=["8", 0]) - apart).max() <= 1
     assert np.abs(run(65536) - apart).max() > 10
+
+
+def test_a_replaced_keypoint_detector_is_noticed(comfy: ComfyServer, media: Path) -> None:
+    """It is a file of its own; the model's stays as it is."""
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
+        RUNNER: {"class_type": "FSRT_Runner", "inputs": {
+            "source_image": ["1", 0], "driving_video_input": ["1", 0], "model_name": "vox256", "frame_rate": 30,
+            "relative": False, "adapt_scale": False, "find_best_frame": False, "max_num_pixels": 65536, "size": 64}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": [RUNNER, 0], "filename_prefix": "detector"}},
+    }  # fmt: skip
+
+    def run() -> list[np.ndarray]:
+        done = comfy.run(prompt)
+        assert done.ending == "execution_success", done.error
+        return [np.asarray(Image.open(file), np.int16) for file in done.files("9")]
+
+    detector = comfy.base / "models" / MODEL_FOLDER / "kp_detector.pt"
+    published, state = detector.read_bytes(), torch.load(detector)
+    [before] = run()
+    torch.save({key: value * 2 if value.is_floating_point() else value for key, value in state.items()}, detector)
+    [after] = run()
+    detector.write_bytes(published)
+    assert np.abs(after - before).max() > 10
+    assert np.abs(run()[0] - before).max() <= 1
 
 
 RUNNERS = ["FOMM_Runner", "Spline_Runner", "Articulate_Runner", "MRFA_Runner", "FSRT_Runner"]
