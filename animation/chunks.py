@@ -10,8 +10,6 @@ import torch
 from ..core.types import Animator
 from .pipeline import AnimateOptions, Hooks, working_size
 
-# Activations of the widest layers, per pixel of one frame; an estimate, on the safe side for the networks we have.
-BYTES_PER_PIXEL = 4 * 64 * 12
 MOST = {"cuda": 32, "cpu": 8}  # beyond these, nothing more is gained by larger ones
 USUAL = 8
 SHARE = 0.5  # of the free memory
@@ -27,7 +25,7 @@ def with_chunks(
         return options, hooks
     size = working_size(animator, options)
     key = (animator.spec.name, animator.config, size, str(device))
-    batch = min(_fitted.get(key, MOST["cuda"]), frames_that_fit(size, device))
+    batch = min(_fitted.get(key, MOST["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
 
     def remember(limit: int) -> None:
         _fitted[key] = limit
@@ -35,11 +33,21 @@ def with_chunks(
     return replace(options, batch=batch), replace(hooks, memory_ran_out=remember)
 
 
-def frames_that_fit(size: int, device: torch.device) -> int:
-    """Frames of so many pixels a side for which there is memory by estimate, within what pays; at least 1."""
+def frame_bytes(animator: Animator, options: AnimateOptions) -> int:
+    """What each frame of a batch is expected to need."""
+    return working_size(animator, options) ** 2 * animator.spec.pixel_bytes
+
+
+def batch_bytes(animator: Animator, options: AnimateOptions) -> int:
+    """What a batch is expected to need, of a usual number of frames where the options leave it open."""
+    return (options.batch or USUAL) * frame_bytes(animator, options)
+
+
+def frames_that_fit(each: int, device: torch.device) -> int:
+    """Frames of `each` so many bytes for which there is memory by estimate, within what pays; at least 1."""
     free = free_bytes(device)
     most = MOST.get(device.type, USUAL)
-    return most if free is None else max(1, min(most, int(free * SHARE / (size * size * BYTES_PER_PIXEL))))
+    return most if free is None else max(1, min(most, int(free * SHARE / each)))
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -39,6 +39,10 @@ class Prepared:
     features: Mapping[str, Tensor]
 
 
+# Activations of the widest layers, per pixel of a frame: on the safe side for the networks that say nothing else.
+PIXEL_BYTES = 4 * 64 * 12
+
+
 @dataclass(frozen=True, slots=True)
 class AnimatorSpec:
     """Facts about a loaded model, as data, so that the driver needs no special cases.
@@ -47,8 +51,9 @@ class AnimatorSpec:
     `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
     carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
     `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of more than one
-    picture of the source. `query_bytes` is about what a `PixelAnimator` takes for a pixel; 0 for the others. `exact`
-    names submodules that never run in less than float32.
+    picture of the source. `pixel_bytes` is about what rendering a frame takes for each of its pixels, `query_bytes`
+    what a `PixelAnimator` takes for one that is decoded; 0 for the others. `exact` names submodules that never run in
+    less than float32.
     """
 
     name: str
@@ -59,6 +64,7 @@ class AnimatorSpec:
     has_background: bool = False
     fixed_size: bool = False
     several_sources: bool = False
+    pixel_bytes: int = PIXEL_BYTES
     query_bytes: int = 0
     exact: tuple[str, ...] = ()
 

@@ -12,12 +12,14 @@ import comfy.model_management as management
 import torch
 from comfy.model_patcher import ModelPatcher
 
+from ..animation.chunks import batch_bytes
 from ..animation.engine import Engine, ready
+from ..animation.pipeline import AnimateOptions
 from ..animation.registry import load_animator, versions
 from ..core.inference_form import form_for, rewrite
-from ..core.types import Animator, LoadOptions
+from ..core.types import PIXEL_BYTES, Animator, LoadOptions
 from ..face_parsing.checkpoint import load_parser
-from ..face_parsing.parser import FaceParser
+from ..face_parsing.parser import SIZE, FaceParser
 from ..loading.apart import Stamps
 from .folders import search_folders
 
@@ -30,28 +32,27 @@ _patchers: OrderedDict[tuple[Path, Stamps, Kind], ModelPatcher] = OrderedDict()
 
 
 def get_animator(
-    path: Path, identity: str, options: LoadOptions, engine: Engine, batch_bytes: int
+    path: Path, identity: str, options: LoadOptions, engine: Engine, work: AnimateOptions
 ) -> tuple[Animator, torch.device]:
-    """The model of a weight file, on the device ComfyUI gives it; read from disk only if its files are new.
-
-    `batch_bytes` is what a batch of frames is expected to need beside the weights.
+    """The model of a weight file, on the device ComfyUI gives it, with room for the work it is to do there; read from
+    disk only if its files are new.
     """
     patcher = _animator(path, identity, options, engine)
-    return patcher.model, _placed([patcher], batch_bytes)
+    return patcher.model, _placed([patcher], batch_bytes(patcher.model, work))
 
 
-def get_parser(path: Path, batch_bytes: int) -> tuple[FaceParser, torch.device]:
-    """The same for a face parser."""
+def get_parser(path: Path, batch: int) -> tuple[FaceParser, torch.device]:
+    """The same for a face parser and so many pictures at once."""
     patcher = _parser(path)
-    return patcher.model, _placed([patcher], batch_bytes)
+    return patcher.model, _placed([patcher], batch * SIZE**2 * PIXEL_BYTES)
 
 
 def get_with_parser(
-    path: Path, identity: str, options: LoadOptions, engine: Engine, parser: Path, batch_bytes: int
+    path: Path, identity: str, options: LoadOptions, engine: Engine, parser: Path, work: AnimateOptions
 ) -> tuple[Animator, FaceParser, torch.device]:
     """Both at once: of two that are asked for in turn, the second may push the first off the device."""
     patchers = [_animator(path, identity, options, engine), _parser(parser)]
-    device = _placed(patchers, batch_bytes)
+    device = _placed(patchers, batch_bytes(patchers[0].model, work))
     return patchers[0].model, patchers[1].model, device
 
 
@@ -91,8 +92,8 @@ def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
     return patcher
 
 
-def _placed(patchers: Sequence[ModelPatcher], batch_bytes: int) -> torch.device:
-    management.load_models_gpu(patchers, memory_required=batch_bytes, force_full_load=True)
+def _placed(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
+    management.load_models_gpu(patchers, memory_required=memory, force_full_load=True)
     for patcher in patchers:
         # Statistics and buffers of modules without weights stay behind under partial loading.
         patcher.model.to(patcher.load_device)

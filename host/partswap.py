@@ -22,7 +22,7 @@ from ..module_partswap.animator import MASK, PartSwapAnimator
 from ..module_partswap.parts import chosen_parts, part_names
 from ..module_partswap.swap import Swap
 from . import models, progress, weights
-from .run import batch_bytes, checked_clip, collected
+from .run import checked_clip, collected
 
 PARSER, PARSER_NAME = "face_parsing", "79999_iter"
 
@@ -71,12 +71,12 @@ def run_swap(
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
     clip = checked_clip(source, driving, options)
-    path, parser, size = weights.find("partswap", choice), None, batch_bytes(options)
+    path, parser = weights.find("partswap", choice), None
     if wish.classes is None:
-        loaded, device = models.get_animator(path, "partswap", load_options, engine, size)
+        loaded, device = models.get_animator(path, "partswap", load_options, engine, options)
     else:
         parser_path = weights.find(PARSER, parser_choice)
-        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, engine, parser_path, size)
+        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, engine, parser_path, options)
     assert isinstance(loaded, PartSwapAnimator)
     animator = loaded.swapping(_swap(wish, loaded, parser))
     options, hooks = with_chunks(options, progress.hooks(), animator, device)
@@ -130,8 +130,7 @@ def run_parser(
     all classes' colours, and IMAGE (1, H', W', 3) of the first of these with a legend.
     """
     clip = TensorClip(pictures)
-    size = batch_bytes(AnimateOptions(size=SIZE, batch=batch))
-    parser, device = models.get_parser(weights.find(PARSER, choice), size)
+    parser, device = models.get_parser(weights.find(PARSER, choice), batch)
     parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks())
     rows = (
         (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])

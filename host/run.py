@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..animation.best_frame import find_best_frame, landmark_finder
-from ..animation.chunks import BYTES_PER_PIXEL, USUAL, with_chunks
+from ..animation.chunks import USUAL, with_chunks
 from ..animation.engine import Engine
 from ..animation.frames import TensorClip
 from ..animation.pipeline import AnimateOptions, Pictures, animate, check_clip, checked_mode
@@ -18,8 +18,6 @@ from ..animation.transfer import fetched
 from ..core.types import LoadOptions
 from ..loading.choice import WeightsChoice
 from . import models, progress, weights
-
-USUAL_SIZE = 256
 
 
 def run(
@@ -38,7 +36,7 @@ def run(
     """
     clip = checked_clip(source, driving, options)
     path = weights.find(identity, choice)
-    animator, device = models.get_animator(path, identity, load_options, engine or Engine(), batch_bytes(options))
+    animator, device = models.get_animator(path, identity, load_options, engine or Engine(), options)
     options, hooks = with_chunks(options, progress.hooks(), animator, device)
     if best_frame is not None and checked_mode(animator, options) == "relative":
         finder = landmark_finder(best_frame, device)
@@ -52,12 +50,6 @@ def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> 
     clip = TensorClip(driving)
     check_clip(source, clip, options if options.batch else replace(options, batch=USUAL))
     return clip
-
-
-def batch_bytes(options: AnimateOptions) -> int:
-    """What a batch of frames is expected to need."""
-    side = options.size or USUAL_SIZE
-    return (options.batch or USUAL) * side * side * BYTES_PER_PIXEL
 
 
 def collected(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:

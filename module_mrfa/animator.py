@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..core.types import AnimatorSpec, Motion, Prepared
+from ..core.types import PIXEL_BYTES, AnimatorSpec, Motion, Prepared
 from .config import MRFAConfig
 from .model import MRFA
 
@@ -26,6 +26,7 @@ class MRFAAnimator(nn.Module):
             has_frames=True,
             has_background=config.has_background,
             fixed_size=True,
+            pixel_bytes=2 * PIXEL_BYTES,  # 0.38 GB a frame were measured
             exact=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
         )
         self.eval()

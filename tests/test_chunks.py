@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from architectures import CPU, blobs, driven, source_picture, tiny
 from firstordermm.animation import chunks
 from firstordermm.animation.pipeline import AnimateOptions, Hooks
 from firstordermm.animation.transfer import fetched
+from firstordermm.core.types import PIXEL_BYTES
 from firstordermm.media.ahead import ahead
 
 OPEN = AnimateOptions(batch=0)
@@ -21,18 +23,28 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "_fitted", {})
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, free: int | None, device: str = "cpu") -> int:
+def chosen(monkeypatch: pytest.MonkeyPatch, free: int | None, device: str = "cpu", name: str = "fomm") -> int:
     monkeypatch.setattr(chunks, "free_bytes", lambda _: free)
-    return chunks.with_chunks(OPEN, Hooks(), tiny("fomm"), torch.device(device))[0].batch
+    return chunks.with_chunks(OPEN, Hooks(), tiny(name), torch.device(device))[0].batch
 
 
 def test_chunks_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = 64 * 64 * chunks.BYTES_PER_PIXEL
+    frame = 64 * 64 * PIXEL_BYTES
     assert chosen(monkeypatch, 0) == 1
     assert chosen(monkeypatch, 6 * frame) == 3
     assert chosen(monkeypatch, 10**12) == chunks.MOST["cpu"]
     assert chosen(monkeypatch, 10**12, "cuda") == chunks.MOST["cuda"]
     assert chosen(monkeypatch, None) == chunks.MOST["cpu"]
+    heavy = 2 * frame * (tiny("mrfa").spec.size // 64) ** 2
+    assert [chosen(monkeypatch, 6 * heavy - more, name="mrfa") for more in (0, 1)] == [3, 2]
+
+
+def test_without_a_size_the_memory_is_that_of_the_weights_own() -> None:
+    model, batch = tiny("spline"), AnimateOptions(batch=3)
+    own, twice = (chunks.batch_bytes(model, replace(batch, size=size)) for size in (None, 2 * model.spec.size))
+    assert own == 3 * model.spec.size**2 * PIXEL_BYTES
+    assert twice == 4 * own
+    assert chunks.batch_bytes(model, OPEN) == chunks.USUAL * own / 3
 
 
 def test_a_chosen_size_is_kept() -> None:
