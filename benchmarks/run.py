@@ -3,6 +3,10 @@
 python benchmarks/run.py --frames 16 --markdown table.md --json table.json
 
 Measures the CPU, and CUDA where there is one. The published schedule runs the networks as published, in float32.
+With `--published fomm=~/first-order-model`, for any number of architectures, the demo loop of a clone of the published
+repository is timed beside both, on the same weights; first it is checked that it gives the same pictures.
+Weights and pictures are the parity packs' (weights drawn from a seed so that every layer matters).
+
 "Share of peak" counts the fewest operations a frame can be drawn with directly (source-only work left out, doubling
 inside the convolution, nothing for Winograd's) against the largest matrix product's speed measured in the same run.
 """
@@ -14,19 +18,23 @@ import copy
 import json
 import re
 import runpy
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parent.parent
+PARITY = ROOT / "tests" / "parity"
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
+seeded_weights = runpy.run_path(str(PARITY / "seeded_weights.py"))["load_pack"]
 
 import fsrt_published
 from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, ready
@@ -38,33 +46,28 @@ from firstordermm.core.inference_form import Form, rewrite
 from firstordermm.core.precision import inference_mode
 from firstordermm.core.types import Motion, Prepared
 from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.config import ArticulateConfig
 from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_fsrt.config import FSRTConfig
 from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_mrfa.config import MRFAConfig
 from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.config import PartSwapConfig
 from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.config import SplineConfig
+from published_code import PUBLISHED, PublishedCodeError, folders, published_code
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An architecture: its published form with random weights, the name of such a file, and how its source is
-    encoded when the source's own motion is known, as the published loops do for every frame.
+    """An architecture: the parity pack that its weights are drawn for, the name of such a published file, and how its
+    source is encoded when the source's own motion is known, as the published loops do for every frame.
 
     A `loop` of its own stands for what the others have in common; `apart` names the files of components that are
-    published in one of their own.
+    published in one of their own, and every key in the file starts with `prefix`.
     """
 
-    build: Callable[[], nn.Module]
+    pack: str
     file: str
     encode: Callable[[Any, Tensor, Motion], dict[str, Tensor]] | None = None
     loop: Callable[[Any, Tensor, Tensor, torch.device], list[Tensor]] | None = None
     apart: Mapping[str, str] = field(default_factory=dict[str, str])
+    prefix: str = ""
 
 
 def encode_fomm(model: FOMMAnimator, source: Tensor, _: Motion) -> dict[str, Tensor]:
@@ -90,13 +93,13 @@ def encode_mrfa(model: MRFAAnimator, source: Tensor, motion: Motion) -> dict[str
 
 
 SUBJECTS = {
-    "fomm": Subject(lambda: FOMMAnimator(FOMMConfig()), "vox-cpk.pth.tar", encode_fomm),
-    "spline": Subject(lambda: SplineAnimator(SplineConfig()), "vox.pth.tar", encode_spline),
-    "articulate": Subject(lambda: ArticulateAnimator(ArticulateConfig()), "vox256.pth", encode_articulate),
-    "partswap": Subject(lambda: PartSwapAnimator(PartSwapConfig()), "vox-10segments.pth.tar", encode_partswap),
-    "mrfa": Subject(lambda: MRFAAnimator(MRFAConfig()), "vox.pth", encode_mrfa),
+    "fomm": Subject("fomm/vox", "vox-cpk.pth.tar", encode_fomm),
+    "spline": Subject("spline/vox-256", "vox.pth.tar", encode_spline),
+    "articulate": Subject("articulate/vox256", "vox256.pth", encode_articulate),
+    "partswap": Subject("partswap/seg10", "vox-10segments.pth.tar", encode_partswap),
+    "mrfa": Subject("mrfa/vox1", "vox.pth", encode_mrfa, prefix="module."),
     "fsrt": Subject(
-        lambda: FSRTAnimator(FSRTConfig()),
+        "fsrt/vox256",
         "vox256.pt",
         loop=fsrt_published.published_schedule,
         apart={"kp_detector": "kp_detector.pt"},
@@ -106,11 +109,16 @@ SUBJECTS = {
 
 Clock = Callable[[], float]
 CLEAR = Path("/proc/self/clear_refs")
+AGREES = 1e-3  # how far two schedules' float32 pictures in [0, 1] may differ that are said to be the same
 
 
 @dataclass(frozen=True)
 class Row:
-    """One architecture's figures: frames per second, and how many times faster ours is."""
+    """One architecture's figures: frames per second, and how many times faster ours is.
+
+    Of the published repository's own code, where it was given: its speed, and the largest difference of its pictures
+    from those of its schedule on our networks, and from ours.
+    """
 
     architecture: str
     device: str
@@ -129,9 +137,13 @@ class Row:
     peak_mib: float | None
     gmac: float
     share_of_peak: float
+    code_fps: float | None = None
+    code_ratio: float | None = None
+    code_difference_from_schedule: float | None = None
+    code_difference_from_ours: float | None = None
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, print a Markdown table, and write it and the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architectures", nargs="+", choices=[*SUBJECTS], default=[*SUBJECTS])
@@ -143,14 +155,34 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many, taken in turns")
     parser.add_argument("--cpu-time", action="store_true", help="count CPU time: for a busy CPU, with one thread")
+    parser.add_argument(
+        "--published",
+        nargs="+",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="clones of published repositories, whose demo loops are timed too: "
+        + ", ".join(f"{name}: {row.address}" for name, row in PUBLISHED.items()),
+    )
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
+    try:
+        report(args)
+    except PublishedCodeError as error:
+        sys.exit(str(error))
+
+
+def report(args: argparse.Namespace) -> None:
+    """Measure what was asked for; raises PublishedCodeError for a published repository that is of no use."""
+    repositories = folders(args.published)
     engine = Engine(args.precision, fast=not args.plain, compiled=args.compile)
     clock = time.process_time if args.cpu_time else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         rows = [
-            measure(name, Path(folder), torch.device(device), engine, args.frames, args.batch, args.repeats, clock)
+            measure(
+                *(name, Path(folder), torch.device(device), engine, args.frames, args.batch, args.repeats, clock),
+                repositories.get(name),
+            )
             for device in args.devices
             for name in args.architectures
         ]
@@ -163,14 +195,21 @@ def main() -> None:
 
 
 def measure(
-    name: str, folder: Path, device: torch.device, engine: Engine, count: int, batch: int, repeats: int, clock: Clock
+    name: str,
+    folder: Path,
+    device: torch.device,
+    engine: Engine,
+    count: int,
+    batch: int,
+    repeats: int,
+    clock: Clock,
+    repository: Path | None = None,
 ) -> Row:
-    """An architecture at 256 pixels with random weights, in the container they were published in."""
+    """An architecture at 256 pixels with seeded weights, in the container they were published in."""
     subject = SUBJECTS[name]
     path = folder / subject.file
     write_weights(subject, path)
-    generator = torch.Generator().manual_seed(1)
-    source, driving = (torch.rand((n, 256, 256, 3), generator=generator) for n in (1, count))
+    source, driving = pictures(count)
     plain, options = load_animator(path, name).to(device), AnimateOptions(batch=batch)
     started = clock()
     model = ready(load_animator(path, name), device, engine).to(device)
@@ -190,8 +229,16 @@ def measure(
     def published_kept() -> list[Tensor]:
         return published_schedule(subject, plain, source, driving, device)
 
-    seconds, results, operations = race([ours, published, published_kept], device, repeats, clock)
-    return Row(
+    runs = [ours, published, published_kept]
+    if repository is not None:
+        code = published_code(name, repository, path, device)
+        runs.append(lambda: code(source, driving))
+    results, operations = first_results(runs)
+    differences = [largest_difference(results[-1], result) for result in (results[2], results[0])]
+    if repository is not None:
+        agree(name, repository, *differences)
+    seconds = race(runs, device, repeats, clock)
+    row = Row(
         architecture=model.spec.name,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
@@ -203,13 +250,44 @@ def measure(
         ours_fps=count / seconds[0],
         ratio=seconds[1] / seconds[0],
         ratio_without_reading=seconds[2] / seconds[0],
-        largest_difference=float((torch.cat(results[0]) - torch.cat(results[1])).abs().max()),
+        largest_difference=largest_difference(results[0], results[1]),
         operations_ratio=operations[2] / 2e9 / count / gmac,
         first_run_seconds=first_run,
         peak_mib=peak,
         gmac=gmac,
         share_of_peak=gmac * 1e9 * count / seconds[0] / matmul_peak(device, dtype, clock),
     )
+    if repository is None:
+        return row
+    return replace(
+        row,
+        code_fps=count / seconds[3],
+        code_ratio=seconds[3] / seconds[0],
+        code_difference_from_schedule=differences[0],
+        code_difference_from_ours=differences[1],
+    )
+
+
+def pictures(count: int) -> tuple[Tensor, Tensor]:
+    """The parity packs' source (1, 256, 256, 3) and so many driving frames (count, 256, 256, 3), over and over."""
+    inputs = np.load(PARITY / "inputs.npz")
+    source, driving = (torch.from_numpy(inputs[name]) / 255 for name in ("source", "driving"))
+    return source[None], driving[torch.arange(count) % len(driving)]
+
+
+def largest_difference(some: list[Tensor], others: list[Tensor]) -> float:
+    """Between the pictures of two runs, of frames one by one or in batches."""
+    return float((torch.cat(some) - torch.cat(others)).abs().max())
+
+
+def agree(name: str, repository: Path, from_schedule: float, from_ours: float) -> None:
+    """Say how far the published code's pictures are from others; raise PublishedCodeError if they are not the same."""
+    print(f"{name}: largest difference of {repository}: {from_schedule:.1e} plain, {from_ours:.1e} ours", flush=True)
+    if not from_schedule <= AGREES:
+        raise PublishedCodeError(
+            f"{name}: pictures of the code in {repository} differ from ours by {from_schedule:.1e}, at most {AGREES} "
+            f"was expected; is it a clone of {PUBLISHED[name].address}, unchanged?"
+        )
 
 
 @inference_mode()
@@ -228,7 +306,9 @@ def fewest_gmac(plain: Any) -> float:
 def matmul_peak(device: torch.device, dtype: torch.dtype, clock: Clock, side: int = 2048) -> float:
     """Multiplications a second of the best of a few products of large matrices."""
     a, b = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
-    (seconds,), _, _ = race([lambda: [a @ b]], device, 5, clock)
+    product: list[Callable[[], list[Tensor]]] = [lambda: [a @ b]]
+    first_results(product)
+    (seconds,) = race(product, device, 5, clock)
     return side**3 / seconds
 
 
@@ -252,8 +332,11 @@ def peak_mib(device: torch.device) -> float | None:
 
 def write_weights(subject: Subject, path: Path) -> None:
     """Weights drawn from a seed, as the published files are laid out."""
-    torch.manual_seed(0)
-    parts = {name: part.state_dict() for name, part in subject.build().named_children()}
+    _, states = seeded_weights(PARITY / subject.pack)
+    parts = {
+        name: {subject.prefix + key: torch.from_numpy(tensor) for key, tensor in state.items()}
+        for name, state in states.items()
+    }
     for name, file in subject.apart.items():
         torch.save(parts.pop(name), path.with_name(file))
     torch.save(parts, path, _use_new_zipfile_serialization=False)
@@ -268,7 +351,7 @@ def published_schedule(
         return subject.loop(model, source, driving, device)
     assert subject.encode is not None  # one of the two
     picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
-    own = model.prepare(picture).motion
+    own = model.motion(picture)
     initial = model.motion(clip[:1]) if "relative" in model.spec.modes else None
     results: list[Tensor] = []
     for frame in clip.split(1):
@@ -278,18 +361,19 @@ def published_schedule(
     return results
 
 
-def race(
-    runs: list[Callable[[], list[Tensor]]], device: torch.device, repeats: int, clock: Clock
-) -> tuple[list[float], list[list[Tensor]], list[float]]:
-    """The least seconds of each run, taken in turns so that a noisy machine disturbs all alike; what they gave; and
-    how many floating-point operations their convolutions and matrix products took.
-    """
+def first_results(runs: list[Callable[[], list[Tensor]]]) -> tuple[list[list[Tensor]], list[float]]:
+    """What runs give, and how many floating-point operations their convolutions and matrix products take; warms up."""
     results: list[list[Tensor]] = []
     operations: list[float] = []
-    for run in runs:  # also warms up
+    for run in runs:
         with FlopCounterMode(display=False) as counter:
             results.append(run())
         operations.append(counter.get_total_flops())
+    return results, operations
+
+
+def race(runs: list[Callable[[], list[Tensor]]], device: torch.device, repeats: int, clock: Clock) -> list[float]:
+    """The least seconds of each run, taken in turns so that a noisy machine disturbs all alike."""
     best = [float("inf")] * len(runs)
     for _ in range(repeats):
         for i, run in enumerate(runs):
@@ -298,26 +382,44 @@ def race(
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             best[i] = min(best[i], clock() - started)
-    return best, results, operations
+    return best
+
+
+Cell = Callable[[Row], str]
+COLUMNS: dict[str, Cell] = {
+    "Architecture": lambda row: row.architecture,
+    "Device (threads), precision": lambda row: f"{row.device} ({row.threads}), {row.precision}",
+    "Published schedule": lambda row: f"{row.published_fps:.2f} fps",
+    "same, weights kept": lambda row: f"{row.published_fps_without_reading:.2f} fps",
+    "Ours": lambda row: f"{row.ours_fps:.2f} fps",
+    "Ratio": lambda row: f"{row.ratio:.2f}",
+    "Ratio, kept": lambda row: f"{row.ratio_without_reading:.2f}",
+    "Operations' ratio": lambda row: f"{row.operations_ratio:.2f}",
+    "Largest difference": lambda row: f"{row.largest_difference:.1e}",
+    "First run": lambda row: f"{row.first_run_seconds:.1f} s",
+    "Peak memory": lambda row: "not known" if row.peak_mib is None else f"{row.peak_mib:.0f} MiB",
+    "GMAC a frame": lambda row: f"{row.gmac:.1f}",
+    "Share of peak": lambda row: f"{row.share_of_peak:.0%}",
+}
+CODE_COLUMNS: dict[str, Cell] = {
+    "Published code": lambda row: known("{:.2f} fps", row.code_fps),
+    "Ratio to it": lambda row: known("{:.2f}", row.code_ratio),
+    "Its difference, plain": lambda row: known("{:.1e}", row.code_difference_from_schedule),
+    "Its difference, ours": lambda row: known("{:.1e}", row.code_difference_from_ours),
+}
+
+
+def known(form: str, figure: float | None) -> str:
+    """A figure, or that it was not measured."""
+    return "not measured" if figure is None else form.format(figure)
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "| Architecture | Device (threads), precision | Published schedule | same, weights kept | Ours | Ratio "
-        "| Ratio, kept | Operations' ratio | Largest difference | First run | Peak memory | GMAC a frame "
-        "| Share of peak |",
-        "|" + "---|" * 13,
-    ]
-    lines += [
-        f"| {row.architecture} | {row.device} ({row.threads}), {row.precision} | {row.published_fps:.2f} fps "
-        f"| {row.published_fps_without_reading:.2f} fps | {row.ours_fps:.2f} fps | {row.ratio:.2f} "
-        f"| {row.ratio_without_reading:.2f} | {row.operations_ratio:.2f} | {row.largest_difference:.1e} "
-        f"| {row.first_run_seconds:.1f} s | {'not known' if row.peak_mib is None else f'{row.peak_mib:.0f} MiB'} "
-        f"| {row.gmac:.1f} | {row.share_of_peak:.0%} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    """The rows as Markdown, with the published code's columns if it was measured for any."""
+    columns = COLUMNS | (CODE_COLUMNS if any(row.code_fps is not None for row in rows) else {})
+    lines: list[Iterable[str]] = [columns, ["---"] * len(columns)]
+    lines += [[cell(row) for cell in columns.values()] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":
