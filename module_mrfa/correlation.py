@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.layers.grid import warp
+
 RADIUS = 3
 LEVELS = 2
 SAMPLES = LEVELS * (2 * RADIUS + 1) ** 2  # of the volume, for each position
@@ -33,8 +35,7 @@ def sample(features: Tensor, flow: Tensor) -> Tensor:
     """Features (1 or B, C, h, w) at every pixel moved by a flow (B, 2, h, w) in pixels; zeros outside."""
     height, width = flow.shape[2:]
     places = (flow + pixel_grid(height, width, like=flow)).movedim(1, -1)
-    moved = to_unit(places, height, width).to(features)
-    return F.grid_sample(features.expand(len(flow), -1, -1, -1), moved, padding_mode="zeros", align_corners=True)
+    return warp(features, to_unit(places, height, width), align_corners=True)
 
 
 def pyramid_of(keys: Tensor) -> list[Tensor]:

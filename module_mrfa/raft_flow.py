@@ -172,7 +172,7 @@ class RaftFlow(nn.Module):
             if stage == last:
                 picture = torch.sigmoid(self.generator.final(painted))
                 return torch.lerp(picture, sample(features["source"], step.before), step.occlusion)
-            coarse = warp(feature, prior.deformation.to(feature), resize_aligned=True)
+            coarse = warp(feature, prior.deformation, resize_aligned=True)
             painted = self.generator.decoded(stage, torch.cat([painted, coarse], dim=1))
         raise AssertionError  # there is always a last stage
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -164,6 +165,23 @@ def test_a_lower_precision_hardly_shows(monkeypatch: pytest.MonkeyPatch, name: s
     assert got.dtype == torch.float32
     psnr = -10 * torch.log10((got - wanted).square().mean())
     assert PSNR[precision] < psnr < 100  # and it does something
+
+
+@every_architecture
+def test_maps_are_sampled_in_float32(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Coordinates need all their bits, and PyTorch's bfloat16 sampling on the CPU can give what is no number."""
+    seen: set[torch.dtype] = set()
+    sampling = F.grid_sample
+
+    def watched(maps: Tensor, grid: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        seen.update((maps.dtype, grid.dtype))
+        return sampling(maps, grid, *args, **kwargs)
+
+    monkeypatch.setattr(F, "grid_sample", watched)
+    monkeypatch.setattr("firstordermm.core.precision.HEAVY", 64)
+    model = ready(copy.deepcopy(tiny(name)), CPU, Engine("bfloat16"))
+    driven(model, source_picture(), blobs(1), AnimateOptions())
+    assert seen <= {torch.float32}
 
 
 @every_architecture
