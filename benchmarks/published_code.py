@@ -41,7 +41,8 @@ class PublishedCodeError(Exception):
 @dataclass(frozen=True)
 class Repository:
     """Where an architecture's code is published, the module its demo is, the configuration of the benchmark's
-    weights, and how the demo goes: (module, configuration's path, weights' path, device) -> its loop.
+    weights, how the demo goes ((module, configuration's path, weights' path, device) -> its loop), and which files it
+    needs besides.
     """
 
     address: str

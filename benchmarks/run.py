@@ -175,6 +175,8 @@ def main(arguments: list[str] | None = None) -> None:
 def report(args: argparse.Namespace) -> None:
     """Measure what was asked for; raises PublishedCodeError for a published repository that is of no use."""
     repositories = folders(args.published)
+    for name in repositories.keys() - set(args.architectures):
+        raise PublishedCodeError(f"{name}: given with --published, but not with --architectures; add it there.")
     engine = Engine(args.precision, fast=not args.plain, compiled=args.compile)
     clock = time.process_time if args.cpu_time else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:

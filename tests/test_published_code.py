@@ -111,10 +111,11 @@ def test_errors_are_one_line(run: ModuleType, tmp_path: Path) -> None:
         str(whole): "NAME=FOLDER was wanted",
         f"face={whole}": "NAME one of fomm, spline,",
         f"fomm={tmp_path / 'part'}": f"no modules/generator.py in {tmp_path / 'part'}; get a clone of {address}",
+        f"fomm={whole}": "fomm: given with --published, but not with --architectures",
         f"spline={whole}": "spline: there is no modules/inpainting_network.py in",
     }.items():
         with pytest.raises(SystemExit) as error:
-            run.main(["--published", choice])
+            run.main(["--architectures", "spline", "--published", choice])
         assert told in str(error.value) and "\n" not in str(error.value)
 
 
