@@ -23,7 +23,7 @@ def published_schedule(
 
     The set latent itself is encoded once per clip, and a frame is one chunk by default, as there.
     """
-    picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
+    picture, clip = (frames.movedim(-1, 1).to(device) for frames in (source, driving))
     own, initial = detect(model, picture), detect(model, clip[:1])
     latent = encode(model, picture, own)
     centres = pixel_centres(*picture.shape[2:], device).flatten(0, 1)

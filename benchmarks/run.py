@@ -352,7 +352,7 @@ def published_schedule(
     if subject.loop is not None:
         return subject.loop(model, source, driving, device)
     assert subject.encode is not None  # one of the two
-    picture, clip = (frames.movedim(-1, 1).contiguous().to(device) for frames in (source, driving))
+    picture, clip = (frames.movedim(-1, 1).to(device) for frames in (source, driving))  # channels last, as there
     own = model.motion(picture)
     initial = model.motion(clip[:1]) if "relative" in model.spec.modes else None
     results: list[Tensor] = []
