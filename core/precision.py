@@ -20,8 +20,16 @@ TF32 = "allow_tf32"
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d)  # these only: subclasses may do without `forward`
 
 
-def lower(network: nn.Module, dtype: torch.dtype, exact: Sequence[str] = (), keep_weights: bool = False) -> None:
-    """Run the heavy layers in `dtype`, in place, and everything inside the submodules named in `exact` in float32.
+def lower(
+    network: nn.Module,
+    dtype: torch.dtype,
+    exact: Sequence[str] = (),
+    *,
+    keep_weights: bool = False,
+    heavy: int = HEAVY,
+) -> None:
+    """Run layers of at least `heavy` pairs of channels in `dtype`, in place, and everything inside the submodules
+    named in `exact` in float32.
 
     Maps keep the type of the layer they come from; each layer casts what enters it to its own. With
     `keep_weights`, for training, weights stay in float32 and are cast at each use.
@@ -29,11 +37,11 @@ def lower(network: nn.Module, dtype: torch.dtype, exact: Sequence[str] = (), kee
     kept = {id(module) for name in exact for module in network.get_submodule(name).modules()}
     for layer in network.modules():
         if type(layer) in LAYERS:
-            heavy = id(layer) not in kept and channel_pairs(layer) >= HEAVY
-            if heavy and keep_weights:
+            lowered = id(layer) not in kept and channel_pairs(layer) >= heavy
+            if lowered and keep_weights:
                 _cast_at_each_use(layer, dtype)
             else:
-                layer.to(dtype if heavy else torch.float32)
+                layer.to(dtype if lowered else torch.float32)
                 layer.register_forward_pre_hook(_to_dtype_of_weights)
         elif isinstance(layer, nn.LayerNorm):
             layer.register_forward_pre_hook(_to_dtype_of_weights)
