@@ -25,7 +25,7 @@ def test_a_seed_always_draws_the_same_pictures() -> None:
 
 
 def test_pictures_are_finite_and_in_range() -> None:
-    pictures, details = paint(Look.sample(64, generator()), Pose.sample(64, generator()), SIZE)
+    pictures, details, _ = paint(Look.sample(64, generator()), Pose.sample(64, generator()), SIZE)
     assert pictures.shape == (64, 3, SIZE, SIZE) and details.shape == (64, 1, SIZE, SIZE)
     assert torch.isfinite(pictures).all()
     assert pictures.min() >= 0 and pictures.max() <= 1
@@ -78,19 +78,32 @@ def test_a_training_sample_uses_every_pose_both_ways() -> None:
 def test_training_and_held_out_seeds_are_disjoint() -> None:
     assert training_generator(10**6, 10**7).initial_seed() < TEST_SEEDS
     first, again = held_out_clip(3, 5), held_out_clip(3, 5)
-    pictures, details = first.paint(first.other, SIZE)
+    pictures, details, _ = first.paint(first.other, SIZE)
     assert torch.equal(pictures, again.paint(again.other, SIZE)[0])
     assert pictures.shape == (5, 3, SIZE, SIZE) and details.shape == (5, 1, SIZE, SIZE)
     assert torch.equal(first.every(2).paint(first.other, SIZE)[0], pictures[::2])
 
 
+def test_parts_are_where_head_and_body_are_seen() -> None:
+    look, pose = Look.sample(32, generator()), Pose.sample(32, generator())
+    painting, points = paint(look, pose, SIZE), landmarks(look, pose).points
+    assert painting.parts.shape == (32, 2, SIZE, SIZE) and painting.parts.min() >= 0
+    assert painting.parts.sum(1).max() <= 1 + 1e-5
+    at = torch.nn.functional.grid_sample(painting.parts, points[:, None], align_corners=True)[:, :, 0]
+    inside = points.abs().amax(2) < 0.95
+    eyes = inside[:, 8:16]
+    assert at[:, 0, 8:16][eyes].min() > 0.9
+    assert at[:, 1, 0][inside[:, 0]].mean() > 0.8  # the collar, but where a chin hides it
+    assert painting.parts[:, :, 0, 0].mean() < 0.1  # backdrop, but for large hats
+
+
 def test_landmarks_lie_on_what_they_name() -> None:
     look, pose = Look.sample(32, generator()), Pose.sample(32, generator())
     wide = Pose(**{**vars(pose), "mouth": torch.ones(32)})
-    _, details = paint(look, wide, 96)
+    details = paint(look, wide, 96).details
     truth = landmarks(look, wide)
     assert truth.points.shape == (32, COUNT, 2)
-    inside = truth.points[:, 4:]  # mouth and eyes, but for the brows
+    inside = truth.points[:, 4:16]  # mouth and eyes, but for the brows
     inside = torch.cat([inside[:, :7], inside[:, 8:11]], dim=1)
     seen = torch.nn.functional.grid_sample(details, inside[:, None], align_corners=True)
     visible = inside.abs().amax(-1) < 0.95

@@ -64,9 +64,9 @@ def transfer(animator: Animator, source: Tensor, driving: Tensor) -> Tensor:
 @torch.inference_mode()
 def judge_clip(animator: Animator, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
     """One clip: each identity's first picture, animated by all frames of the first identity."""
-    driving, details = clip.paint(clip.look, size)
+    driving, details, _ = clip.paint(clip.look, size)
     compare(tally, "same", transfer(animator, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
-    truth, details = clip.paint(clip.other, size)
+    truth, details, _ = clip.paint(clip.other, size)
     result, poses = transfer(animator, truth[:1], driving), true_values(clip.pose)
     compare(tally, "cross", result[1:], truth[:1], truth[1:], details[1:])
     compare_poses(tally, reader, result[1:], truth[:1], truth[1:], poses[1:])

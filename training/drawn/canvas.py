@@ -11,9 +11,14 @@ from .look import Head, Style
 from .pose import Pose
 from .shapes import choose, column
 
+HEAD, BODY, PARTS = 0, 1, 2
+
 
 class Canvas:
-    """Pictures (B, 3, H, W), painted in order from back to front with soft edges one pixel wide."""
+    """Pictures (B, 3, H, W), painted in order from back to front with soft edges one pixel wide.
+
+    `parts` (B, 2, H, W) in [0, 1] is where shapes of the head and of the body are seen.
+    """
 
     def __init__(self, style: Style, size: int) -> None:
         self.size = size
@@ -21,6 +26,8 @@ class Canvas:
         device = style.ink.device
         self.pixels = torch.empty(style.line.shape[0], 3, size, size, device=device)
         steps = torch.linspace(-1, 1, size, device=device)
+        self.parts = torch.zeros(style.line.shape[0], PARTS, size, size, device=device)
+        self.part: int | None = None  # what the next shapes belong to: HEAD or BODY
         self.y, self.x = steps.view(1, size, 1), steps.view(1, 1, size)
         self.unit = size / 2  # pixels per half picture side
 
@@ -40,7 +47,12 @@ class Canvas:
         stroke = distance.abs().sub_(column(self.style.line) / 2)
         cover = self.cover(distance, unit)
         self.fill(cover, colour, opacity)
-        self.fill(self.cover(stroke, unit), self.style.ink, lines)
+        line = self.cover(stroke, unit)
+        self.fill(line, self.style.ink, lines)
+        if self.part is not None:
+            painted = torch.maximum(cover if opacity is None else cover * column(opacity), line * column(lines))
+            self.parts.mul_((1 - painted).unsqueeze(1))
+            self.parts[:, self.part].add_(painted)
         return cover
 
 

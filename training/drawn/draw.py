@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from .canvas import Canvas, HeadFrame
+from .canvas import BODY, HEAD, Canvas, HeadFrame
 from .features import draw_brows, draw_cheeks, draw_eyes, draw_mouth, draw_muzzle, draw_nose
 from .head import draw_back_hair, draw_ears, draw_fringe, draw_glasses, draw_hat, shade, skull
 from .look import Look
@@ -16,27 +18,38 @@ from .shapes import column
 CHUNK = 8  # pictures painted at once on a CPU: about what a core's cache holds
 
 
+class Painting(NamedTuple):
+    """B pictures, and what the painter knows of them."""
+
+    pictures: Tensor  # (B, 3, H, W) in [0, 1]
+    details: Tensor  # (B, 1, H, W) in [0, 1]: where eyes and mouths are
+    parts: Tensor  # (B, 2, H, W) in [0, 1]: where head and body are seen
+
+
 @torch.no_grad()
 def draw(look: Look, pose: Pose, size: int = 128) -> Tensor:
     """Pictures (B, 3, size, size) in [0, 1] of `look` in `pose`, entry by entry."""
-    return paint(look, pose, size)[0]
+    return paint(look, pose, size).pictures
 
 
 @torch.no_grad()
-def paint(look: Look, pose: Pose, size: int = 128) -> tuple[Tensor, Tensor]:
-    """Pictures (B, 3, size, size) as `draw` gives them, and where their eyes and mouths are: (B, 1, size, size)."""
+def paint(look: Look, pose: Pose, size: int = 128) -> Painting:
+    """Pictures as `draw` gives them, and what is where in them."""
     count = len(pose.x)
     step = CHUNK if pose.x.device.type == "cpu" else count
-    parts = [_paint(look[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    chunks = [_paint(look[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
+    return Painting(*(torch.cat(maps) for maps in zip(*chunks, strict=True)))
 
 
-def _paint(look: Look, pose: Pose, size: int) -> tuple[Tensor, Tensor]:
+def _paint(look: Look, pose: Pose, size: int) -> Painting:
     canvas = Canvas(look.style, size)
     frame = HeadFrame(canvas, look.head, pose)
     draw_scene(canvas, look)
+    canvas.part = HEAD
     draw_back_hair(canvas, frame, look)
+    canvas.part = BODY
     draw_body(canvas, frame, look, pose)
+    canvas.part = HEAD
     draw_ears(canvas, frame, look)
     outline = skull(frame, look, pose)
     face = canvas.shape(outline, frame.unit, look.head.skin)
@@ -51,4 +64,4 @@ def _paint(look: Look, pose: Pose, size: int) -> tuple[Tensor, Tensor]:
     shade(canvas, frame, look, canvas.cover(cap, frame.unit))
     draw_glasses(canvas, frame, look)
     draw_hat(canvas, frame, look)
-    return canvas.pixels, torch.maximum(mouth, eyes).unsqueeze(1)
+    return Painting(canvas.pixels, torch.maximum(mouth, eyes).unsqueeze(1), canvas.parts)

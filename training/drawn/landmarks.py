@@ -11,12 +11,13 @@ from .features import brow_level, mouth_shape
 from .look import Look
 from .pose import Pose
 
-COUNT = 16  # collar; crown, chin, nose; mouth corners and lips; lids, pupils and brows
+COUNT = 18  # collar; crown, chin, nose; mouth corners and lips; lids, pupils and brows; back of the head and hat
 
 
 def landmarks(look: Look, pose: Pose) -> Motion:
-    """Points (B, 16, 2) in [-1, 1] and the local scaling and rotation (B, 16, 2, 2) of the face there."""
-    marks = torch.cat([_outline(look, pose), _mouth(look, pose), _eye(look, pose, -1), _eye(look, pose, 1)], dim=1)
+    """Points (B, 18, 2) in [-1, 1] and the local scaling and rotation (B, 18, 2, 2) of the face there."""
+    eyes = _eye(look, pose, -1), _eye(look, pose, 1)
+    marks = torch.cat([_outline(look, pose), _mouth(look, pose), *eyes, _around(look, pose)], dim=1)
     cos, sin = pose.scale * pose.tilt.cos(), pose.scale * pose.tilt.sin()
     turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 1, 2, 2)
     points = (turn @ marks[:, :, :2, None])[..., 0] + torch.stack([pose.x, pose.y], dim=1)[:, None]
@@ -37,12 +38,23 @@ def _mark(place: Spot, x: Tensor | float = 0.0, y: Tensor | float = 0.0) -> Tens
     return torch.stack([place.x[:, 0, 0] + x * across, place.y[:, 0, 0] + y * along, across, along], dim=1)
 
 
+def _flat(x: Tensor, y: Tensor) -> Tensor:
+    """(B, 4): a point that is not foreshortened."""
+    return torch.stack([x, y, torch.ones_like(x), torch.ones_like(x)], dim=1)
+
+
 def _outline(look: Look, pose: Pose) -> Tensor:
     """(B, 3, 4): crown, chin and nose."""
     head = look.head
     ends = [-head.height, head.height * (1 + 0.1 * pose.mouth)]
-    flat = [torch.stack([0 * y, y, 0 * y + 1, 0 * y + 1], dim=1) for y in ends]
+    flat = [_flat(0 * y, y) for y in ends]
     return torch.stack([*flat, _mark(spot(head, pose, 0, look.mouth.nose_level, 1.25))], dim=1)
+
+
+def _around(look: Look, pose: Pose) -> Tensor:
+    """(B, 2, 4): the middle of the hair behind the head, and the seat of a hat; they turn less than the face."""
+    places = spot(look.head, pose, 0, 0, -0.35), spot(look.head, pose, 0, look.wear.hat_level, 0.3)
+    return torch.stack([_flat(place.x[:, 0, 0], place.y[:, 0, 0]) for place in places], dim=1)
 
 
 def _mouth(look: Look, pose: Pose) -> Tensor:

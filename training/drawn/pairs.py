@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...core.types import Motion
-from .draw import paint
+from .draw import Painting, paint
 from .landmarks import landmarks
 from .look import Look
 from .pose import Pose
@@ -24,7 +24,8 @@ class Sample:
     details: Tensor  # (N, 1, H, W) in [0, 1]: where eyes and mouths are
     source: Tensor  # (B,)
     driving: Tensor  # (B,)
-    truth: Motion | None = None  # where the parts of the N faces are, if known
+    truth: Motion | None = None  # the keypoints of the N faces, if known
+    parts: Tensor | None = None  # (N, 2, H, W) in [0, 1]: where heads and bodies are seen, if known
 
 
 def training_generator(seed: int, step: int) -> torch.Generator:
@@ -41,9 +42,10 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
     first, other = Pose.sample(looks, generator), Pose.sample(looks, generator)
     nearby = first.towards(other, 0.25 + 0.75 * torch.rand(looks, generator=generator))
     pose = first.beside(nearby).to(device)
-    pictures, details = paint(look, pose, size)
+    painting = paint(look, pose, size)
     numbers = torch.arange(2 * looks, device=device)
-    return Sample(pictures, details, numbers, numbers ^ 1, landmarks(look, pose))
+    truth = landmarks(look, pose)
+    return Sample(painting.pictures, painting.details, numbers, numbers ^ 1, truth, painting.parts)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class HeldOutClip:
         """Every gap-th frame alone."""
         return replace(self, pose=self.pose[::gap])
 
-    def paint(self, look: Look, size: int) -> tuple[Tensor, Tensor]:
-        """One of the identities in every pose: pictures (T, 3, size, size), eyes and mouths (T, 1, size, size)."""
+    def paint(self, look: Look, size: int) -> Painting:
+        """One of the identities in every pose: T pictures."""
         return paint(look.repeat(len(self.pose.x)), self.pose, size)
 
 
