@@ -30,8 +30,9 @@ class FOMMAnimator(nn.Module):
 
     def prepare(self, source: Tensor) -> Prepared:
         """The source's keypoints, its encoder features and its shrunken copy for the dense motion."""
-        small = self.generator.dense_motion_network.down(source)
-        return Prepared(self.kp_detector(source), {**self.generator.encode(source), "small": small})
+        motion = self.kp_detector(source)
+        small = self.generator.dense_motion_network.look(source, motion)
+        return Prepared(motion, {**self.generator.encode(source), "small": small})
 
     def motion(self, driving: Tensor) -> Motion:
         """Keypoints and jacobians of driving frames (B, 3, H, W)."""

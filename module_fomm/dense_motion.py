@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, candidate_motions
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.hourglass import Hourglass
 from ..core.types import Motion
 from .config import FOMMConfig
+
+PARTS = 2  # head and body
+
+
+class PartsOfSource(nn.Module):
+    """Ours: where the source's head and body are, for narrow networks, which take long to learn it on the way."""
+
+    def __init__(self, config: FOMMConfig) -> None:
+        super().__init__()
+        motion = config.dense_motion
+        maps = config.num_channels + config.num_kp
+        self.hourglass = Hourglass(motion.block_expansion // 2, maps, motion.num_blocks, motion.max_features // 2)
+        self.maps = nn.Conv2d(self.hourglass.out_features, PARTS, 3, padding=1)
+
+    def forward(self, small: Tensor, gaussians: Tensor) -> Tensor:
+        """The small source (B, 3, h, w), Gaussians at its keypoints (B, K, h, w) -> (B, 2, h, w) in [0, 1]."""
+        features = self.hourglass(torch.cat([small, gaussians.to(small)], dim=1))
+        return torch.sigmoid(self.maps(features).to(small.dtype))
 
 
 class DenseMotionNetwork(DenseMotionHead):
@@ -24,17 +45,31 @@ class DenseMotionNetwork(DenseMotionHead):
             motion.max_features,
             motion.scale_factor,
             channels=config.num_channels,
+            extra=PARTS if config.generator.skips else 0,
             estimate_occlusion=config.generator.estimate_occlusion_map,
             sigma=config.sigma,
             align_corners=config.align_corners,
         )
         self.kp_variance = motion.kp_variance
+        self.parts = PartsOfSource(config) if config.generator.skips else None
+
+    def look(self, source: Tensor, motion: Motion) -> Tensor:
+        """What the flow is made from, of a source (B, 3, H, W) and its keypoints: the picture shrunk (B, 3, h, w), in
+        our own networks with its parts behind (B, 5, h, w).
+        """
+        small = self.down(source)
+        if self.parts is None:
+            return small
+        return torch.cat([small, self.parts(small, self.gaussians(small, motion))], dim=1)
+
+    def gaussians(self, small: Tensor, motion: Motion) -> Tensor:
+        """One at every keypoint: (B, K, h, w)."""
+        grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
+        return gaussian_heatmaps(motion.points, grid, self.kp_variance)
 
     def heatmaps(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
         """Driving minus source Gaussians, an empty background first: (B, K+1, h, w)."""
-        grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
-        difference = gaussian_heatmaps(driving.points, grid, self.kp_variance)
-        difference = difference - gaussian_heatmaps(source.points, grid, self.kp_variance)
+        difference = self.gaussians(small, driving) - self.gaussians(small, source)
         return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
@@ -42,6 +77,7 @@ class DenseMotionNetwork(DenseMotionHead):
         return candidate_motions(make_coordinate_grid(*small.shape[2:], like=driving.points), source, driving)
 
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
-        """The shrunken source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
-        heatmaps = self.heatmaps(small, source, driving)
-        return self.combine(small, heatmaps, self.sparse_motions(small, source, driving))
+        """What `look` gave of the source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
+        motions = self.sparse_motions(small, source, driving)
+        motion = self.combine(small, self.heatmaps(small, source, driving), motions)
+        return motion if self.parts is None else replace(motion, guides=self.gaussians(small, driving))

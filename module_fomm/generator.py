@@ -24,6 +24,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
             skips=params.skips,
             learnt_blend=params.skips,
             resize_aligned=params.skips,
+            guides=config.num_kp if params.skips else 0,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )
@@ -31,6 +32,6 @@ class OcclusionAwareGenerator(WarpingGenerator):
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
         """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
-        small = self.dense_motion_network.down(source)
+        small = self.dense_motion_network.look(source, kp_source)
         motion = self.dense_motion_network(small, kp_source, kp_driving)
         return self.decode(self.encode(source), motion), motion

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
 from .dense_motion import DenseMotion
-from .grid import warp
+from .grid import resize_map, warp
 
 
 class WarpingGenerator(nn.Module):
@@ -19,8 +19,9 @@ class WarpingGenerator(nn.Module):
 
     Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
     that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
-    `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. The published
-    code resizes the flow with corners not aligned, which bends it by up to a pixel; `resize_aligned` does not.
+    `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. With `guides`, ours
+    too, the bottleneck also sees so many maps of where the driving keypoints are. The published code resizes the
+    flow with corners not aligned, which bends it by up to a pixel; `resize_aligned` does not.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class WarpingGenerator(nn.Module):
         skips: bool,
         learnt_blend: bool = False,
         resize_aligned: bool = False,
+        guides: int = 0,
         channels: int = 3,
         align_corners: bool = False,
     ) -> None:
@@ -46,6 +48,7 @@ class WarpingGenerator(nn.Module):
         self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(widths[::-1]))
         self.final = nn.Conv2d(block_expansion, channels, 7, padding=3)
         self.blend = nn.Conv2d(block_expansion, 1, 7, padding=3) if learnt_blend else None
+        self.guide = nn.Conv2d(guides, widths[-1], 3, padding=1) if guides else None
         self.skips = skips
         self.align_corners = align_corners
         self.resize_aligned = resize_aligned
@@ -69,16 +72,21 @@ class WarpingGenerator(nn.Module):
         warped = here.move(features["encoded"], self.align_corners)
         if not self.skips:
             return self.paint(warped)
-        out = here.fill(warped, self.bottleneck(warped))
+        guided = warped
+        if self.guide is not None and motion.guides is not None:
+            guided = warped + self.guide(resize_map(motion.guides, (height, width), self.align_corners))
+        out = here.fill(warped, self.bottleneck(guided))
         for depth, block in enumerate(self.up_blocks, 1):
             height, width = 2 * height, 2 * width
             here = motion.at((height, width), self.resize_aligned)
             skip = features[f"skip{len(self.up_blocks) - depth}"]
-            out = here.fill(here.move(skip, self.align_corners), block(out))
-        picture = torch.sigmoid(self.final(out))
+            out = here.blend(skip, block(out), self.align_corners)
+        source = features["source"]
+        picture = torch.sigmoid(self.final(out).to(source.dtype))
         if self.blend is None:
-            return here.fill(here.move(features["source"], self.align_corners), picture)
-        return torch.lerp(picture, self.deformed(features["source"], here), torch.sigmoid(self.blend(out)))
+            return here.blend(source, picture, self.align_corners)
+        share = torch.sigmoid(self.blend(out).to(source.dtype))
+        return torch.lerp(picture, self.deformed(source, here), share)
 
     def paint(self, encoded: Tensor) -> Tensor:
         """Innermost features (B, C, h, w) that are already in place -> pictures (B, 3, H, W), without skips."""

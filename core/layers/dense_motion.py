@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -33,22 +33,31 @@ class DenseMotion:
     """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1] (MRFA: its
     logits).
 
-    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
+    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1. `guides`
+    (B, K, h, w), ours, are Gaussians at the driving keypoints, for a generator that paints by them.
     """
 
     deformation: Tensor
     occlusion_map: Tensor | None
     mask: Tensor
+    guides: Tensor | None = None
 
     def at(self, size: tuple[int, int], align_corners: bool = False) -> DenseMotion:
         """The same for maps of another size; only with aligned corners does no motion stay exactly none."""
         occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size, align_corners)
-        return DenseMotion(resize_flow(self.deformation, size, align_corners), occlusion, self.mask)
+        return replace(self, deformation=resize_flow(self.deformation, size, align_corners), occlusion_map=occlusion)
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
         """Features (1 or B, C, h, w) along the flow, dimmed where the source shows nothing of them: m warp(f)."""
         moved = warp(features, self.deformation, align_corners)
         return moved if self.occlusion_map is None else moved * self.occlusion_map
+
+    def blend(self, features: Tensor, painted: Tensor, align_corners: bool = False) -> Tensor:
+        """`fill(move(features), painted)` in fewer passes over the maps."""
+        moved = warp(features, self.deformation, align_corners)
+        if self.occlusion_map is None:
+            return moved + painted
+        return torch.lerp(painted, moved.to(painted.dtype), self.occlusion_map.to(painted.dtype))
 
     def fill(self, moved: Tensor, painted: Tensor) -> Tensor:
         """m warp(f) + (1 - m) x: what `move` gave, and what was painted where that is dim; without m, their sum."""
@@ -94,7 +103,8 @@ def blended(motions: Tensor, mask: Tensor) -> Tensor:
 class DenseMotionHead(nn.Module):
     """Weighs K parts' motions and the background's against each other, at every pixel of a small picture.
 
-    With `logits`, visibility is left as it is before its sigmoid.
+    The small picture has `extra` maps behind its colours. With `logits`, visibility is left as it is before its
+    sigmoid.
     """
 
     def __init__(
@@ -106,6 +116,7 @@ class DenseMotionHead(nn.Module):
         scale_factor: float,
         *,
         channels: int = 3,
+        extra: int = 0,
         estimate_occlusion: bool = True,
         sigma: float | None = None,
         align_corners: bool = False,
@@ -113,7 +124,7 @@ class DenseMotionHead(nn.Module):
     ) -> None:
         super().__init__()
         candidates = parts + 1
-        self.hourglass = Hourglass(block_expansion, candidates * (channels + 1), num_blocks, max_features)
+        self.hourglass = Hourglass(block_expansion, candidates * (channels + extra + 1), num_blocks, max_features)
         self.mask = nn.Conv2d(self.hourglass.out_features, candidates, 7, padding=3)
         self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion else None
         self.down = shrink(channels, scale_factor, sigma)
@@ -127,7 +138,7 @@ class DenseMotionHead(nn.Module):
     def combine(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> DenseMotion:
         """Small source (1 or B, C, h, w), the candidates' heatmaps (B, K+1, h, w) and motions -> flow."""
         pictures = self.deformed_sources(small, motions)
-        # candidate by candidate: its heatmap, then its three colours
+        # candidate by candidate: its heatmap, then its colours
         features = self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = blended(motions, mask)
