@@ -67,3 +67,21 @@ def test_assignment_prefers_the_candidate_that_explains_the_picture() -> None:
         for mask in (right, even, 1 - right)
     ]
     assert values[0] < values[1] < values[2]
+
+
+def test_a_mixture_is_right_when_the_mask_picks_the_right_candidate() -> None:
+    driving, wrong = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    moved = torch.stack([wrong, driving], dim=1)
+    values = [
+        losses.mixture_loss(torch.tensor(mask).view(1, 2, 1, 1).expand(1, 2, 8, 8), moved, driving)
+        for mask in ([0.0, 1.0], [0.5, 0.5], [1.0, 0.0])
+    ]
+    assert values[0] == 0
+    torch.testing.assert_close(values[1], values[2] / 2)
+
+
+def test_parts_cost_least_where_they_are_found_right() -> None:
+    truth = (torch.rand(2, 2, 16, 16) > 0.5).float().repeat_interleave(4, 2).repeat_interleave(4, 3)
+    found = truth[:, :, ::4, ::4]
+    values = [losses.parts_loss(maps, truth) for maps in (found, torch.full_like(found, 0.5), 1 - found)]
+    assert values[0] < 1e-3 < values[1] < values[2]

@@ -7,6 +7,9 @@ import pytest
 import torch
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError
+from firstordermm.core.layers.dense_motion import DenseMotion
+from firstordermm.core.layers.grid import make_coordinate_grid
+from firstordermm.core.layers.heatmap import gaussian_heatmaps
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_fomm.checkpoint import load
@@ -92,6 +95,29 @@ def test_the_exported_file_loads_and_gives_nearly_the_same_pictures(tmp_path: Pa
             model.render(model.prepare(source), model.motion(driving)) for model in (run.model, loaded.eval())
         )
     torch.testing.assert_close(got, expected, rtol=0, atol=0.02)
+
+
+def test_a_run_begins_with_what_fits_of_a_checkpoint(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "first")
+    run.save()
+    other = trainer(tmp_path, replace(CONFIG, seed=1, model=replace(TINY, num_kp=5)))
+    before = other.model.kp_detector.kp.weight.clone()
+    other.start_from(tmp_path / "first" / "model.safetensors")
+    found, taken = run.model.generator.final.weight, other.model.generator.final.weight
+    torch.testing.assert_close(taken, found, rtol=1e-3, atol=1e-6)  # through a file of half precision
+    assert torch.equal(other.model.kp_detector.kp.weight, before)  # 5 maps instead of 18
+
+
+def test_the_generator_paints_by_the_driving_keypoints() -> None:
+    torch.manual_seed(0)
+    generator = trainer(Path()).model.generator.eval()
+    source, points = torch.rand(1, 3, 32, 32), torch.rand(1, COUNT, 2)
+    features = generator.encode(source)
+    still = DenseMotion(make_coordinate_grid(8, 8, like=source)[None], torch.full((1, 1, 8, 8), 0.5), torch.ones(1))
+    guides = [gaussian_heatmaps(at, make_coordinate_grid(8, 8, like=source), 0.01) for at in (points, points + 0.3)]
+    with torch.no_grad():
+        one, other = (generator.decode(features, replace(still, guides=guide)) for guide in guides)
+    assert (one - other).abs().max() > 1e-4
 
 
 def test_time_and_steps_both_end_a_run() -> None:

@@ -10,7 +10,7 @@ SIZE = 128  # side of the pictures it was trained on
 BUNDLED = FOMMConfig(
     num_kp=COUNT,  # one for every landmark
     kp_detector=KPDetectorConfig(block_expansion=16, max_features=128, num_blocks=4, pad=3),
-    dense_motion=DenseMotionConfig(block_expansion=16, max_features=128, num_blocks=4),
+    dense_motion=DenseMotionConfig(block_expansion=32, max_features=160, num_blocks=4),
     generator=GeneratorConfig(block_expansion=16, max_features=64, num_bottleneck_blocks=4, skips=True),
     align_corners=True,
 )

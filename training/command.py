@@ -26,6 +26,7 @@ DEFAULTS = TrainConfig()
 def add_train_options(options: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     options.add_argument("folder", type=Path, help="where state, model and log go; a run found there is resumed")
+    options.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
     options.add_argument("--steps", type=int, help="stop after so many steps")
     options.add_argument("--minutes", type=float, help="stop after so many minutes")
     options.add_argument("--looks", type=int, default=DEFAULTS.looks, help="identities per step")
@@ -53,7 +54,8 @@ def train(args: argparse.Namespace) -> None:
         compile=args.compile,
     )
     trainer = Trainer(config, args.folder, device)
-    trainer.resume()
+    if not trainer.resume() and args.start:
+        trainer.start_from(args.start)
     trainer.run()
 
 

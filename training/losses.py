@@ -27,6 +27,8 @@ class LossWeights:
     equivariance_jacobian: float = 10.0
     landmarks: float = 10.0
     assignment: float = 0.5
+    mixture: float = 5.0
+    parts: float = 1.0
     perceptual: float = 0.0
     details: float = 4.0
 
@@ -85,6 +87,19 @@ def assignment_loss(mask: Tensor, moved: Tensor, driving: Tensor, nearness: Tens
     sharpness = (target.square().sum(1) * target.shape[1] - 1) / (target.shape[1] - 1)  # 0 undecided .. 1 sure
     entropy = -(target * (mask + 1e-6).log()).sum(1)
     return (entropy * sharpness).mean()
+
+
+def mixture_loss(mask: Tensor, moved: Tensor, driving: Tensor) -> Tensor:
+    """L1 of the candidates' pictures mixed by the mask; shapes as in `assignment_loss`.
+
+    Ours: moving the source by a mean of motions tells a candidate's weight little about its own picture.
+    """
+    return ((mask[:, :, None] * moved).sum(1) - driving).abs().mean()
+
+
+def parts_loss(found: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of where head and body are: (B, 2, h, w) in [0, 1] against a larger map (B, 2, H, W)."""
+    return F.binary_cross_entropy(found.clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, found.shape[2:]))
 
 
 def landmark_loss(found: Motion, truth: Motion) -> Tensor:

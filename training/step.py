@@ -9,7 +9,7 @@ from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.types import Motion
 from ..module_fomm.animator import FOMMAnimator
-from ..module_fomm.dense_motion import DenseMotionNetwork
+from ..module_fomm.dense_motion import PARTS
 from .drawn.pairs import Sample
 from .losses import (
     LossWeights,
@@ -18,6 +18,8 @@ from .losses import (
     equivariance,
     gradient_l1,
     landmark_loss,
+    mixture_loss,
+    parts_loss,
     pixel_weights,
     pyramid_l1,
 )
@@ -43,11 +45,18 @@ def training_losses(
     source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
     important = pixel_weights(sample.details[sample.driving], weights.details)
     network = model.generator.dense_motion_network
-    small, ends = network.down(source), (picked(motions, sample.source), picked(motions, sample.driving))
+    ends = picked(motions, sample.source), picked(motions, sample.driving)
+    small = network.look(source, ends[0])
+    if sample.parts is not None:
+        losses["parts"] = parts_loss(small[:, -PARTS:], sample.parts[sample.source])
     motion = network(small, *ends)
     losses["warped"] = pyramid_l1(model.generator.deformed(source, motion), driving, important)
+    with torch.no_grad():
+        moved = network.deformed_sources(network.down(source), network.sparse_motions(small, *ends))
+        target = network.down(driving)
+    losses["mixture"] = mixture_loss(motion.mask, moved, target)
     if motion_only:
-        losses["assignment"] = assignment(network, motion.mask, small, network.down(driving), *ends)
+        losses["assignment"] = assignment_loss(motion.mask, moved, target, nearness(ends[1], target))
     else:
         prediction = model.generator.decode(model.generator.encode(source), motion)
         losses |= painting_losses(prediction, driving, important, perceptual)
@@ -68,15 +77,9 @@ def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transfor
     return losses
 
 
-def assignment(
-    network: DenseMotionNetwork, mask: Tensor, source: Tensor, driving: Tensor, kp_source: Motion, kp_driving: Motion
-) -> Tensor:
-    """How far the mask is from the best choice of candidates, for shrunken pictures (B, 3, h, w)."""
-    with torch.no_grad():
-        moved = network.deformed_sources(source, network.sparse_motions(source, kp_source, kp_driving))
-        grid = make_coordinate_grid(*source.shape[2:], like=source)
-        nearness = gaussian_heatmaps(kp_driving.points, grid, variance=0.3)
-    return assignment_loss(mask, moved, driving, nearness)
+def nearness(motion: Motion, small: Tensor) -> Tensor:
+    """(B, K, h, w) in [0, 1]: how near every keypoint is to the pixels of `small`."""
+    return gaussian_heatmaps(motion.points, make_coordinate_grid(*small.shape[2:], like=small), variance=0.3)
 
 
 def painting_losses(

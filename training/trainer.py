@@ -15,6 +15,7 @@ from torch import Tensor
 from torch._inductor import decomposition
 
 from ..core.precision import lower
+from ..loading.reader import read_checkpoint
 from ..module_fomm.animator import FOMMAnimator
 from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 LOG_EVERY = 25  # steps
 SAVE_EVERY = 180  # seconds
+KEYPOINTS = ("kp_detector.kp", "kp_detector.jacobian")  # coordinates need all their bits
 
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
@@ -50,7 +52,7 @@ class Trainer:
         self.model = FOMMAnimator(config.model, config.size).train()
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
-            lower(self.model, torch.bfloat16, keep_weights=True)
+            lower(self.model, torch.bfloat16, exact=KEYPOINTS, keep_weights=True, heavy=1)
         self.losses = compiled(training_losses) if config.compile else training_losses
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
 
@@ -65,6 +67,15 @@ class Trainer:
         self.step, self.seconds = state["step"], state["seconds"]
         logger.info("resumed %s at step %d", path, self.step)
         return True
+
+    def start_from(self, path: Path) -> None:
+        """Begin with every tensor of a checkpoint that has its place and shape in this model, and the rest anew."""
+        parts = read_checkpoint(path).components
+        found = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
+        own = self.model.state_dict()
+        fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+        self.model.load_state_dict(own | fitting)
+        logger.info("began with %d of %d tensors from %s", len(fitting), len(own), path)
 
     def save(self) -> None:
         """Write the state and the model."""
