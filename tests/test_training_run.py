@@ -19,7 +19,7 @@ from firstordermm.training.config import TrainConfig
 from firstordermm.training.drawn.landmarks import COUNT
 from firstordermm.training.drawn.pairs import training_generator, training_sample
 from firstordermm.training.step import training_losses
-from firstordermm.training.trainer import Trainer
+from firstordermm.training.trainer import Doubling, Trainer
 from firstordermm.training.transform import Transform
 
 CPU = torch.device("cpu")
@@ -134,3 +134,8 @@ def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_the_bundled_model_is_small() -> None:
     run = trainer(Path(), replace(CONFIG, model=BUNDLED))
     assert sum(value.numel() for value in run.model.state_dict().values()) * 2 < 6e6
+
+
+def test_doubling_is_pytorchs() -> None:
+    x = torch.rand(2, 3, 4, 5)
+    assert torch.equal(Doubling()(x), torch.nn.functional.interpolate(x, scale_factor=2.0))

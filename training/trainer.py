@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._inductor import decomposition
 
+from ..core.layers.blocks import UpBlock2d
 from ..core.precision import lower
 from ..loading.reader import read_checkpoint
 from ..module_fomm.animator import FOMMAnimator
@@ -31,7 +32,6 @@ T = TypeVar("T")
 
 LOG_EVERY = 25  # steps
 SAVE_EVERY = 180  # seconds
-KEYPOINTS = ("kp_detector.kp", "kp_detector.jacobian")  # coordinates need all their bits
 
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
@@ -39,6 +39,14 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
     sampling = torch.ops.aten.grid_sampler_2d.default
     decomposition.decompositions.pop(sampling, None)  # pyright: ignore[reportUnknownMemberType]
     return torch.compile(function)
+
+
+class Doubling(nn.Module):
+    """Nearest-neighbour doubling whose gradient is a sum; the compiler makes scattered additions of PyTorch's own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 2H, 2W)."""
+        return x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).flatten(4).flatten(2, 3)
 
 
 class Trainer:
@@ -52,8 +60,12 @@ class Trainer:
         self.model = FOMMAnimator(config.model, config.size).train()
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
-            lower(self.model, torch.bfloat16, exact=KEYPOINTS, keep_weights=True, heavy=1)
-        self.losses = compiled(training_losses) if config.compile else training_losses
+            lower(self.model, torch.bfloat16, keep_weights=True, heavy=1)
+        self.losses = training_losses
+        if config.compile:
+            for block in (module for module in self.model.modules() if isinstance(module, UpBlock2d)):
+                block.register_module("up", Doubling())
+            self.losses = compiled(training_losses)
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
 
     def resume(self) -> bool:

@@ -38,7 +38,8 @@ def paint(look: Look, pose: Pose, size: int = 128) -> Painting:
     count = len(pose.x)
     step = CHUNK if pose.x.device.type == "cpu" else count
     chunks = [_paint(look[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
-    return Painting(*(torch.cat(maps) for maps in zip(*chunks, strict=True)))
+    pictures, details, parts = (torch.cat(maps) for maps in zip(*chunks, strict=True))
+    return Painting(pictures, details, parts)
 
 
 def _paint(look: Look, pose: Pose, size: int) -> Painting:
