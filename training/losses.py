@@ -99,7 +99,9 @@ def mixture_loss(mask: Tensor, moved: Tensor, driving: Tensor) -> Tensor:
 
 def parts_loss(found: Tensor, truth: Tensor) -> Tensor:
     """Cross-entropy of where head and body are: (B, 2, h, w) in [0, 1] against a larger map (B, 2, H, W)."""
-    return F.binary_cross_entropy(found.clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, found.shape[2:]))
+    return F.binary_cross_entropy(
+        found.clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, (found.shape[2], found.shape[3]))
+    )
 
 
 def landmark_loss(found: Motion, truth: Motion) -> Tensor:
