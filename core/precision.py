@@ -26,18 +26,19 @@ def lower(
     exact: Sequence[str] = (),
     *,
     keep_weights: bool = False,
-    heavy: int = HEAVY,
+    heavy: int | None = None,
 ) -> None:
-    """Run layers of at least `heavy` pairs of channels in `dtype`, in place, and everything inside the submodules
-    named in `exact` in float32.
+    """Run layers of at least `heavy` pairs of channels (by default HEAVY) in `dtype`, in place, and everything
+    inside the submodules named in `exact` in float32.
 
     Maps keep the type of the layer they come from; each layer casts what enters it to its own. With
     `keep_weights`, for training, weights stay in float32 and are cast at each use.
     """
+    fewest = HEAVY if heavy is None else heavy
     kept = {id(module) for name in exact for module in network.get_submodule(name).modules()}
     for layer in network.modules():
         if type(layer) in LAYERS:
-            lowered = id(layer) not in kept and channel_pairs(layer) >= heavy
+            lowered = id(layer) not in kept and channel_pairs(layer) >= fewest
             if lowered and keep_weights:
                 _cast_at_each_use(layer, dtype)
             else:

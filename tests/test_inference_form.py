@@ -180,6 +180,7 @@ def test_maps_are_sampled_in_float32(monkeypatch: pytest.MonkeyPatch, name: str)
     monkeypatch.setattr(F, "grid_sample", watched)
     monkeypatch.setattr("firstordermm.core.precision.HEAVY", 64)
     model = ready(copy.deepcopy(tiny(name)), CPU, Engine("bfloat16"))
+    assert any(weights.dtype == torch.bfloat16 for weights in model.parameters())
     driven(model, source_picture(), blobs(1), AnimateOptions())
     assert seen <= {torch.float32}
 
