@@ -52,6 +52,7 @@ class DenseMotionNetwork(DenseMotionHead):
         )
         self.kp_variance = motion.kp_variance
         self.parts = PartsOfSource(config) if config.generator.skips else None
+        self.guides = config.num_kp + self.hourglass.out_features
 
     def look(self, source: Tensor, motion: Motion) -> Tensor:
         """What the flow is made from, of a source (B, 3, H, W) and its keypoints: the picture shrunk (B, 3, h, w), in
@@ -79,5 +80,8 @@ class DenseMotionNetwork(DenseMotionHead):
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
         """What `look` gave of the source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
         motions = self.sparse_motions(small, source, driving)
-        motion = self.combine(small, self.heatmaps(small, source, driving), motions)
-        return motion if self.parts is None else replace(motion, guides=self.gaussians(small, driving))
+        features = self.features(small, self.heatmaps(small, source, driving), motions)
+        motion = self.weighed(features, motions)
+        if self.parts is None:
+            return motion
+        return replace(motion, guides=torch.cat([self.gaussians(small, driving).to(features), features], dim=1))

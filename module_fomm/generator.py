@@ -16,6 +16,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
 
     def __init__(self, config: FOMMConfig) -> None:
         params = config.generator
+        dense_motion = DenseMotionNetwork(config)
         super().__init__(
             params.block_expansion,
             params.max_features,
@@ -24,11 +25,11 @@ class OcclusionAwareGenerator(WarpingGenerator):
             skips=params.skips,
             learnt_blend=params.skips,
             resize_aligned=params.skips,
-            guides=config.num_kp if params.skips else 0,
+            guides=dense_motion.guides if params.skips else 0,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )
-        self.dense_motion_network = DenseMotionNetwork(config)
+        self.dense_motion_network = dense_motion
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
         """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""

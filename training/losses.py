@@ -21,7 +21,7 @@ class LossWeights:
     """Weight of every term; `details` is how much more a pixel of an eye or a mouth counts than another."""
 
     pyramid: float = 10.0
-    gradient: float = 10.0
+    gradient: float = 5.0
     warped: float = 5.0
     equivariance_value: float = 10.0
     equivariance_jacobian: float = 10.0

@@ -20,7 +20,7 @@ class WarpingGenerator(nn.Module):
     Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
     that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
     `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. With `guides`, ours
-    too, the bottleneck also sees so many maps of where the driving keypoints are. The published code resizes the
+    too, the bottleneck also sees so many maps of what is to be seen where. The published code resizes the
     flow with corners not aligned, which bends it by up to a pixel; `resize_aligned` does not.
     """
 

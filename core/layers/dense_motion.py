@@ -34,7 +34,7 @@ class DenseMotion:
     logits).
 
     `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1. `guides`
-    (B, K, h, w), ours, are Gaussians at the driving keypoints, for a generator that paints by them.
+    (B, G, h, w), ours, are maps of what is to be seen where, for a generator that paints by them.
     """
 
     deformation: Tensor
@@ -137,9 +137,16 @@ class DenseMotionHead(nn.Module):
 
     def combine(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> DenseMotion:
         """Small source (1 or B, C, h, w), the candidates' heatmaps (B, K+1, h, w) and motions -> flow."""
+        return self.weighed(self.features(small, heatmaps, motions), motions)
+
+    def features(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> Tensor:
+        """All candidates side by side, as the hourglass sees them: (B, `hourglass.out_features`, h, w)."""
         pictures = self.deformed_sources(small, motions)
         # candidate by candidate: its heatmap, then its colours
-        features = self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
+        return self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
+
+    def weighed(self, features: Tensor, motions: Tensor) -> DenseMotion:
+        """The candidates' motions (B, K+1, h, w, 2), weighed by what `features` gave of them -> flow."""
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = blended(motions, mask)
         occlusion = None if self.occlusion is None else self.occlusion(features)
