@@ -33,6 +33,7 @@ def add_train_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--seed", type=int, default=DEFAULTS.seed)
     options.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options.add_argument("--motion-only", type=float, default=DEFAULTS.motion_only, help="part without generator")
+    options.add_argument("--keep-detector", action="store_true", help="as the start has it: less work")
     options.add_argument("--compile", action="store_true", help="twice as fast on a CPU; needs a C++ compiler")
     options.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
@@ -51,6 +52,7 @@ def train(args: argparse.Namespace) -> None:
         minutes=args.minutes,
         learning_rate=args.learning_rate,
         motion_only=args.motion_only,
+        detector=not args.keep_detector,
         compile=args.compile,
     )
     trainer = Trainer(config, args.folder, device)

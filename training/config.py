@@ -16,8 +16,9 @@ class TrainConfig:
 
     The learning rate rises for `ramp` steps and then follows a cosine down to the end. For the first
     `motion_only` of the run the generator rests and only the warped source is compared, which is several
-    times cheaper. `looks` identities are drawn per step, each as source and as driving picture. `affine` is
-    the spread of the equivariance transform: the paper's 0.05 never shows a detector a tilted head.
+    times cheaper. Without `detector`, the one of the start is kept as it is. `looks` identities are drawn per step,
+    each as source and as driving picture. `affine` is the spread of the equivariance transform: the paper's 0.05
+    never shows a detector a tilted head.
     """
 
     model: FOMMConfig = BUNDLED
@@ -29,6 +30,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     ramp: int = 50
     motion_only: float = 0.15
+    detector: bool = True
     clip_norm: float = 10.0
     affine: float = 0.1
     half_precision: bool = True

@@ -30,7 +30,7 @@ class LossWeights:
     mixture: float = 5.0
     parts: float = 1.0
     perceptual: float = 0.0
-    details: float = 4.0
+    details: float = 2.0
 
 
 def pixel_weights(details: Tensor, gain: float) -> Tensor:

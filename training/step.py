@@ -37,10 +37,12 @@ def training_losses(
     """All losses of one step, unweighted, by name.
 
     With `motion_only` the generator paints nothing, and the dense motion learns from true keypoints where
-    they are known: it need not wait for the detector.
+    they are known: it need not wait for the detector. A detector in evaluation mode learns nothing itself.
     """
-    found = model.kp_detector(sample.pictures)
-    losses = detector_losses(model, sample, found, transform)
+    learning = model.kp_detector.training
+    with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
+        found = model.kp_detector(sample.pictures)
+    losses = detector_losses(model, sample, found, transform) if learning else {}
     motions = sample.truth if motion_only and sample.truth is not None else found
     source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
     important = pixel_weights(sample.details[sample.driving], weights.details)
@@ -52,8 +54,8 @@ def training_losses(
     motion = network(small, *ends)
     losses["warped"] = pyramid_l1(model.generator.deformed(source, motion), driving, important)
     with torch.no_grad():
-        moved = network.deformed_sources(network.down(source), network.sparse_motions(small, *ends))
         target = network.down(driving)
+        moved = network.deformed_sources(small[:, : target.shape[1]], network.sparse_motions(small, *ends))
     losses["mixture"] = mixture_loss(motion.mask, moved, target)
     if motion_only:
         losses["assignment"] = assignment_loss(motion.mask, moved, target, nearness(ends[1], target))

@@ -108,6 +108,7 @@ class Trainer:
         generator = training_generator(config.seed, self.step)
         sample = training_sample(generator, config.looks, config.size, self.device)
         transform = Transform.sample(2 * config.looks, generator, self.device, config.affine)
+        self.model.train().kp_detector.train(config.detector)
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.optimizer.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...module_fomm.dense_motion import PARTS
 from .look import Head, Style
 from .pose import Pose
 from .shapes import choose, column
 
-HEAD, BODY, PARTS = 0, 1, 2
+HEAD, BODY = range(PARTS)
 
 
 class Canvas:
