@@ -9,7 +9,6 @@ from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError
 from firstordermm.core.layers.dense_motion import DenseMotion
 from firstordermm.core.layers.grid import make_coordinate_grid
-from firstordermm.core.layers.heatmap import gaussian_heatmaps
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_fomm.checkpoint import load
@@ -108,16 +107,29 @@ def test_a_run_begins_with_what_fits_of_a_checkpoint(tmp_path: Path) -> None:
     assert torch.equal(other.model.kp_detector.kp.weight, before)  # 5 maps instead of 18
 
 
-def test_the_generator_paints_by_the_driving_keypoints() -> None:
+def test_a_kept_detector_stays_as_it_is(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(CONFIG, detector=False))
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    losses = run.train_step()
+    run.save()  # looks at the model in between
+    run.train_step()
+    assert "landmarks" not in losses and "pyramid" in losses
+    changed = {name for name, value in run.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert "generator.final.weight" in changed and not any(name.startswith("kp_detector.") for name in changed)
+
+
+def test_the_generator_paints_by_its_guides() -> None:
     torch.manual_seed(0)
     generator = trainer(Path()).model.generator.eval()
-    source, points = torch.rand(1, 3, 32, 32), torch.rand(1, COUNT, 2)
+    source = torch.rand(1, 3, 32, 32)
     features = generator.encode(source)
     still = DenseMotion(make_coordinate_grid(8, 8, like=source)[None], torch.full((1, 1, 8, 8), 0.5), torch.ones(1))
-    guides = [gaussian_heatmaps(at, make_coordinate_grid(8, 8, like=source), 0.01) for at in (points, points + 0.3)]
     with torch.no_grad():
-        one, other = (generator.decode(features, replace(still, guides=guide)) for guide in guides)
-    assert (one - other).abs().max() > 1e-4
+        for places in (slice(COUNT), slice(COUNT, None)):  # driving keypoints, and all candidates
+            guides = torch.zeros(2, generator.dense_motion_network.guides, 8, 8)
+            guides[0, places] = torch.rand_like(guides[0, places])
+            one, other = (generator.decode(features, replace(still, guides=guide[None])) for guide in guides)
+            assert (one - other).abs().max() > 1e-4
 
 
 def test_time_and_steps_both_end_a_run() -> None:
