@@ -68,9 +68,9 @@ class DenseMotionNetwork(DenseMotionHead):
         grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
         return gaussian_heatmaps(motion.points, grid, self.kp_variance)
 
-    def heatmaps(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
-        """Driving minus source Gaussians, an empty background first: (B, K+1, h, w)."""
-        difference = self.gaussians(small, driving) - self.gaussians(small, source)
+    def heatmaps(self, source: Tensor, driving: Tensor) -> Tensor:
+        """Driving minus source Gaussians (1 or B, K, h, w), an empty background first: (B, K+1, h, w)."""
+        difference = driving - source
         return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
@@ -80,8 +80,9 @@ class DenseMotionNetwork(DenseMotionHead):
     def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
         """What `look` gave of the source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
         motions = self.sparse_motions(small, source, driving)
-        features = self.features(small, self.heatmaps(small, source, driving), motions)
+        places = self.gaussians(small, driving)
+        features = self.features(small, self.heatmaps(self.gaussians(small, source), places), motions)
         motion = self.weighed(features, motions)
         if self.parts is None:
             return motion
-        return replace(motion, guides=torch.cat([self.gaussians(small, driving).to(features), features], dim=1))
+        return replace(motion, guides=torch.cat([places.to(features), features], dim=1))

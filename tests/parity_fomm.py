@@ -73,7 +73,9 @@ class FOMMAdapter:
         result = dense(small, prepared.motion, driving)
         motions = dense.sparse_motions(small, prepared.motion, driving)
         return taps.seen | {
-            "heatmap_representation": dense.heatmaps(small, prepared.motion, driving)[:, :, None],
+            "heatmap_representation": dense.heatmaps(
+                dense.gaussians(small, prepared.motion), dense.gaussians(small, driving)
+            )[:, :, None],
             "sparse_motion": motions,
             "sparse_deformed": dense.deformed_sources(small, motions),
             "mask": torch.softmax(taps.seen["mask_logits"], dim=1),

@@ -76,7 +76,9 @@ class PartSwapAdapter:
         (source, target), dense = self.pair(inputs), self.model.reconstruction_module.dense_motion_network
         small = dense.down(picture(inputs["source"]))
         return {
-            "heatmap_representation": dense.heatmaps(small, source, target)[:, :, None],
+            "heatmap_representation": dense.heatmaps(dense.gaussians(small, source), dense.gaussians(small, target))[
+                :, :, None
+            ],
             "sparse_motion": dense.sparse_motions(small, source, target),
             "mask": dense(small, source, target).mask,
         }

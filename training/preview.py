@@ -18,10 +18,11 @@ COLUMNS = ("source", "driving", "result", "difference", "other source", "other r
 @torch.no_grad()
 def transfer(model: FOMMAnimator, source: Tensor, driving: Tensor) -> Tensor:
     """Every source (B, 3, H, W) in the absolute pose of its driving picture (B, 3, H, W)."""
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     prediction, _ = model.generator(source, model.kp_detector(source), model.kp_detector(driving))
-    model.train(training)
+    for module, training in modes:
+        module.training = training
     return prediction
 
 

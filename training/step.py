@@ -37,12 +37,10 @@ def training_losses(
     """All losses of one step, unweighted, by name.
 
     With `motion_only` the generator paints nothing, and the dense motion learns from true keypoints where
-    they are known: it need not wait for the detector. A detector in evaluation mode learns nothing itself.
+    they are known: it need not wait for the detector. A detector in evaluation mode has no losses of its own.
     """
-    learning = model.kp_detector.training
-    with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
-        found = model.kp_detector(sample.pictures)
-    losses = detector_losses(model, sample, found, transform) if learning else {}
+    found = model.kp_detector(sample.pictures)
+    losses = detector_losses(model, sample, found, transform) if model.kp_detector.training else {}
     motions = sample.truth if motion_only and sample.truth is not None else found
     source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
     important = pixel_weights(sample.details[sample.driving], weights.details)

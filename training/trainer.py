@@ -58,6 +58,7 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
         self.model = FOMMAnimator(config.model, config.size).train()
+        self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
             lower(self.model, torch.bfloat16, keep_weights=True, heavy=1)
@@ -108,7 +109,6 @@ class Trainer:
         generator = training_generator(config.seed, self.step)
         sample = training_sample(generator, config.looks, config.size, self.device)
         transform = Transform.sample(2 * config.looks, generator, self.device, config.affine)
-        self.model.train().kp_detector.train(config.detector)
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.optimizer.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
