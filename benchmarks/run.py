@@ -70,8 +70,8 @@ class Subject:
     prefix: str = ""
 
 
-def encode_fomm(model: FOMMAnimator, source: Tensor, _: Motion) -> dict[str, Tensor]:
-    return model.generator.encode(source) | {"small": model.generator.dense_motion_network.down(source)}
+def encode_fomm(model: FOMMAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+    return model.generator.encode(source) | model.generator.dense_motion_network.encode(source, motion)
 
 
 def encode_spline(model: SplineAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.layers.covariance import covariance_heatmaps, relative_frames
 from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
 from ..core.layers.grid import make_coordinate_grid
+from ..core.layers.heatmap import heatmap_difference
 from ..core.types import Motion
 from .config import ArticulateConfig
 from .region_predictor import COVARIANCE
@@ -32,10 +32,6 @@ class PixelwiseFlowPredictor(DenseMotionHead):
         grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
         return covariance_heatmaps(motion.points, motion.extra[COVARIANCE], grid)
 
-    def difference(self, source_heatmaps: Tensor, driving_heatmaps: Tensor) -> Tensor:
-        """Driving minus source, an empty background first: (B, K+1, h, w)."""
-        return F.pad(driving_heatmaps - source_heatmaps, (0, 0, 0, 0, 1, 0))
-
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
         """T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
@@ -50,5 +46,5 @@ class PixelwiseFlowPredictor(DenseMotionHead):
 
         `background` (B, 3, 3) moves what belongs to no region; None holds it still.
         """
-        difference = self.difference(heatmaps, self.heatmaps(small, driving))
+        difference = heatmap_difference(heatmaps, self.heatmaps(small, driving))
         return self.combine(small, difference, self.sparse_motions(small, source, driving, background))

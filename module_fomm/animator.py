@@ -29,10 +29,11 @@ class FOMMAnimator(nn.Module):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's keypoints, its encoder features and its shrunken copy for the dense motion."""
+        """The source's keypoints, its encoder features, and its shrunken copy and heatmaps for the dense motion."""
         motion = self.kp_detector(source)
-        small = self.generator.dense_motion_network.look(source, motion)
-        return Prepared(motion, {**self.generator.encode(source), "small": small})
+        return Prepared(
+            motion, self.generator.encode(source) | self.generator.dense_motion_network.encode(source, motion)
+        )
 
     def motion(self, driving: Tensor) -> Motion:
         """Keypoints and jacobians of driving frames (B, 3, H, W)."""
@@ -40,5 +41,5 @@ class FOMMAnimator(nn.Module):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
-        dense = self.generator.dense_motion_network(prepared.features["small"], prepared.motion, motion)
+        dense = self.generator.dense_motion_network(prepared.features, prepared.motion, motion)
         return self.generator.decode(prepared.features, dense)

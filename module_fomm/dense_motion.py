@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, candidate_motions
 from ..core.layers.grid import make_coordinate_grid
-from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
 from ..core.layers.hourglass import Hourglass
 from ..core.types import Motion
 from .config import FOMMConfig
@@ -54,34 +55,31 @@ class DenseMotionNetwork(DenseMotionHead):
         self.parts = PartsOfSource(config) if config.generator.skips else None
         self.guides = config.num_kp + self.hourglass.out_features
 
-    def look(self, source: Tensor, motion: Motion) -> Tensor:
-        """What the flow is made from, of a source (B, 3, H, W) and its keypoints: the picture shrunk (B, 3, h, w), in
-        our own networks with its parts behind (B, 5, h, w).
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """What depends on the source (1 or B, 3, H, W) and its keypoints alone: `small`, the picture shrunk, in our
+        own networks with its parts behind (3 or 5 maps), and its `heatmaps`.
         """
         small = self.down(source)
-        if self.parts is None:
-            return small
-        return torch.cat([small, self.parts(small, self.gaussians(small, motion))], dim=1)
+        heatmaps = self.heatmaps(small, motion)
+        if self.parts is not None:
+            small = torch.cat([small, self.parts(small, heatmaps)], dim=1)
+        return {"small": small, "heatmaps": heatmaps}
 
-    def gaussians(self, small: Tensor, motion: Motion) -> Tensor:
-        """One at every keypoint: (B, K, h, w)."""
+    def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
+        """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
         grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
         return gaussian_heatmaps(motion.points, grid, self.kp_variance)
-
-    def heatmaps(self, source: Tensor, driving: Tensor) -> Tensor:
-        """Driving minus source Gaussians (1 or B, K, h, w), an empty background first: (B, K+1, h, w)."""
-        difference = driving - source
-        return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
         """The background's motion, which is none, and every keypoint's: (B, K+1, h, w, 2)."""
         return candidate_motions(make_coordinate_grid(*small.shape[2:], like=driving.points), source, driving)
 
-    def forward(self, small: Tensor, source: Motion, driving: Motion) -> DenseMotion:
-        """What `look` gave of the source (1 or B, C, h, w), source motion (1 or B) and driving motion (B) -> flow."""
+    def forward(self, encoded: Mapping[str, Tensor], source: Motion, driving: Motion) -> DenseMotion:
+        """`encode`'s maps of the source (1 or B), its motion (1 or B) and the driving one (B) -> flow."""
+        small = encoded["small"]
         motions = self.sparse_motions(small, source, driving)
-        places = self.gaussians(small, driving)
-        features = self.features(small, self.heatmaps(self.gaussians(small, source), places), motions)
+        places = self.heatmaps(small, driving)
+        features = self.features(small, heatmap_difference(encoded["heatmaps"], places), motions)
         motion = self.weighed(features, motions)
         if self.parts is None:
             return motion

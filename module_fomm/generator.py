@@ -33,6 +33,6 @@ class OcclusionAwareGenerator(WarpingGenerator):
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
         """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
-        small = self.dense_motion_network.look(source, kp_source)
-        motion = self.dense_motion_network(small, kp_source, kp_driving)
+        encoded = self.dense_motion_network.encode(source, kp_source)
+        motion = self.dense_motion_network(encoded, kp_source, kp_driving)
         return self.decode(self.encode(source), motion), motion

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, candidate_motions
 from ..core.layers.grid import make_coordinate_grid
-from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
 from ..core.types import Motion
 from .config import MRFAConfig
 
@@ -43,5 +42,5 @@ class DenseMotionNetwork(DenseMotionHead):
 
         `background` (B, 3, 3) moves what belongs to no keypoint; None holds it still.
         """
-        difference = F.pad(self.heatmaps(small, driving.points) - heatmaps, (0, 0, 0, 0, 1, 0))
+        difference = heatmap_difference(heatmaps, self.heatmaps(small, driving.points))
         return self.combine(small, difference, self.sparse_motions(small, source, driving, background))

@@ -53,7 +53,7 @@ class PartSwapAnimator(nn.Module):
         if self.swap.from_source or self.swap.parse is not None:
             features |= self._mask(source, motion, features[ENCODED])
         if self.reconstruction_module.dense_motion_network is not None:
-            features["small"] = self.reconstruction_module.dense_motion_network.down(source)
+            features |= self.reconstruction_module.dense_motion_network.encode(source, motion)
         return Prepared(motion, features)
 
     def motion(self, driving: Tensor) -> Motion:
@@ -102,7 +102,7 @@ class PartSwapAnimator(nn.Module):
         network, aligned = self.reconstruction_module, self.config.align_corners
         target = motion.extra[ENCODED]
         size = (target.shape[2], target.shape[3])
-        flow = network.motion(prepared.motion, motion, prepared.features.get("small")).at(size)
+        flow = network.motion(prepared.motion, motion, prepared.features).at(size)
         moved = flow.move(prepared.features[ENCODED], aligned)
         if self.swap.from_source:
             mask = warp(resize_map(prepared.features[MASK], size), flow.deformation, aligned)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from ..core.layers.decoder import WarpingGenerator
@@ -30,13 +32,13 @@ class ReconstructionModule(WarpingGenerator):
         self.estimate_visibility = params.estimate_visibility
         self.dense_motion_network = DenseMotionNetwork(config.fomm) if config.first_order else None
 
-    def motion(self, source: Motion, target: Motion, small: Tensor | None) -> DenseMotion:
+    def motion(self, source: Motion, target: Motion, encoded: Mapping[str, Tensor]) -> DenseMotion:
         """Poses of the source (1 or B) and of B targets -> flow and visibility.
 
-        `small` (1 or B, 3, h, w) is the shrunken source, for FOMM's network.
+        `encoded` has, where FOMM's network tells the motion, what that made of the source.
         """
-        if self.dense_motion_network is not None and small is not None:
-            return self.dense_motion_network(small, source, target)
+        if self.dense_motion_network is not None:
+            return self.dense_motion_network(encoded, source, target)
         here, there = target.extra[SEGMENTS], source.extra[SEGMENTS]
         grid = make_coordinate_grid(*here.shape[2:], like=here)
         flow = blended(candidate_motions(grid, source, target), here)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..core.layers.antialias import shrink
 from ..core.layers.blocks import InstanceNorm, UpBlock2d
 from ..core.layers.grid import make_coordinate_grid, project, warp_each
-from ..core.layers.heatmap import gaussian_heatmaps
+from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
 from ..core.layers.hourglass import Hourglass
 from ..core.layers.thin_plate import fit
 from .config import POINTS_PER_SPLINE, SplineConfig
@@ -72,9 +72,8 @@ class DenseMotionNetwork(nn.Module):
     def hourglass_input(self, encoded: Mapping[str, Tensor], driving: Tensor, transformations: Tensor) -> Tensor:
         """Differences of heatmaps, an empty one first, then the colours of each candidate's picture."""
         small = encoded["small"]
-        difference = self.heatmaps(small, driving) - encoded["heatmaps"]
+        heatmaps = heatmap_difference(encoded["heatmaps"], self.heatmaps(small, driving))
         pictures = warp_each(small, transformations.to(small), align_corners=True)  # (B, num_tps + 1, 3, h, w)
-        heatmaps = torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
         return torch.cat([heatmaps.to(pictures), pictures.flatten(1, 2)], dim=1)
 
     def forward(

@@ -7,7 +7,7 @@ from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.covariance import principal_axes, relative_frames, square_root
 from firstordermm.core.layers.dense_motion import DenseMotion
-from firstordermm.core.layers.heatmap import spatial_softmax
+from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
 from firstordermm.core.types import Motion, Prepared
 from firstordermm.loading.strict import load_strict
 from firstordermm.module_articulate.animator import ArticulateAnimator
@@ -95,7 +95,7 @@ class ArticulateAdapter:
         dense = flow(small, prepared.features["heatmaps"], still, driving, background)
         motions = flow.sparse_motions(small, still, driving, background)
         relative, sign = relative_frames(still.frames, driving.frames)
-        difference = flow.difference(prepared.features["heatmaps"], flow.heatmaps(small, driving))
+        difference = heatmap_difference(prepared.features["heatmaps"], flow.heatmaps(small, driving))
         return taps.seen | {
             "source_down": small,
             "relative_affine": relative * sign,

@@ -8,7 +8,7 @@ from firstordermm.animation import anchor as anchors
 from firstordermm.animation import hull, retarget
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.layers.heatmap import spatial_softmax
+from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.adapted import adapted
 from firstordermm.loading.strict import load_strict
@@ -70,12 +70,12 @@ class FOMMAdapter:
         prepared = self.model.prepare(source)
         dense, small = self.model.generator.dense_motion_network, prepared.features["small"]
         taps = Taps(hourglass=dense.hourglass, mask_logits=dense.mask)
-        result = dense(small, prepared.motion, driving)
+        result = dense(prepared.features, prepared.motion, driving)
         motions = dense.sparse_motions(small, prepared.motion, driving)
         return taps.seen | {
-            "heatmap_representation": dense.heatmaps(
-                dense.gaussians(small, prepared.motion), dense.gaussians(small, driving)
-            )[:, :, None],
+            "heatmap_representation": heatmap_difference(prepared.features["heatmaps"], dense.heatmaps(small, driving))[
+                :, :, None
+            ],
             "sparse_motion": motions,
             "sparse_deformed": dense.deformed_sources(small, motions),
             "mask": torch.softmax(taps.seen["mask_logits"], dim=1),
@@ -121,7 +121,7 @@ class FOMMAdapter:
         repeat = 2 if case["name"].startswith("size512") else 1
         prepared = self.model.prepare(picture(inputs["source"][:, columns], repeat))
         driving = self.model.motion(picture(inputs["driving"][3][:, columns], repeat))
-        dense = self.model.generator.dense_motion_network(prepared.features["small"], prepared.motion, driving)
+        dense = self.model.generator.dense_motion_network(prepared.features, prepared.motion, driving)
         return {
             "source.value": prepared.motion.points,
             "source.jacobian": prepared.motion.frames,

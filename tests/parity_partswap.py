@@ -7,6 +7,7 @@ from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
 from firstordermm.core.layers.dense_motion import candidate_motions
 from firstordermm.core.layers.grid import make_coordinate_grid
+from firstordermm.core.layers.heatmap import heatmap_difference
 from firstordermm.core.types import Motion
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
@@ -74,13 +75,12 @@ class PartSwapAdapter:
 
     def stages_dense_motion(self, inputs: Arrays) -> dict[str, Tensor]:
         (source, target), dense = self.pair(inputs), self.model.reconstruction_module.dense_motion_network
-        small = dense.down(picture(inputs["source"]))
+        encoded = dense.encode(picture(inputs["source"]), source)
+        small, heatmaps = encoded["small"], encoded["heatmaps"]
         return {
-            "heatmap_representation": dense.heatmaps(dense.gaussians(small, source), dense.gaussians(small, target))[
-                :, :, None
-            ],
+            "heatmap_representation": heatmap_difference(heatmaps, dense.heatmaps(small, target))[:, :, None],
             "sparse_motion": dense.sparse_motions(small, source, target),
-            "mask": dense(small, source, target).mask,
+            "mask": dense(encoded, source, target).mask,
         }
 
     def stages_blend(self, inputs: Arrays) -> dict[str, Tensor]:
@@ -90,7 +90,7 @@ class PartSwapAdapter:
         taps.entering(blended=network.bottleneck)
         prepared, motion = model.prepare(picture(inputs["source"])), model.motion(picture(inputs["driving"][3]))
         mapped = model.render_mapped(prepared, motion)
-        flow = network.motion(prepared.motion, motion, prepared.features.get("small"))
+        flow = network.motion(prepared.motion, motion, prepared.features)
         return taps.seen | {
             "deformation": flow.deformation,
             "visibility": flow.at((64, 64)).occlusion_map,

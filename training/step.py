@@ -46,10 +46,11 @@ def training_losses(
     important = pixel_weights(sample.details[sample.driving], weights.details)
     network = model.generator.dense_motion_network
     ends = picked(motions, sample.source), picked(motions, sample.driving)
-    small = network.look(source, ends[0])
+    encoded = network.encode(source, ends[0])
+    small = encoded["small"]
     if sample.parts is not None:
         losses["parts"] = parts_loss(small[:, -PARTS:], sample.parts[sample.source])
-    motion = network(small, *ends)
+    motion = network(encoded, *ends)
     losses["warped"] = pyramid_l1(model.generator.deformed(source, motion), driving, important)
     with torch.no_grad():
         target = network.down(driving)
@@ -87,6 +88,7 @@ def painting_losses(
 ) -> dict[str, Tensor]:
     """Compares the driving picture with the generator's; weights are (B, 1, H, W)."""
     losses = {
+        "l1": (prediction - driving).abs().mean(),
         "pyramid": pyramid_l1(prediction, driving, important),
         "gradient": gradient_l1(prediction, driving, important),
     }

@@ -7,6 +7,7 @@ networks behind amplify it.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -35,3 +36,8 @@ def gaussian_heatmaps(points: Tensor, grid: Tensor, variance: float) -> Tensor:
     """exp(-|z - p|^2 / (2 variance)) at every position z of a grid (h, w, 2): (B, K, 2) -> (B, K, h, w)."""
     offset = grid - points[:, :, None, None, :]
     return torch.exp(-offset.square().sum(-1) / (2 * variance))
+
+
+def heatmap_difference(source: Tensor, driving: Tensor) -> Tensor:
+    """Driving minus source (B, K, h, w and 1 or B, K, h, w), an empty background first: (B, K+1, h, w)."""
+    return F.pad(driving - source, (0, 0, 0, 0, 1, 0))
