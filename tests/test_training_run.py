@@ -135,7 +135,33 @@ def test_the_generator_paints_by_its_guides() -> None:
 def test_time_and_steps_both_end_a_run() -> None:
     config = replace(CONFIG, steps=10, minutes=1.0)
     assert config.progress(5, 0) == 0.5 and config.progress(5, 45) == 0.75 and config.progress(11, 0) == 1
-    assert config.rate(5, 1.0) == 0 < config.rate(5, 0.5) < config.rate(5, 0.0)
+    high = config.learning_rate
+    assert config.rate(1.0, high) == 0 < config.rate(0.5, high) < config.rate(0.0, high) == high
+
+
+def test_a_finished_run_that_goes_on_takes_larger_steps_only_by_and_by(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(CONFIG, steps=3, ramp=2))
+    run.run()
+    assert run.rate < 0.3 * CONFIG.learning_rate
+    longer = replace(CONFIG, steps=1000, ramp=10)
+    more = trainer(tmp_path, longer)
+    assert more.resume()
+    last = more.rate
+    assert last == run.rate
+    for _ in range(3):
+        more.train_step()
+        assert more.rate == pytest.approx(last + longer.learning_rate / longer.ramp)
+        last = more.rate
+
+
+def test_the_state_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.save()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["optimizer"] = state.pop("optimizers")[0]
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(CheckpointError, match="--start"):
+        trainer(tmp_path).resume()
 
 
 def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

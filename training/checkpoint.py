@@ -31,6 +31,11 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     if state.get("model_config") != asdict(config.model):
         raise CheckpointError(f"{path.name} was trained with another model; resume with the settings it began with.")
+    if "optimizers" not in state:
+        raise CheckpointError(
+            f"{path.name} was left by an older version, whose optimizer was another. Begin in a new folder, with "
+            f"--start {path.with_name('model.safetensors')}."
+        )
     return state
 
 

@@ -15,6 +15,7 @@ from ..loading.reader import read_checkpoint
 from ..module_fomm.checkpoint import load
 from .config import TrainConfig
 from .evaluate import judge, table
+from .losses import FINISHING
 from .pose_reader import fitted
 from .trainer import Trainer
 
@@ -34,6 +35,7 @@ def add_train_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options.add_argument("--motion-only", type=float, default=DEFAULTS.motion_only, help="part without generator")
     options.add_argument("--keep-detector", action="store_true", help="as the start has it: less work")
+    options.add_argument("--finish", action="store_true", help="the picture counts more than how it was moved")
     options.add_argument("--compile", action="store_true", help="twice as fast on a CPU; needs a C++ compiler")
     options.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
     options.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
@@ -53,6 +55,7 @@ def train(args: argparse.Namespace) -> None:
         learning_rate=args.learning_rate,
         motion_only=args.motion_only,
         detector=not args.keep_detector,
+        losses=FINISHING if args.finish else DEFAULTS.losses,
         compile=args.compile,
     )
     trainer = Trainer(config, args.folder, device)

@@ -18,8 +18,9 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]  # prediction and target (B, 3, 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weight of every term; `details` is how much more a pixel of an eye or a mouth counts than another."""
+    """Weight of every term; `details` is how much more a pixel of an eye or a mouth counts than another, `l1` aside."""
 
+    l1: float = 0.0
     pyramid: float = 10.0
     gradient: float = 5.0
     warped: float = 5.0
@@ -31,6 +32,9 @@ class LossWeights:
     parts: float = 1.0
     perceptual: float = 0.0
     details: float = 2.0
+
+
+FINISHING = LossWeights(l1=7.0, pyramid=4.0, gradient=1.0, warped=2.0, mixture=1.0)  # when motion has settled
 
 
 def pixel_weights(details: Tensor, gain: float) -> Tensor:

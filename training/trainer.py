@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import filterfalse
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -22,6 +23,7 @@ from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
 from .drawn.pairs import training_generator, training_sample
 from .losses import weighted_sum
+from .muon import Muon, is_inner
 from .preview import save_picture, sheet
 from .step import training_losses
 from .transform import Transform
@@ -55,7 +57,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
         self.config, self.folder, self.device = config, folder, device
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.rate = 0, 0.0, 0.0
         torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
         self.model = FOMMAnimator(config.model, config.size).train()
         self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
@@ -67,7 +69,11 @@ class Trainer:
             for block in (module for module in self.model.modules() if isinstance(module, UpBlock2d)):
                 block.register_module("up", Doubling())
             self.losses = compiled(training_losses)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), config.learning_rate, betas=(0.5, 0.999))
+        parameters = list(self.model.parameters())
+        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
+            Muon(filter(is_inner, parameters), config.learning_rate),
+            torch.optim.Adam(filterfalse(is_inner, parameters), config.learning_rate, betas=(0.5, 0.999)),
+        )
 
     def resume(self) -> bool:
         """Go on from the folder's state, if it has one; from there every step is the same as without the break."""
@@ -76,8 +82,9 @@ class Trainer:
             return False
         state = load_state(path, self.config)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        for optimizer, moments in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(moments)
+        self.step, self.seconds, self.rate = state["step"], state["seconds"], state["rate"]
         logger.info("resumed %s at step %d", path, self.step)
         return True
 
@@ -94,9 +101,10 @@ class Trainer:
         """Write the state and the model."""
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "seconds": self.seconds,
+            "rate": self.rate,
             "model_config": asdict(self.config.model),
         }
         save_state(self.folder / "state.pt", state)
@@ -110,12 +118,14 @@ class Trainer:
         sample = training_sample(generator, config.looks, config.size, self.device)
         transform = Transform.sample(2 * config.looks, generator, self.device, config.affine)
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.rate(self.step, progress)
-        self.optimizer.step()  # pyright: ignore[reportUnknownMemberType]
+        self.rate = config.rate(progress, self.rate)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate
+            optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         self.step += 1
         return {name: value.detach() for name, value in {**losses, "norm": norm}.items()}
 
