@@ -34,8 +34,8 @@ class GeneratorConfig:
 
     `skips` is ours and off in every published file: warped features enter the decoder at every scale, and
     the warped source the picture itself, as in the articulated paper's generator, along a flow that is resized
-    with its corners aligned; the bottleneck sees where the driving keypoints are, and the dense motion where the
-    source's head and body are. It keeps narrow models sharp.
+    with its corners aligned, and residual blocks mend what that blended; the bottleneck sees where the driving
+    keypoints are, and the dense motion where the source's head and body are. It keeps narrow models sharp.
     """
 
     block_expansion: int = 64

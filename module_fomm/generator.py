@@ -26,6 +26,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
             learnt_blend=params.skips,
             resize_aligned=params.skips,
             guides=dense_motion.guides if params.skips else 0,
+            refined=params.skips,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )

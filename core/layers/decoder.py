@@ -20,8 +20,9 @@ class WarpingGenerator(nn.Module):
     Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
     that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
     `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. With `guides`, ours
-    too, the bottleneck also sees so many maps of what is to be seen where. The published code resizes the
-    flow with corners not aligned, which bends it by up to a pixel; `resize_aligned` does not.
+    too, the bottleneck also sees so many maps of what is to be seen where. `refined`, ours again, has a residual block
+    mend each map that skips were blended into. The published code resizes the flow with corners not aligned, which
+    bends it by up to a pixel; `resize_aligned` does not.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class WarpingGenerator(nn.Module):
         learnt_blend: bool = False,
         resize_aligned: bool = False,
         guides: int = 0,
+        refined: bool = False,
         channels: int = 3,
         align_corners: bool = False,
     ) -> None:
@@ -49,6 +51,7 @@ class WarpingGenerator(nn.Module):
         self.final = nn.Conv2d(block_expansion, channels, 7, padding=3)
         self.blend = nn.Conv2d(block_expansion, 1, 7, padding=3) if learnt_blend else None
         self.guide = nn.Conv2d(guides, widths[-1], 3, padding=1) if guides else None
+        self.refine_blocks = nn.ModuleList(ResBlock2d(width) if refined else nn.Identity() for width in widths[-2::-1])
         self.skips = skips
         self.align_corners = align_corners
         self.resize_aligned = resize_aligned
@@ -76,11 +79,11 @@ class WarpingGenerator(nn.Module):
         if self.guide is not None and motion.guides is not None:
             guided = warped + self.guide(resize_map(motion.guides, (height, width), self.align_corners))
         out = here.fill(warped, self.bottleneck(guided))
-        for depth, block in enumerate(self.up_blocks, 1):
+        for depth, (block, refine) in enumerate(zip(self.up_blocks, self.refine_blocks, strict=True), 1):
             height, width = 2 * height, 2 * width
             here = motion.at((height, width), self.resize_aligned)
             skip = features[f"skip{len(self.up_blocks) - depth}"]
-            out = here.blend(skip, block(out), self.align_corners)
+            out = refine(here.blend(skip, block(out), self.align_corners))
         source = features["source"]
         picture = torch.sigmoid(self.final(out).to(source.dtype))
         if self.blend is None:
