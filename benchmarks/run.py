@@ -79,9 +79,7 @@ def encode_spline(model: SplineAnimator, source: Tensor, motion: Motion) -> dict
 
 
 def encode_articulate(model: ArticulateAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:
-    flow = model.generator.pixelwise_flow_predictor
-    small = flow.down(source)
-    return model.generator.encode(source) | {"small": small, "heatmaps": flow.heatmaps(small, motion)}
+    return model.generator.encode(source) | model.generator.pixelwise_flow_predictor.encode(source, motion)
 
 
 def encode_partswap(model: PartSwapAnimator, source: Tensor, motion: Motion) -> dict[str, Tensor]:

@@ -32,10 +32,9 @@ class ArticulateAnimator(nn.Module):
 
     def prepare(self, source: Tensor) -> Prepared:
         """The source's regions, their heatmaps, its encoder features and its shrunken copy."""
-        motion, flow = self.region_predictor(source), self.generator.pixelwise_flow_predictor
-        small = flow.down(source)
-        features = self.generator.encode(source)
-        return Prepared(motion, features | {"small": small, "heatmaps": flow.heatmaps(small, motion)})
+        motion = self.region_predictor(source)
+        flow = self.generator.pixelwise_flow_predictor.encode(source, motion)
+        return Prepared(motion, self.generator.encode(source) | flow)
 
     def motion(self, driving: Tensor) -> Motion:
         """Shifts, affines and covariances of driving frames (B, 3, H, W)."""

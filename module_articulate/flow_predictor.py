@@ -27,6 +27,11 @@ class PixelwiseFlowPredictor(DenseMotionHead):
             align_corners=config.align_corners,
         )
 
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """What depends on the source (1, 3, H, W) and its regions alone: its `small` copy and its `heatmaps`."""
+        small = self.down(source)
+        return {"small": small, "heatmaps": self.heatmaps(small, motion)}
+
     def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
         """Gaussians of the regions' own shapes: (B, K, h, w)."""
         grid = make_coordinate_grid(*small.shape[2:], like=motion.points)

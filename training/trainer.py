@@ -57,7 +57,7 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
         self.config, self.folder, self.device = config, folder, device
-        self.step, self.seconds, self.rate = 0, 0.0, 0.0
+        self.step, self.seconds = 0, 0.0
         torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
         self.model = FOMMAnimator(config.model, config.size).train()
         self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
@@ -71,8 +71,8 @@ class Trainer:
             self.losses = compiled(training_losses)
         parameters = list(self.model.parameters())
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(filter(is_inner, parameters), config.learning_rate),
-            torch.optim.Adam(filterfalse(is_inner, parameters), config.learning_rate, betas=(0.5, 0.999)),
+            Muon(filter(is_inner, parameters), lr=0.0),
+            torch.optim.Adam(filterfalse(is_inner, parameters), lr=0.0, betas=(0.5, 0.999)),
         )
 
     def resume(self) -> bool:
@@ -84,7 +84,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, moments in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(moments)
-        self.step, self.seconds, self.rate = state["step"], state["seconds"], state["rate"]
+        self.step, self.seconds = state["step"], state["seconds"]
         logger.info("resumed %s at step %d", path, self.step)
         return True
 
@@ -104,7 +104,6 @@ class Trainer:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "seconds": self.seconds,
-            "rate": self.rate,
             "model_config": asdict(self.config.model),
         }
         save_state(self.folder / "state.pt", state)
@@ -121,10 +120,9 @@ class Trainer:
         self.model.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.rate = config.rate(progress, self.rate)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.rate
+                group["lr"] = config.rate(progress, group["lr"])
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         self.step += 1
         return {name: value.detach() for name, value in {**losses, "norm": norm}.items()}
