@@ -67,8 +67,7 @@ class DenseMotionNetwork(DenseMotionHead):
 
     def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
         """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
-        grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
-        return gaussian_heatmaps(motion.points, grid, self.kp_variance)
+        return gaussian_heatmaps(motion.points, small, self.kp_variance)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion) -> Tensor:
         """The background's motion, which is none, and every keypoint's: (B, K+1, h, w, 2)."""

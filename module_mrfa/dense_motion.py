@@ -28,7 +28,7 @@ class DenseMotionNetwork(DenseMotionHead):
 
     def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
         """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
-        return gaussian_heatmaps(points, make_coordinate_grid(*small.shape[2:], like=points), self.kp_variance)
+        return gaussian_heatmaps(points, small, self.kp_variance)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
         """T_k(z) = J_s J_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""

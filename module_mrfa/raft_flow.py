@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..core.layers.blocks import batch_invariant
 from ..core.layers.dense_motion import DenseMotion
-from ..core.layers.grid import make_coordinate_grid, resize_map, warp
+from ..core.layers.grid import resize_map, warp
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.layers.hourglass import Hourglass
 from .config import MRFAConfig
@@ -96,8 +96,7 @@ class RaftFlow(nn.Module):
 
     def structure(self, points: Tensor) -> Tensor:
         """Where keypoints (B, K, 2) are, softly, with what was learnt of every place: (B, K, h, w)."""
-        grid = make_coordinate_grid(*self.pos_embedding.shape[2:], like=points)
-        return gaussian_heatmaps(points, grid, STRUCTURE_VARIANCE) + self.pos_embedding
+        return gaussian_heatmaps(points, self.pos_embedding, STRUCTURE_VARIANCE) + self.pos_embedding
 
     def encode(self, source: Tensor, small: Tensor, points: Tensor) -> dict[str, Tensor]:
         """The source (1, 3, H, W), shrunken (1, 3, h, w), and its keypoints -> all that depends on them alone.

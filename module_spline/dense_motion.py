@@ -55,7 +55,7 @@ class DenseMotionNetwork(nn.Module):
 
     def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
         """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
-        return gaussian_heatmaps(points, make_coordinate_grid(*small.shape[2:], like=points), self.kp_variance)
+        return gaussian_heatmaps(points, small, self.kp_variance)
 
     def transformations(
         self, size: tuple[int, int], source: Tensor, driving: Tensor, background: Tensor | None = None

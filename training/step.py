@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.types import Motion
 from ..module_fomm.animator import FOMMAnimator
@@ -80,7 +79,7 @@ def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transfor
 
 def nearness(motion: Motion, small: Tensor) -> Tensor:
     """(B, K, h, w) in [0, 1]: how near every keypoint is to the pixels of `small`."""
-    return gaussian_heatmaps(motion.points, make_coordinate_grid(*small.shape[2:], like=small), variance=0.3)
+    return gaussian_heatmaps(motion.points, small, variance=0.3)
 
 
 def painting_losses(

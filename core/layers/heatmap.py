@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .grid import make_coordinate_grid
+
 
 def spatial_softmax(logits: Tensor, temperature: float) -> Tensor:
     """(B, K, h, w) logits -> heatmaps of the same shape, each summing to 1 over its positions."""
@@ -32,9 +34,9 @@ def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
     return (per_point * weights).sum(dim=(-2, -1)).view(batch, points, 2, 2)
 
 
-def gaussian_heatmaps(points: Tensor, grid: Tensor, variance: float) -> Tensor:
-    """exp(-|z - p|^2 / (2 variance)) at every position z of a grid (h, w, 2): (B, K, 2) -> (B, K, h, w)."""
-    offset = grid - points[:, :, None, None, :]
+def gaussian_heatmaps(points: Tensor, maps: Tensor, variance: float) -> Tensor:
+    """exp(-|z - p|^2 / (2 variance)) at every position z of maps (..., h, w): points (B, K, 2) -> (B, K, h, w)."""
+    offset = make_coordinate_grid(*maps.shape[-2:], like=points) - points[:, :, None, None, :]
     return torch.exp(-offset.square().sum(-1) / (2 * variance))
 
 
