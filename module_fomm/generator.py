@@ -10,6 +10,8 @@ from ..core.types import Motion
 from .config import FOMMConfig
 from .dense_motion import DenseMotionNetwork
 
+REFINEMENTS = 2  # residual blocks behind every blend of warped skips
+
 
 class OcclusionAwareGenerator(WarpingGenerator):
     """The warping generator, and the network that tells it how pixels move."""
@@ -26,7 +28,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
             learnt_blend=params.skips,
             resize_aligned=params.skips,
             guides=dense_motion.guides if params.skips else 0,
-            refined=params.skips,
+            refinements=REFINEMENTS if params.skips else 0,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )

@@ -51,7 +51,7 @@ def test_momentum_outlasts_the_gradient() -> None:
 def test_inner_convolutions_of_the_bundled_model() -> None:
     parameters = dict(FOMMAnimator(BUNDLED, SIZE).named_parameters())
     inner = {name for name, parameter in parameters.items() if is_inner(parameter)}
-    assert {"generator.bottleneck.r0.conv1.weight", "generator.refine_blocks.1.conv2.weight"} <= inner
+    assert {"generator.bottleneck.r0.conv1.weight", "generator.refine_blocks.1.r0.conv2.weight"} <= inner
     ends = ("first.conv", "final", "blend", "mask", "occlusion", "maps", "kp", "jacobian")
     assert not [name for name in inner if name.split(".weight")[0].endswith(ends)]
     assert sum(parameters[name].numel() for name in inner) > 0.8 * sum(p.numel() for p in parameters.values())

@@ -34,7 +34,7 @@ class LossWeights:
     details: float = 2.0
 
 
-FINISHING = LossWeights(l1=7.0, pyramid=4.0, gradient=1.0, warped=2.0, mixture=1.0)  # when motion has settled
+FINISHING = LossWeights(l1=9.0, pyramid=3.0, gradient=0.5, warped=1.0, mixture=0.5)  # when motion has settled
 
 
 def pixel_weights(details: Tensor, gain: float) -> Tensor:

@@ -14,15 +14,20 @@ from .dense_motion import DenseMotion
 from .grid import resize_map, warp
 
 
+def residual_blocks(features: int, count: int) -> nn.Sequential:
+    """Blocks `r0`, `r1`, ... one after another; none leave their input as it is."""
+    return nn.Sequential(OrderedDict((f"r{i}", ResBlock2d(features)) for i in range(count)))
+
+
 class WarpingGenerator(nn.Module):
     """Encoder, residual bottleneck and decoder. `encode` depends on the source alone, `decode` on each frame.
 
-    Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map
-    that enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
+    Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map that
+    enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
     `learnt_blend`, which is ours, mixes the warped picture in by a map of its own instead of m. With `guides`, ours
-    too, the bottleneck also sees so many maps of what is to be seen where. `refined`, ours again, has a residual block
-    mend each map that skips were blended into. The published code resizes the flow with corners not aligned, which
-    bends it by up to a pixel; `resize_aligned` does not.
+    too, the bottleneck also sees so many maps of what is to be seen where. `refinements`, ours again, are how many
+    residual blocks mend each map that skips were blended into. The published code resizes the flow with corners not
+    aligned, which bends it by up to a pixel; `resize_aligned` does not.
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class WarpingGenerator(nn.Module):
         learnt_blend: bool = False,
         resize_aligned: bool = False,
         guides: int = 0,
-        refined: bool = False,
+        refinements: int = 0,
         channels: int = 3,
         align_corners: bool = False,
     ) -> None:
@@ -44,14 +49,12 @@ class WarpingGenerator(nn.Module):
         widths = [min(max_features, block_expansion * 2**i) for i in range(num_down_blocks + 1)]
         self.first = SameBlock2d(channels, block_expansion, kernel_size=7)
         self.down_blocks = nn.ModuleList(DownBlock2d(a, b) for a, b in pairwise(widths))
-        self.bottleneck = nn.Sequential(
-            OrderedDict((f"r{i}", ResBlock2d(widths[-1])) for i in range(num_bottleneck_blocks))
-        )
+        self.bottleneck = residual_blocks(widths[-1], num_bottleneck_blocks)
         self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(widths[::-1]))
         self.final = nn.Conv2d(block_expansion, channels, 7, padding=3)
         self.blend = nn.Conv2d(block_expansion, 1, 7, padding=3) if learnt_blend else None
         self.guide = nn.Conv2d(guides, widths[-1], 3, padding=1) if guides else None
-        self.refine_blocks = nn.ModuleList(ResBlock2d(width) if refined else nn.Identity() for width in widths[-2::-1])
+        self.refine_blocks = nn.ModuleList(residual_blocks(width, refinements) for width in widths[-2::-1])
         self.skips = skips
         self.align_corners = align_corners
         self.resize_aligned = resize_aligned
