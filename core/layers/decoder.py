@@ -15,7 +15,7 @@ from .grid import resize_map, warp
 
 
 def residual_blocks(features: int, count: int) -> nn.Sequential:
-    """Blocks `r0`, `r1`, ... one after another; none leave their input as it is."""
+    """Blocks `r0`, `r1`, ... one after another; without any the input stays as it is."""
     return nn.Sequential(OrderedDict((f"r{i}", ResBlock2d(features)) for i in range(count)))
 
 

@@ -13,7 +13,10 @@ import torch
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
 from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
+from firstordermm.cli.main import main
+from firstordermm.media.reader import VideoClip
 from PIL import Image
+from test_bundled import CODING, every_frame
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer, Event, Prompt
@@ -306,6 +309,17 @@ def test_our_workflows_run(comfy: ComfyServer, media: Path, name: str) -> None:
     if "VHS" in name and not os.environ.get("VHS_PATH"):
         pytest.skip("VHS_PATH is not set")
     check_workflow(comfy, media, ROOT / "workflows" / name)
+
+
+def test_the_sample_workflow_makes_what_the_demo_makes(comfy: ComfyServer, tmp_path: Path) -> None:
+    run = comfy.run(to_prompt(read_workflow(ROOT / "workflows" / "SAMPLE.json"), comfy.object_info()))
+    assert run.ending == "execution_success", run.error
+    [file] = [file for output in run.history["outputs"] for file in run.files(output) if file.suffix == ".mp4"]
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    node, demo = every_frame(VideoClip(file)), every_frame(VideoClip(tmp_path / "face.mp4"))
+    assert node.shape == demo.shape
+    assert (node - demo).abs().mean() < CODING
+    assert (node[1:] - node[:1]).abs().mean() > 4 * CODING
 
 
 @pytest.mark.skipif(not os.environ.get("VHS_PATH"), reason="VHS_PATH is not set")
