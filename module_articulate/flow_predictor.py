@@ -34,8 +34,7 @@ class PixelwiseFlowPredictor(DenseMotionHead):
 
     def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
         """Gaussians of the regions' own shapes: (B, K, h, w)."""
-        grid = make_coordinate_grid(*small.shape[2:], like=motion.points)
-        return covariance_heatmaps(motion.points, motion.extra[COVARIANCE], grid)
+        return covariance_heatmaps(motion.points, motion.extra[COVARIANCE], small)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
         """T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""

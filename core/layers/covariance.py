@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .grid import make_coordinate_grid
 from .linear_map import inverse_2x2
 
 
@@ -46,8 +47,9 @@ def square_root(covariance: Tensor) -> Tensor:
     return axes * variances.sqrt().unsqueeze(-2)
 
 
-def covariance_heatmaps(points: Tensor, covariance: Tensor, grid: Tensor) -> Tensor:
-    """exp(-d^T C^-1 d / 2), d = z - p, at every position z of a grid (h, w, 2): (B, K, 2) -> (B, K, h, w)."""
+def covariance_heatmaps(points: Tensor, covariance: Tensor, maps: Tensor) -> Tensor:
+    """exp(-d^T C^-1 d / 2), d = z - p, at every position z of maps (..., h, w): points (B, K, 2) -> (B, K, h, w)."""
+    grid = make_coordinate_grid(*maps.shape[-2:], like=points)
     inverse = inverse_2x2(covariance)[:, :, None, None]  # (B, K, 1, 1, 2, 2)
     dx, dy = (grid - points[:, :, None, None, :]).unbind(-1)
     distance = dx * dx * inverse[..., 0, 0] + 2 * dx * dy * inverse[..., 0, 1] + dy * dy * inverse[..., 1, 1]
