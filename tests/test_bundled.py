@@ -7,11 +7,14 @@ import torch
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.cli.main import main
+from firstordermm.cli.weights import weight_file
 from firstordermm.core.types import Animator
-from firstordermm.loading.bundled import DRIVING, PACK, sample_pictures
+from firstordermm.loading.bundled import DRIVING, sample_pictures
+from firstordermm.loading.published import BUNDLED
 from firstordermm.media.reader import VideoClip, read_picture
 from firstordermm.training.evaluate import judge
 from firstordermm.training.pose_reader import PoseReader
+from test_media_builders import all_frames
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -20,12 +23,15 @@ CODING = 0.015  # mean difference that h264 may make
 
 @pytest.fixture(scope="module")
 def model() -> Animator:
-    return load_animator(PACK / "checkpoints" / "drawn-faces.safetensors", "fomm").eval()
+    return load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm").eval()
 
 
-def every_frame(clip: VideoClip) -> Tensor:
-    """All pictures of a video: (T, 3, H, W) in [0, 1]."""
-    return torch.cat(list(clip.chunks(16))).movedim(-1, 1) / 255
+def check_shows(video: Path, made: Tensor) -> None:
+    """A video shows frames (T, H, W, 3) in [0, 1], but for what coding changes, and they move."""
+    shown = all_frames(VideoClip(video)) / 255
+    assert shown.shape == made.shape
+    assert (shown - made).abs().mean() < CODING
+    assert (made[1:] - made[:1]).abs().mean() > 4 * CODING
 
 
 def test_unseen_faces_come_out_better_than_the_baselines(model: Animator) -> None:
@@ -41,9 +47,6 @@ def test_the_demo_shows_what_the_model_makes(model: Animator, tmp_path: Path) ->
     pictures = sample_pictures()
     assert len(pictures) > 1
     for name, path in pictures.items():
-        source, shown = read_picture(path), every_frame(VideoClip(tmp_path / f"{name}.mp4"))
-        made = torch.cat(list(animate(model, source, VideoClip(DRIVING), CPU, AnimateOptions())))
-        assert shown.shape == made.shape
-        assert (shown - made).abs().mean() < CODING
-        assert (made[1:] - made[:1]).abs().mean() > 4 * CODING
+        made = torch.cat(list(animate(model, read_picture(path), VideoClip(DRIVING), CPU, AnimateOptions())))
+        check_shows(tmp_path / f"{name}.mp4", made.movedim(1, -1))
         assert (tmp_path / f"{name}.png").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from firstordermm.media.reader import VideoClip
 from torch import Tensor
 
 SAMPLE_RATE = 48000
@@ -17,6 +18,11 @@ def moving_pictures(count: int, height: int = 48, width: int = 64) -> Tensor:
     phase = torch.linspace(0, 1, count).view(-1, 1, 1)
     red, green, blue = (x + phase) / 2, (y + phase) / 2, ((x + y) / 2 + 1 - phase) / 2
     return (torch.stack((red, green, blue), dim=1) * 255).round().to(torch.uint8)
+
+
+def all_frames(clip: VideoClip, size: int = 7) -> Tensor:
+    """Every picture of a video, read `size` at a time: uint8 (N, H, W, 3)."""
+    return torch.cat(list(clip.chunks(size)))
 
 
 def build_video(

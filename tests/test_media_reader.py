@@ -12,14 +12,10 @@ from firstordermm.core.errors import InputError, MediaError
 from firstordermm.media.orientation import Orientation
 from firstordermm.media.rates import clip_rate, exact_rate
 from firstordermm.media.reader import VideoClip
-from test_media_builders import build_sound, build_video
+from test_media_builders import all_frames, build_sound, build_video
 from torch import Tensor
 
 NTSC = Fraction(30000, 1001)
-
-
-def all_frames(clip: VideoClip, size: int = 7) -> Tensor:
-    return torch.cat(list(clip.chunks(size)))  # (N, H, W, 3)
 
 
 def mean_error(clip: VideoClip, pictures: Tensor) -> float:

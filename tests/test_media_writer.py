@@ -11,7 +11,7 @@ from firstordermm.core.errors import InputError, MediaError
 from firstordermm.media import video_track
 from firstordermm.media.reader import VideoClip
 from firstordermm.media.writer import VideoWriter
-from test_media_builders import build_video, moving_pictures
+from test_media_builders import all_frames, build_video, moving_pictures
 from torch import Tensor
 
 
@@ -23,7 +23,7 @@ def write(path: Path, frames: Tensor, fps: float | Fraction = 25, size: int = 8,
 
 
 def read_back(clip: VideoClip) -> Tensor:
-    return torch.cat(list(clip.chunks(8))).permute(0, 3, 1, 2)  # (N, 3, H, W)
+    return all_frames(clip).permute(0, 3, 1, 2)  # (N, 3, H, W)
 
 
 def error(clip: VideoClip, frames: Tensor) -> float:

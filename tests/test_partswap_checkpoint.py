@@ -10,9 +10,11 @@ import yaml
 from architectures import FOMM, PARTSWAP, PARTSWAP_FIRST_ORDER, SIDE, blobs, driven, seeded, source_picture
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.registry import described, load_animator
+from firstordermm.cli.weights import weight_file
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
 from firstordermm.loading.convert import to_safetensors
+from firstordermm.loading.published import BUNDLED
 from firstordermm.loading.reader import read_checkpoint
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_partswap.animator import PartSwapAnimator
@@ -125,7 +127,7 @@ def test_converting_keeps_the_pictures(tmp_path: Path, layout: str) -> None:
 
 
 def test_the_bundled_model_is_refused_with_a_reason() -> None:
-    path = Path(__file__).parent.parent / "checkpoints" / "drawn-faces.safetensors"
+    path = weight_file("fomm", BUNDLED, allow_download=False)
     with pytest.raises(CheckpointError, match="skips"):
         load_animator(path, "partswap")
 
