@@ -1,4 +1,4 @@
-"""The list of nodes that ComfyUI asks for; each family's are in `node_families`."""
+"""The list of nodes that ComfyUI asks for; each family's are in `comfy_nodes`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
-from .host import folders
-from .host.taken import taken_ids
-from .node_families.articulate import Articulate_Runner
-from .node_families.choosers import FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser
-from .node_families.face_parsing import FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts
-from .node_families.fomm import FOMM_Runner
-from .node_families.fsrt import FSRT_Runner
-from .node_families.mrfa import MRFA_Runner
-from .node_families.partswap import FOMM_Partswap
-from .node_families.sample import FirstOrderMotion_Sample
-from .node_families.spline import Spline_Runner
+from .comfy_nodes.articulate import Articulate_Runner
+from .comfy_nodes.choosers import FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser
+from .comfy_nodes.face_parsing import FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts
+from .comfy_nodes.fomm import FOMM_Runner
+from .comfy_nodes.fsrt import FSRT_Runner
+from .comfy_nodes.mrfa import MRFA_Runner
+from .comfy_nodes.partswap import FOMM_Partswap
+from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime.taken import taken_ids
+from .comfy_nodes.sample import FirstOrderMotion_Sample
+from .comfy_nodes.spline import Spline_Runner
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,14 @@
-"""Finding the anchor frame, by face landmarks where they can be had, else by the model's own keypoints."""
+"""The best frame: the driving frame whose pose is closest to the source's, as an anchor for relative motion.
+
+Poses are compared by face landmarks where they can be had, else by the model's own keypoints. The published tool
+animates two reversed halves from the best frame. No model here keeps state between frames, so one pass in order,
+measured from that frame, is the same (and cannot jump at the seam).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -11,17 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.precision import inference_mode
+from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip
-from .anchor import Points, nearest, pose_distances
-from .backoff import BackOff
 from .frames import FrameFormat
+from .hull import hull_area
 from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, Pictures, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
 
-METHODS = ("auto", "face landmarks", "model keypoints")
+AUTO, LANDMARKS, KEYPOINTS = METHODS = ("auto", "face landmarks", "model keypoints")
 
+Points = NDArray[np.floating]
 PoseReader = Callable[[Tensor], list[Points | None]]
 LandmarkFinder = Callable[[NDArray[np.uint8]], list[NDArray[np.floating] | None]]
 
@@ -36,7 +41,7 @@ def find_best_frame(
     hooks: Hooks,
     landmarks: LandmarkFinder | None = None,
 ) -> int:
-    """Index of the driving frame closest in pose to the source, the first picture of several.
+    """Find the index of the driving frame closest in pose to the source, the first picture of several.
 
     With `landmarks` the faces decide; where the source or every frame shows none, and without it, the
     model's keypoints do, which works for anything it animates.
@@ -44,10 +49,9 @@ def find_best_frame(
     check_clip(source, clip, options)
     size = working_size(animator, options)
     format_ = FrameFormat((size, size), device, options.antialias)
-    readers: list[tuple[str, PoseReader]] = [("model keypoints", _keypoint_reader(animator))]
-    if landmarks is not None:
-        readers.insert(0, ("face landmarks", _landmark_reader(landmarks)))
-    for name, read in readers:
+    readers: dict[str, PoseReader] = {} if landmarks is None else {LANDMARKS: _landmark_reader(landmarks)}
+    readers[KEYPOINTS] = _keypoint_reader(animator)
+    for name, read in readers.items():
         distances = _distances(read, source, clip, format_, options.batch, hooks)
         if np.isfinite(distances).any():
             best = nearest(distances)
@@ -58,15 +62,14 @@ def find_best_frame(
 
 
 def _distances(
-    read: PoseReader, source: Pictures, clip: Clip, format_: FrameFormat, batch: int, hooks: Hooks
+    read: PoseReader, source: Pictures, clip: Clip, format_: FrameFormat, batch: int | None, hooks: Hooks
 ) -> NDArray[np.float64]:
     wanted = read(format_.convert(first_picture(source), SOURCE))[0]
     if wanted is None:
         return np.full(len(clip), np.inf)
     poses: list[Points | None] = []
-    back_off = BackOff(hooks.free_memory)
-    for chunk in clip.chunks(batch):
-        hooks.check_cancelled()
+    back_off = hooks.back_off()
+    for chunk in hooks.chunks(clip, batch):
         for part in back_off.run(lambda frames: read(format_.convert(frames, DRIVING)), chunk):
             poses += part
     return pose_distances(wanted, poses)
@@ -85,23 +88,56 @@ def _landmark_reader(landmarks: LandmarkFinder) -> PoseReader:
 
 
 def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
-    """The finder for one of METHODS, None where keypoints are to decide.
+    """Make the finder for one of METHODS; None where keypoints are to decide.
 
     "auto" takes landmarks if they are installed; "face landmarks" raises InputError if they are not.
     """
-    from ..faces.landmarks import FaceLandmarks, missing_parts
+    from .faces.landmarks import FaceLandmarks, missing_parts
 
     if method not in METHODS:
-        raise InputError(f"The best-frame method is {method!r}; choose one of: {', '.join(METHODS)}.")
-    if method == "model keypoints":
+        raise InputError(f"is {method!r}; choose one of: {', '.join(METHODS)}.", "best_frame")
+    if method == KEYPOINTS:
         return None
     missing = missing_parts()
     if not missing:
         return FaceLandmarks(device)
-    if method == "face landmarks":
+    if method == LANDMARKS:
         raise InputError(
             f"Face landmarks need {missing[0]}, which is not installed. "
             "Install it, or choose the model's keypoints to find the best frame."
         )
     log.info("Best frame by the model's keypoints; for face landmarks, install %s.", missing[0])
     return None
+
+
+def normalise_points(points: Points) -> Points | None:
+    """Centre (N, 2 or 3) points and divide x and y by the square root of their hull area.
+
+    A third coordinate is centred but not scaled, as published. None where the hull is flat.
+    """
+    centred = points.astype(np.float64) - points.mean(axis=0, keepdims=True)
+    area = hull_area(centred[:, :2])
+    if area == 0:
+        return None
+    centred[:, :2] /= np.sqrt(area)
+    return centred
+
+
+def pose_distances(source: Points, frames: Iterable[Points | None]) -> NDArray[np.float64]:
+    """Sum the squared differences between normalised points, for each frame.
+
+    Infinite for a frame without points (no face found) or with a flat hull, and for every frame if it is
+    the source that has a flat hull.
+    """
+    wanted = normalise_points(source)
+    distances: list[float] = []
+    for points in frames:
+        normal = None if points is None else normalise_points(points)
+        known = wanted is not None and normal is not None
+        distances.append(float(np.square(wanted - normal).sum()) if known else np.inf)
+    return np.array(distances, np.float64)
+
+
+def nearest(distances: NDArray[np.float64]) -> int:
+    """Return the index of the first smallest distance; 0 where none is finite."""
+    return int(distances.argmin()) if np.isfinite(distances).any() else 0

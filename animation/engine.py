@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import InputError
-from ..core.inference_form import form_for, rewrite
-from ..core.precision import lower
+from ..core.inference.precision import to_mixed_precision
+from ..core.inference.rewrites import form_for, rewrite
 from ..core.types import Animator, Motion, Prepared
 
 Render = Callable[[Prepared, Motion], Tensor]
@@ -37,7 +37,7 @@ class Engine:
     compiled: bool = False
 
 
-def ready(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
+def optimize_for_inference(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
     """Rewrite a model that was just loaded, in place, for running on the device, to which the caller moves it.
 
     Raises InputError for a precision that there is not.
@@ -47,14 +47,14 @@ def ready(animator: Animator, device: torch.device, engine: Engine | None = None
     if engine.fast:
         rewrite(network, device, form_for(device, dtype))
     if dtype != torch.float32:
-        lower(network, dtype, animator.spec.exact)
+        to_mixed_precision(network, dtype, animator.spec.keep_in_fp32)
     if engine.compiled:
-        object.__setattr__(network, "render", steady(torch.compile(animator.render, dynamic=False)))
+        object.__setattr__(network, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
 
 
-def steady(render: Render) -> Render:
+def pad_to_fixed_batch(render: Render) -> Render:
     """The same, with fewer frames than before filled up, so that nothing is compiled anew for a clip's last chunk."""
     most = 0
 
@@ -63,9 +63,7 @@ def steady(render: Render) -> Render:
         count = len(motion)
         most = max(most, count)
         rows = torch.arange(most, device=motion.points.device).clamp_max(count - 1)
-        frames = None if motion.frames is None else motion.frames[rows]
-        extra = {name: value[rows] for name, value in motion.extra.items()}
-        return render(prepared, Motion(motion.points[rows], frames, extra))[:count]
+        return render(prepared, motion[rows])[:count]
 
     return run
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import InputError
-from .transfer import sent
+from .device_copy import to_device_async
 
 INTEGER_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 PIXELS_AT_ONCE = 2**24
@@ -61,11 +61,14 @@ def checked(images: Tensor, name: str) -> Tensor:
         images = images[None]
     if images.ndim != 4 or images.shape[-1] not in (1, 2, 3, 4) or 0 in images.shape[1:3]:
         raise InputError(
-            f"{name} has shape {tuple(images.shape)}; (frames, height, width, 1 to 4 channels) was wanted. "
-            "Connect an IMAGE."
+            f"has shape {tuple(images.shape)}; (frames, height, width, 1 to 4 channels) was wanted. "
+            "Give pictures with the channels last.",
+            name,
         )
     if not images.is_floating_point() and images.dtype not in INTEGER_WHITE:
-        raise InputError(f"{name} holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
+        raise InputError(
+            f"holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted. Convert them.", name
+        )
     images = images[..., :1] if images.shape[-1] < 3 else images[..., :3]
     if images.is_floating_point():
         _check_finite(images, name)
@@ -78,7 +81,7 @@ def to_rgb(images: Tensor, device: torch.device) -> Tensor:
     Integers are scaled by their white, floats are clamped.
     """
     white = INTEGER_WHITE.get(images.dtype)
-    rgb = sent(images, device).float()
+    rgb = to_device_async(images, device).float()
     rgb = rgb.clamp(0, 1) if white is None else rgb / white
     return rgb.movedim(-1, 1).expand(-1, 3, -1, -1)
 
@@ -92,8 +95,9 @@ def _check_finite(images: Tensor, name: str) -> None:
     if not finite.all():
         index = int(finite.logical_not().nonzero()[0])
         raise InputError(
-            f"{name} holds NaN or infinite values (picture {index} of the batch); numbers in 0..1 were wanted. "
-            "Check the node that made it."
+            f"holds NaN or infinite values (picture {index} of the batch); numbers in 0..1 were wanted. "
+            "Check what made it.",
+            name,
         )
 
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..core.precision import inference_mode
-from ..core.types import Motion, PixelAnimator, Prepared
-from .backoff import BackOff
+from ..core.device import free_memory
+from ..core.inference.precision import inference_mode
+from ..core.types import Animator, Motion, Prepared
+from .out_of_memory import BackOff
 
+DEFAULT_LIMIT = 65536
 ON_CPU = 4096  # pixels; more gain nothing there, and take memory
 FEWEST = 4096  # pixels; fewer leave a GPU idle, so memory is asked first
 SHARE = 0.5  # of a GPU's free memory
 
 
-def pixels_at_once(limit: int, query_bytes: int, device: torch.device) -> int:
+def pixels_at_once(limit: int | None, query_bytes: int, device: torch.device) -> int:
     """How many pixels to decode at once: the limit, or fewer where more would be no faster or not fit."""
+    limit = limit or DEFAULT_LIMIT
     if device.type == "cpu":
         return min(limit, ON_CPU)
-    if device.type != "cuda":
-        return limit
-    free = torch.cuda.mem_get_info(device)[0]
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(limit, max(FEWEST, int(SHARE * free) // query_bytes))
+    free = free_memory(device)
+    return limit if free is None else min(limit, max(FEWEST, int(SHARE * free) // query_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class PixelRenderer:
     Between them it can be cancelled: a picture may take long.
     """
 
-    animator: PixelAnimator
+    animator: Animator
     prepared: Prepared
     size: tuple[int, int]
     at_once: int
@@ -46,7 +46,7 @@ class PixelRenderer:
         """The pictures (b, 3, H, W) of B poses in order, as many together as `at_once` has room for."""
         step = max(1, self.at_once // (self.size[0] * self.size[1]))
         for start in range(0, len(motion), step):
-            yield self.together(_part(motion, start, start + step))
+            yield self.together(motion[start : start + step])
 
     @inference_mode()
     def together(self, motion: Motion) -> Tensor:
@@ -58,9 +58,3 @@ class PixelRenderer:
             self.check_cancelled()
             colours += self.back_off.run(lambda part: self.animator.decode(self.prepared, motion, part).float(), part)
         return torch.cat(colours).view(len(motion), height, width, 3).movedim(-1, 1)
-
-
-def _part(motion: Motion, start: int, stop: int) -> Motion:
-    frames = None if motion.frames is None else motion.frames[start:stop]
-    extra = {name: value[start:stop] for name, value in motion.extra.items()}
-    return replace(motion, points=motion.points[start:stop], frames=frames, extra=extra)

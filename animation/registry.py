@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.types import Animator, LoadOptions
-from ..loading.apart import Stamps, complete, stamps
-from ..loading.description import to_metadata
-from ..loading.reader import Checkpoint, read_checkpoint
-from ..loading.signatures import expect, identify
+from ..core.weights.apart import Stamps, complete, stamps
+from ..core.weights.checkpoint import Checkpoint, read_checkpoint
+from ..core.weights.config import to_metadata
+from ..core.weights.signatures import expect, identify
 from ..module_articulate import checkpoint as articulate
 from ..module_fomm import checkpoint as fomm
 from ..module_fsrt import checkpoint as fsrt

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..core.layers.linear_map import inverse_2x2
+from ..core.layers.matrix2x2 import inverse_2x2
 from ..core.types import Motion
 from .hull import hull_area
 
@@ -71,9 +71,9 @@ class Retargeter:
         if self.anchor is None:
             return driving
         points = self.source.points + self.scale * (driving.points - self.anchor.points)
-        frames = driving.frames
+        frames = driving.jacobians
         if self.settings.relative_jacobian and not (
-            frames is None or self.anchor.frames is None or self.source.frames is None
+            frames is None or self.anchor.jacobians is None or self.source.jacobians is None
         ):
-            frames = frames @ inverse_2x2(self.anchor.frames) @ self.source.frames
+            frames = frames @ inverse_2x2(self.anchor.jacobians) @ self.source.jacobians
         return Motion(points, frames, driving.extra)

@@ -8,7 +8,7 @@ import logging
 import torch
 
 from ..animation.registry import described, read_whole
-from ..loading.convert import to_safetensors
+from ..core.weights.convert import to_safetensors
 
 log = logging.getLogger(__name__)
 

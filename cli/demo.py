@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..animation.chunks import with_chunks
-from ..animation.engine import ready
+from ..animation import samples as bundled
+from ..animation.batch_size import choose_batch
+from ..animation.engine import optimize_for_inference
+from ..animation.media.reader import VideoClip, read_picture
 from ..animation.pipeline import AnimateOptions, Hooks
 from ..animation.registry import load_animator
 from ..core.device import pick_device
 from ..core.errors import MediaError
-from ..loading import bundled
-from ..loading.published import BUNDLED
-from ..media.reader import VideoClip, read_picture
+from ..core.weights.catalog import BUNDLED
 from .run import animate_file, read_engine
 from .weights import weight_file
 
@@ -27,8 +27,8 @@ def demo(args: argparse.Namespace) -> None:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
     device = pick_device("auto")
     loaded = load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm")
-    model = ready(loaded, device, read_engine(args)).to(device)
-    options, hooks = with_chunks(AnimateOptions(batch=0), Hooks(), model, device)
+    model = optimize_for_inference(loaded, device, read_engine(args)).to(device)
+    options, hooks = choose_batch(AnimateOptions(), Hooks(), model, device)
     clip = VideoClip(bundled.DRIVING)
     for name, picture in bundled.sample_pictures().items():
         output = folder / f"{name}.mp4"

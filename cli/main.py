@@ -12,7 +12,7 @@ from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.registry import ARCHITECTURES
 from ..core.errors import FirstOrderError
-from ..loading.published import names
+from ..core.weights.catalog import names
 from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130

@@ -12,21 +12,21 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..animation.batch_size import choose_batch
 from ..animation.best_frame import find_best_frame, landmark_finder
-from ..animation.chunks import with_chunks
-from ..animation.engine import Engine, ready
+from ..animation.device_copy import to_cpu_async
+from ..animation.engine import Engine, optimize_for_inference
+from ..animation.media.contact_sheet import SheetSampler
+from ..animation.media.prefetch import PrefetchedClip, prefetch
+from ..animation.media.reader import VideoClip, read_picture
+from ..animation.media.writer import VideoWriter
 from ..animation.pipeline import AnimateOptions, Hooks, Pictures, animate, checked_mode, first_picture
 from ..animation.registry import load_animator
 from ..animation.retarget import Retargeting
-from ..animation.transfer import fetched
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.types import Animator, LoadOptions
-from ..loading.published import names
-from ..media.ahead import ReadAhead, ahead
-from ..media.contact_sheet import SheetSampler
-from ..media.reader import VideoClip, read_picture
-from ..media.writer import VideoWriter
+from ..core.weights.catalog import names
 from ..module_partswap.animator import PartSwapAnimator
 from .swap import read_swap
 from .weights import search_folders, weight_file
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--more-sources was given; {model.spec.name} takes 1 picture. Leave it out, or choose fsrt.")
     if isinstance(model, PartSwapAnimator):
         model = model.swapping(read_swap(args, model, device))
-    model = ready(model, device, read_engine(args)).to(device)
-    options, hooks = with_chunks(read_options(args), Hooks(), model, device)
+    model = optimize_for_inference(model, device, read_engine(args)).to(device)
+    options, hooks = choose_batch(read_options(args), Hooks(), model, device)
     if args.best_frame is not None and checked_mode(model, options) == "relative":
         finder = landmark_finder(args.best_frame, device)
         options = replace(options, anchor=find_best_frame(model, source, clip, device, options, hooks, finder))
@@ -87,7 +87,7 @@ def animate_file(
     Reading, drawing and writing go on at the same time.
     """
     started = time.perf_counter()
-    frames = fetched(animate(model, source, ReadAhead(clip), device, options, hooks))
+    frames = to_cpu_async(animate(model, source, PrefetchedClip(clip), device, options, hooks))
     sampler = SheetSampler(len(clip))
     done = 0
     with (
@@ -95,7 +95,7 @@ def animate_file(
         tqdm(total=len(clip), unit="frame") as bar,
         VideoWriter(output, clip.fps, audio_from=clip.path) as writer,
     ):
-        for pictures in ahead(frames):
+        for pictures in prefetch(frames):
             writer.write(pictures)
             sampler.add(pictures)
             done += len(pictures)

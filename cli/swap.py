@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from ..core.errors import InputError
+from ..core.weights.catalog import names
 from ..face_parsing.checkpoint import load_parser
 from ..face_parsing.classes import DEFAULT, chosen_classes
-from ..loading.published import names
 from ..module_partswap.animator import PartSwapAnimator
 from ..module_partswap.parts import chosen_parts
 from ..module_partswap.swap import Swap

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..loading.choice import WeightsChoice, find_weights
-from ..loading.published import MODEL_FOLDER, published_for
+from ..core.weights.catalog import MODEL_FOLDER, published_for
+from ..core.weights.find import WeightsRequest, find_weights
 
 PACK = Path(__file__).resolve().parent.parent
 
@@ -22,7 +22,7 @@ def weight_file(architecture: str, name: str, allow_download: bool) -> Path:
             bar.total = total
             bar.update(done - bar.n)
 
-        choice = WeightsChoice(name, download=allow_download)
+        choice = WeightsRequest(name, download=allow_download)
         return find_weights(architecture, choice, search_folders(architecture), progress, lambda: None)
 
 

@@ -1,6 +1,8 @@
-"""Choosing a device by name."""
+"""Devices: choosing one by name, and how much memory it has left."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
@@ -8,12 +10,25 @@ from .errors import InputError
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is the GPU where there is one; raises InputError for a device that is not there."""
+    """Turn a name into a device: "auto" is the GPU where there is one, else the CPU.
+
+    Raises InputError for a device that is not there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"The device {name!r} cannot be used here. Try --device cpu.") from error
+        raise InputError(f"{name!r} cannot be used here. Choose another, such as cpu.", "device") from error
     return device
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that can still be had on a device; None where the device does not tell."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None

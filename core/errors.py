@@ -1,6 +1,18 @@
-"""The errors users see. Each message is one line: what came, what was wanted, what to do."""
+"""The errors users see. Each message is one line: what came, what was wanted, what to do.
+
+A message about a parameter begins with that parameter's name in Python; nodes and the command line put the name of
+their own input or option in its place (`worded`).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+
+SHOWN: Final = 5
+LONGEST: Final = 100  # characters of one name
 
 
 class FirstOrderError(Exception):
@@ -8,7 +20,14 @@ class FirstOrderError(Exception):
 
 
 class InputError(FirstOrderError, ValueError):
-    """A picture, a clip or an option that cannot be used."""
+    """A picture, a clip or an option that cannot be used.
+
+    With a `parameter` its name and a blank come before the text.
+    """
+
+    def __init__(self, text: str, parameter: str | None = None) -> None:
+        super().__init__(text if parameter is None else f"{parameter} {text}")
+        self.text, self.parameter = text, parameter
 
 
 class CheckpointError(FirstOrderError):
@@ -25,3 +44,25 @@ class DownloadError(FirstOrderError, OSError):
 
 class MediaError(FirstOrderError):
     """A picture or video file that cannot be read or written."""
+
+
+@contextmanager
+def worded(names: Mapping[str, str]) -> Generator[None, None, None]:
+    """Raise an InputError from inside under the name that `names` has for its parameter, if it has one."""
+    try:
+        yield
+    except InputError as error:
+        if error.parameter is None or error.parameter not in names:
+            raise
+        raise InputError(error.text, names[error.parameter]) from error
+
+
+def listed(names: Collection[str], first: int = SHOWN) -> str:
+    """Join the first few names, with an ellipsis if there are more; "none" without any.
+
+    Names may come from files that anyone wrote, so line breaks and control characters are escaped.
+    """
+    shown = [name.encode("unicode_escape").decode("ascii")[:LONGEST] for name in islice(names, first)]
+    if len(names) > first:
+        shown.append("…")
+    return ", ".join(shown) or "none"

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-from typing_extensions import Self
+from torch import Tensor, nn
+
+from .errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What a model sees of a pose, for a batch of pictures.
+    """Poses of a batch of pictures, as a model describes them.
 
-    `points` (B, K, 2) are keypoints, shifts or control points; `frames` (B, K, 2, 2) their local linear
-    maps (jacobians or affines), or None; `extra` rides along untouched by retargeting.
+    `points` (B, K, 2) are keypoints, shifts or control points; `jacobians` (B, K, 2, 2) their local linear maps
+    (jacobians or affines), or None; `extra`, more tensors of B rows each, is untouched by retargeting.
     """
 
     points: Tensor
-    frames: Tensor | None = None
+    jacobians: Tensor | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def __len__(self) -> int:
         return self.points.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Motion:
+        """Some of the poses: a slice of them, or those with the indices (N) of an integer tensor."""
+        jacobians = None if self.jacobians is None else self.jacobians[rows]
+        return Motion(self.points[rows], jacobians, {name: value[rows] for name, value in self.extra.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +53,23 @@ class AnimatorSpec:
     """Facts about a loaded model, as data, so that the driver needs no special cases.
 
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
-    `modes` the retargeting modes it offers (the first is its default), `has_frames` whether its motion
-    carries local linear maps, `has_background` whether it can move the background (`BackgroundAnimator`),
-    `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of more than one
-    picture of the source. `pixel_bytes` is about what rendering a frame takes for each of its pixels, `query_bytes`
-    what a `PixelAnimator` takes for one that is decoded; 0 for the others. `exact` names submodules that never run in
-    less than float32.
+    `modes` the retargeting modes it offers (the first is its default), `has_background` whether it can move the
+    background, `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of
+    more than one picture of the source. `pixel_bytes` is about what rendering a frame takes for each of its pixels;
+    `query_bytes` what one decoded pixel takes of a model that decodes pixels singly, 0 for the others.
+    `keep_in_fp32` names submodules that never run in less than float32.
     """
 
     name: str
     size: int
     multiple: int
     modes: tuple[str, ...]
-    has_frames: bool
     has_background: bool = False
     fixed_size: bool = False
     several_sources: bool = False
     pixel_bytes: int = PIXEL_BYTES
     query_bytes: int = 0
-    exact: tuple[str, ...] = ()
-
-
-class Animator(Protocol):
-    """What every architecture implements (as a `torch.nn.Module`); the driver needs nothing else."""
-
-    @property
-    def spec(self) -> AnimatorSpec: ...
-
-    @property
-    def config(self) -> object:
-        """The dataclass the networks were built from."""
-        ...
-
-    def to(self, device: torch.device) -> Self: ...
-
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""
-        ...
-
-    def motion(self, driving: Tensor) -> Motion:
-        """The motion of driving frames (B, 3, H, W)."""
-        ...
-
-    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """The source in the given poses: (B, 3, H, W) in [0, 1]."""
-        ...
-
-
-class AVDAnimator(Animator, Protocol):
-    """An Animator that offers "avd" in `spec.modes`: animation via disentanglement, by a network of its own."""
-
-    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
-        """Driving poses (B) in the source's own shape: (B)."""
-        ...
+    keep_in_fp32: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +80,52 @@ class Mapped:
     maps: Mapping[str, Tensor]
 
 
-class MappingAnimator(Animator, Protocol):
-    """An Animator whose users also want to see what it saw: segments, masks."""
+class Animator(nn.Module):
+    """Base class of every architecture: a network that gives one picture the poses of others.
 
-    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
-        """What `render` gives, and the maps behind it."""
-        ...
+    An architecture implements `prepare`, `motion` and `render`, and of the rest what its `spec` says it offers.
+    `config` is the dataclass that its networks were built from.
+    """
 
+    spec: AnimatorSpec
+    config: Any  # each architecture's own dataclass
 
-class BackgroundAnimator(Animator, Protocol):
-    """An Animator with `spec.has_background`: a network of its own sees how the camera moves."""
+    def prepare(self, source: Tensor) -> Prepared:
+        """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""
+        raise NotImplementedError
+
+    def motion(self, driving: Tensor) -> Motion:
+        """Read the poses of driving frames (B, 3, H, W)."""
+        raise NotImplementedError
+
+    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
+        raise NotImplementedError
+
+    def avd(self, prepared: Prepared, motion: Motion) -> Motion:
+        """Bring B driving poses into the source's own shape (animation via disentanglement): B poses.
+
+        Offered with "avd" in `spec.modes`.
+        """
+        raise self._not_offered("avd")
 
     def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
-        """Driving poses (B), and how the background of each differs from the source's: (B)."""
-        ...
+        """Add to B driving poses how the background of each differs from the source's; with `spec.has_background`."""
+        raise self._not_offered("movement of the background")
 
-
-@runtime_checkable
-class PixelAnimator(Protocol):
-    """An Animator whose pixels do not depend on each other, so that any choice of them can be made."""
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """Draw as `render` does, and return the maps (segments, masks) behind the pictures too; by default none."""
+        return Mapped(self.render(prepared, motion), {})
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
-        """Colours (N, 3) in [0, 1] of N pixels of the pictures in B poses.
+        """Decode N single pixels of the pictures in B poses: colours (N, 3) in [0, 1]; with `spec.query_bytes`.
 
         `queries` (N) counts the pixels of all pictures, picture by picture and row by row.
         """
-        ...
+        raise self._not_offered("decoding of single pixels")
+
+    def _not_offered(self, what: str) -> InputError:
+        return InputError(f"{self.spec.name} offers no {what}. Choose another model or mode.")
 
 
 class Clip(Protocol):

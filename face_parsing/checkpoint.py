@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import CheckpointError
-from ..loading.description import UNREADABLE
-from ..loading.reader import Checkpoint, read_checkpoint
-from ..loading.signatures import expect
-from ..loading.strict import build_strict
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint, read_checkpoint
+from ..core.weights.config import UNREADABLE
+from ..core.weights.signatures import expect
 from .config import FaceParsingConfig, from_states
 from .parser import FaceParser
 

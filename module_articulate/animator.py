@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core.types import AnimatorSpec, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .avd import RegionAVDNetwork
 from .config import ArticulateConfig
 from .generator import Generator
 from .region_predictor import RegionPredictor
 
 
-class ArticulateAnimator(nn.Module):
-    """Region predictor, generator and, where the weights have one, AVD network; see `core.types.AVDAnimator`."""
+class ArticulateAnimator(Animator):
+    """Region predictor, generator and, where the weights have one, AVD network; see `core.types.Animator`."""
+
+    config: ArticulateConfig
 
     def __init__(self, config: ArticulateConfig, size: int = 256) -> None:
         super().__init__()
@@ -25,8 +27,7 @@ class ArticulateAnimator(nn.Module):
             size=size,
             multiple=config.multiple,
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
-            has_frames=True,
-            exact=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
+            keep_in_fp32=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
         )
         self.eval()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.covariance import relative_frames
 from ..core.layers.mlp import AVDNetwork
 from ..core.types import Motion
 from .config import AVDConfig
+from .covariance import relative_frames
 from .region_predictor import COVARIANCE
 
 NUMBERS = 6  # to a region: x, y, and its affine row by row
@@ -26,12 +26,12 @@ class RegionAVDNetwork(AVDNetwork):
         Only the source's affines are turned to the driving ones' side; the network knows the signs of the
         decomposition, so the driving ones stay as they are.
         """
-        assert source.frames is not None and driving.frames is not None  # regions always have some
-        _, sign = relative_frames(source.frames, driving.frames)
+        assert source.jacobians is not None and driving.jacobians is not None  # regions always have some
+        _, sign = relative_frames(source.jacobians, driving.jacobians)
         points = source.points.expand_as(driving.points)
-        decoded = self(rows(points, source.frames * sign), rows(driving.points, driving.frames))
+        decoded = self(rows(points, source.jacobians * sign), rows(driving.points, driving.jacobians))
         numbers = decoded.view(len(driving), -1, NUMBERS)
-        affine = numbers[..., 2:].reshape(driving.frames.shape)
+        affine = numbers[..., 2:].reshape(driving.jacobians.shape)
         return Motion(numbers[..., :2], affine, {COVARIANCE: affine @ affine.mT})
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..core.errors import CheckpointError, InputError
 from ..core.types import LoadOptions
-from ..loading.description import Description, State, describe
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, State, describe
 from .animator import ArticulateAnimator
 from .config import ArticulateConfig, from_published, from_states
 from .variants import VARIANTS, Variant, variant_of

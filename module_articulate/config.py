@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import CheckpointError
-from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes
+from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes
 
 PUBLISHED_SCALE = 0.25  # every published file's; stands in where a copy lost its blur kernels
 

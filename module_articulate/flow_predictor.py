@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..core.layers.covariance import covariance_heatmaps, relative_frames
 from ..core.layers.dense_motion import DenseMotion, DenseMotionHead, local_motions, with_background
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import heatmap_difference
 from ..core.types import Motion
 from .config import ArticulateConfig
+from .covariance import covariance_heatmaps, relative_frames
 from .region_predictor import COVARIANCE
 
 
@@ -39,8 +39,8 @@ class PixelwiseFlowPredictor(DenseMotionHead):
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
         """T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
-        assert source.frames is not None and driving.frames is not None  # regions always have some
-        relative, sign = relative_frames(source.frames, driving.frames)
+        assert source.jacobians is not None and driving.jacobians is not None  # regions always have some
+        relative, sign = relative_frames(source.jacobians, driving.jacobians)
         return with_background(grid, local_motions(grid, source.points, driving.points, relative * sign), background)
 
     def forward(

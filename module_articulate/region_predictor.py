@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..core.layers.antialias import shrink
-from ..core.layers.covariance import expected_covariance, square_root
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import expected_point, spatial_softmax
 from ..core.layers.hourglass import Hourglass
 from ..core.types import Motion
 from .config import ArticulateConfig
+from .covariance import expected_covariance, square_root
 
 COVARIANCE = "covar"  # in a motion's `extra`
 

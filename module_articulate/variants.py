@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..loading.digest import sha256_of
-from ..loading.published import PublishedWeights, published_for
-from ..loading.reader import Checkpoint
+from ..core.weights.catalog import PublishedWeights, published_for
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.digest import sha256_of
 
 log = logging.getLogger(__name__)
 

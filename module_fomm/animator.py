@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core.types import AnimatorSpec, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .config import FOMMConfig
 from .generator import OcclusionAwareGenerator
 from .keypoint_detector import KPDetector
 
 
-class FOMMAnimator(nn.Module):
+class FOMMAnimator(Animator):
     """Keypoint detector and generator, ready to animate; see `core.types.Animator`."""
+
+    config: FOMMConfig
 
     def __init__(self, config: FOMMConfig, size: int = 256) -> None:
         super().__init__()
@@ -23,8 +25,7 @@ class FOMMAnimator(nn.Module):
             size=size,
             multiple=config.multiple,
             modes=("relative", "standard"),
-            has_frames=config.estimate_jacobian,
-            exact=("kp_detector",),
+            keep_in_fp32=("kp_detector",),
         )
         self.eval()
 

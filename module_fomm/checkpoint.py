@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..core.types import LoadOptions
-from ..loading.adapted import adapted
-from ..loading.description import Description, describe
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.adapted import adapted
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, describe
 from .animator import FOMMAnimator
 from .config import FOMMConfig, from_published, from_states
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
+from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
 
 # Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
 # pictures (scale 1, which has no kernel) nothing was published.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core.types import AnimatorSpec, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .config import FSRTConfig
 from .decoder import PIXELS, ImprovedFSRTDecoder
 from .encoder import ImprovedFSRTEncoder
@@ -19,8 +19,10 @@ EXPRESSION = "expression"  # in a motion's `extra`
 FLOAT = 4  # bytes
 
 
-class FSRTAnimator(nn.Module):
-    """Keypoint detector, expression encoder, encoder and decoder; see `core.types.PixelAnimator`."""
+class FSRTAnimator(Animator):
+    """Keypoint detector, expression encoder, encoder and decoder; see `core.types.Animator`."""
+
+    config: FSRTConfig
 
     def __init__(self, config: FSRTConfig, size: int = 256) -> None:
         super().__init__()
@@ -36,10 +38,9 @@ class FSRTAnimator(nn.Module):
             size=size,
             multiple=config.multiple,
             modes=("standard", "relative"),
-            has_frames=False,
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
-            exact=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0", colours),
+            keep_in_fp32=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0", colours),
         )
         self.eval()
 
@@ -53,7 +54,7 @@ class FSRTAnimator(nn.Module):
             log.warning("FSRT was trained at %d pixels; at %d, positions are new to it.", self.spec.size, height)
         motion = self.motion(source)
         latent = self.encoder(source, motion.points, motion.extra[EXPRESSION])
-        return Prepared(_first(motion), self.decoder.prepare(latent, height, width))
+        return Prepared(motion[:1], self.decoder.prepare(latent, height, width))
 
     def motion(self, driving: Tensor) -> Motion:
         """Keypoints of driving frames (B, 3, H, W), and their expressions, which are never relative."""
@@ -61,7 +62,7 @@ class FSRTAnimator(nn.Module):
         return Motion(detection.points, extra={EXPRESSION: self.expression_encoder(detection)})
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
-        """Colours (N, 3) of single pixels; see `core.types.PixelAnimator`."""
+        """Colours (N, 3) of single pixels; see `core.types.Animator`."""
         return self.decoder(prepared.features, motion.points, motion.extra[EXPRESSION], queries).clamp(0, 1)
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
@@ -69,7 +70,3 @@ class FSRTAnimator(nn.Module):
         height, width = prepared.features[PIXELS].shape[:2]
         queries = torch.arange(len(motion) * height * width, device=motion.points.device)
         return self.decode(prepared, motion, queries).view(len(motion), height, width, 3).movedim(-1, 1)
-
-
-def _first(motion: Motion) -> Motion:
-    return Motion(motion.points[:1], extra={name: value[:1] for name, value in motion.extra.items()})

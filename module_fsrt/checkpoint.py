@@ -6,9 +6,9 @@ import logging
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading.description import Description, describe
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, describe
 from .animator import FSRTAnimator
 from .config import FSRTConfig, from_states
 

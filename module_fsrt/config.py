@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.errors import CheckpointError
-from ..loading.description import State, blur_scale, hourglass_sizes
+from ..core.weights.config import State, blur_scale, hourglass_sizes
 
 START_OCTAVE = -1  # of every published file; the lowest frequency has period 4
 CODE = 4  # numbers per octave: sine and cosine of two coordinates

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..core.types import PIXEL_BYTES, AnimatorSpec, Motion, Prepared
+from ..core.types import PIXEL_BYTES, Animator, AnimatorSpec, Motion, Prepared
 from .config import MRFAConfig
 from .model import MRFA
 
 FRAME, BACKGROUND = "frame", "background"  # in a motion's `extra`
 
 
-class MRFAAnimator(nn.Module):
+class MRFAAnimator(Animator):
     """The network; see `core.types.Animator`, and `BackgroundAnimator` where it has a background predictor."""
+
+    config: MRFAConfig
 
     def __init__(self, config: MRFAConfig) -> None:
         super().__init__()
@@ -23,11 +25,10 @@ class MRFAAnimator(nn.Module):
             size=config.size,
             multiple=config.size,
             modes=("relative", "standard"),
-            has_frames=True,
             has_background=config.has_background,
             fixed_size=True,
             pixel_bytes=2 * PIXEL_BYTES,  # 0.38 GB a frame were measured
-            exact=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
+            keep_in_fp32=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
         )
         self.eval()
 
@@ -39,14 +40,14 @@ class MRFAAnimator(nn.Module):
     def motion(self, driving: Tensor) -> Motion:
         """Keypoints and jacobians of driving frames (B, 3, H, W); the frames beside them if the background asks."""
         motion = self.model.encoder(driving)
-        return Motion(motion.points, motion.frames, {FRAME: driving} if self.config.has_background else {})
+        return Motion(motion.points, motion.jacobians, {FRAME: driving} if self.config.has_background else {})
 
     def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
         """B driving motions with the background's (B, 3, 3), which takes weights that have a predictor of it."""
         assert self.model.bg_predictor is not None  # the spec offers it only then
         frames = motion.extra[FRAME]
         matrix = self.model.bg_predictor(prepared.features["source"].expand_as(frames), frames)
-        return Motion(motion.points, motion.frames, {**motion.extra, BACKGROUND: matrix})
+        return Motion(motion.points, motion.jacobians, {**motion.extra, BACKGROUND: matrix})
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """The source posed by B motions: (B, 3, H, W) in [0, 1]."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading.description import Description, State, describe
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, State, describe
 from .animator import MRFAAnimator
 from .config import PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 

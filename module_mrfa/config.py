@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..loading.description import State, fill, hourglass_sizes, refuse_unknown, widths
+from ..core.weights.config import State, fill, hourglass_sizes, refuse_unknown, widths
 
 PUBLISHED_SIZE = 256
 SHRINK = 4  # side of a picture over side of the maps that keypoints, prior and structures are worked out on

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from copy import copy
 
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Self
 
 from ..core.errors import InputError
 from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
-from ..core.types import AnimatorSpec, Mapped, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import PartSwapConfig
 from .reconstruction import ReconstructionModule
 from .segmentation import SEGMENTS, SegmentationModule
@@ -19,11 +19,13 @@ from .swap import Swap
 ENCODED, MASK, CLASSES = "encoded", "mask", "classes"
 
 
-class PartSwapAnimator(nn.Module):
-    """Segmentation and reconstruction module; see `core.types.MappingAnimator`.
+class PartSwapAnimator(Animator):
+    """Segmentation and reconstruction module; see `core.types.Animator`.
 
     The driving clip is the target: its frames keep their pose and all that is not chosen. Motion is absolute.
     """
+
+    config: PartSwapConfig
 
     def __init__(self, config: PartSwapConfig, size: int = 256) -> None:
         super().__init__()
@@ -35,8 +37,7 @@ class PartSwapAnimator(nn.Module):
             size=size,
             multiple=config.multiple,
             modes=("standard",),
-            has_frames=config.estimate_affine_part,
-            exact=("segmentation_module",),
+            keep_in_fp32=("segmentation_module",),
         )
         self.swap = Swap()
         self.eval()
@@ -61,7 +62,7 @@ class PartSwapAnimator(nn.Module):
         motion, features = self.segmentation_module(driving), {ENCODED: self._encode(driving)}
         if not self.swap.from_source:
             features |= self._mask(driving, motion, features[ENCODED])
-        return Motion(motion.points, motion.frames, {**motion.extra, **features})
+        return Motion(motion.points, motion.jacobians, {**motion.extra, **features})
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """B targets with the source's chosen parts: (B, 3, H, W) in [0, 1]."""

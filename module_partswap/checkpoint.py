@@ -6,13 +6,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, listed
 from ..core.types import LoadOptions
-from ..loading.adapted import adapted
-from ..loading.description import UNREADABLE, Description, State, describe
-from ..loading.listing import listed
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.adapted import adapted
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import UNREADABLE, Description, State, describe
 from ..module_fomm.checkpoint import DESCRIPTION as FOMM
 from .animator import PartSwapAnimator
 from .config import PartSwapConfig, from_fomm, from_published, from_states

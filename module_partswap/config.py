@@ -9,7 +9,7 @@ from typing import Any
 from ..core.errors import CheckpointError
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..loading.description import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
+from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
 from ..module_fomm.config import FOMMConfig, GeneratorConfig
 
 PUBLISHED_SCALE = 0.25  # every published file's; stands in where a copy lost its blur kernels

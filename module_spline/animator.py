@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.layers.mlp import AVDNetwork
-from ..core.types import AnimatorSpec, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .config import SplineConfig
 from .dense_motion import DenseMotionNetwork
 from .inpainting import InpaintingNetwork
 from .keypoint_detector import KPDetector
 
 
-class SplineAnimator(nn.Module):
-    """Keypoint detector, dense motion, inpainting and perhaps AVD; see `core.types.AVDAnimator`."""
+class SplineAnimator(Animator):
+    """Keypoint detector, dense motion, inpainting and perhaps AVD; see `core.types.Animator`."""
+
+    config: SplineConfig
 
     avd_network: AVDNetwork | None
 
@@ -30,8 +32,7 @@ class SplineAnimator(nn.Module):
             size=size,
             multiple=config.multiple,
             modes=("relative", "standard", "avd") if config.has_avd else ("relative", "standard"),
-            has_frames=False,
-            exact=("kp_detector", "avd_network") if config.has_avd else ("kp_detector",),
+            keep_in_fp32=("kp_detector", "avd_network") if config.has_avd else ("kp_detector",),
         )
         self.eval()
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading.description import Description, describe
-from ..loading.reader import Checkpoint
-from ..loading.strict import build_strict
+from ..core.weights.build import build_strict
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, describe
 from .animator import SplineAnimator
 from .config import SplineConfig, from_published, from_states
 

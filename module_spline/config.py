@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..loading.description import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
+from ..core.weights.config import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
 
 POINTS_PER_SPLINE = 5
 

@@ -14,8 +14,8 @@ from ..core.layers.blocks import InstanceNorm, UpBlock2d
 from ..core.layers.grid import make_coordinate_grid, project, warp_each
 from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
 from ..core.layers.hourglass import Hourglass
-from ..core.layers.thin_plate import fit
 from .config import POINTS_PER_SPLINE, SplineConfig
+from .thin_plate import fit
 
 
 @dataclass(frozen=True, slots=True)

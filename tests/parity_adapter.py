@@ -12,15 +12,15 @@ runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
 sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
-from firstordermm.core.inference_form import form_for, rewrite
-from parity_articulate import ArticulateAdapter
-from parity_common import Arrays
-from parity_face_parsing import FaceParsingAdapter
-from parity_fomm import FOMMAdapter
-from parity_fsrt import FSRTAdapter
-from parity_mrfa import MRFAAdapter
-from parity_partswap import PartSwapAdapter
-from parity_spline import SplineAdapter
+from firstordermm.core.inference.rewrites import form_for, rewrite
+from support.parity_articulate import ArticulateAdapter
+from support.parity_common import Arrays
+from support.parity_face_parsing import FaceParsingAdapter
+from support.parity_fomm import FOMMAdapter
+from support.parity_fsrt import FSRTAdapter
+from support.parity_mrfa import MRFAAdapter
+from support.parity_partswap import PartSwapAdapter
+from support.parity_spline import SplineAdapter
 
 CPU = torch.device("cpu")
 ADAPTERS = {

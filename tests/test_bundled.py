@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from animation.media.test_builders import all_frames
+from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
+from firstordermm.animation.samples import DRIVING, sample_pictures
 from firstordermm.cli.main import main
 from firstordermm.cli.weights import weight_file
 from firstordermm.core.types import Animator
-from firstordermm.loading.bundled import DRIVING, sample_pictures
-from firstordermm.loading.published import BUNDLED
-from firstordermm.media.reader import VideoClip, read_picture
+from firstordermm.core.weights.catalog import BUNDLED
 from firstordermm.training.evaluate import judge
 from firstordermm.training.pose_reader import PoseReader
-from test_media_builders import all_frames
 from torch import Tensor
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
 
 from ..core.errors import CheckpointError
-from ..loading.description import to_metadata
+from ..core.weights.config import to_metadata
 from ..module_fomm.animator import FOMMAnimator
 from .config import TrainConfig
 

@@ -11,7 +11,7 @@ import torch
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.types import LoadOptions
-from ..loading.reader import read_checkpoint
+from ..core.weights.checkpoint import read_checkpoint
 from ..module_fomm.checkpoint import load
 from .config import TrainConfig
 from .evaluate import judge, table

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.layers.linear_map import inverse_2x2
+from ..core.layers.matrix2x2 import inverse_2x2
 from ..core.types import Motion
 from .transform import Transform
 
@@ -70,8 +70,8 @@ def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[s
     `driving` are the keypoints of d, `moved` those of `transform.picture(d)`.
     """
     losses = {"equivariance_value": (driving.points - transform.points(moved.points)).abs().mean()}
-    if driving.frames is not None and moved.frames is not None:
-        product = inverse_2x2(driving.frames) @ transform.jacobian(moved.points) @ moved.frames
+    if driving.jacobians is not None and moved.jacobians is not None:
+        product = inverse_2x2(driving.jacobians) @ transform.jacobian(moved.points) @ moved.jacobians
         losses["equivariance_jacobian"] = (torch.eye(2, device=product.device) - product).abs().mean()
     return losses
 
@@ -114,8 +114,8 @@ def landmark_loss(found: Motion, truth: Motion) -> Tensor:
     Ours, for drawn faces alone: FOMM finds its keypoints by itself, but takes thousands of steps to leave
     the middle of the face and many more to notice a blink. Frames count less, as flow error grows from points.
     """
-    assert found.frames is not None and truth.frames is not None
-    return (found.points - truth.points).abs().mean() + 0.1 * (found.frames - truth.frames).abs().mean()
+    assert found.jacobians is not None and truth.jacobians is not None
+    return (found.points - truth.points).abs().mean() + 0.1 * (found.jacobians - truth.jacobians).abs().mean()
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.layers.blocks import DownBlock2d
-from .drawn import Look, Pose, draw
+from .drawn import Identity, Pose, draw
 from .drawn.pairs import training_generator
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def fit(steps: int, batch: int = 64) -> PoseReader:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for step in range(steps):
         generator = training_generator(SEED, step)
-        look, pose = Look.sample(batch, generator), Pose.sample(batch, generator)
+        look, pose = Identity.sample(batch, generator), Pose.sample(batch, generator)
         error = (reader(draw(look, pose, SIDE)) - true_values(pose)).abs().mean()
         optimizer.zero_grad()
         error.backward()  # pyright: ignore[reportUnknownMemberType]

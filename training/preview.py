@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..module_fomm.animator import FOMMAnimator
-from .drawn import Look, Pose, draw
+from .drawn import Identity, Pose, draw
 from .drawn.pairs import TEST_SEEDS
 
 COLUMNS = ("source", "driving", "result", "difference", "other source", "other result", "other truth")
@@ -29,7 +29,7 @@ def transfer(model: FOMMAnimator, source: Tensor, driving: Tensor) -> Tensor:
 def sheet(model: FOMMAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS) -> Tensor:
     """(3, rows * size, 7 * size): one unseen pair a row, columns as in COLUMNS."""
     generator = torch.Generator().manual_seed(seed)
-    look, other = Look.sample(rows, generator), Look.sample(rows, generator)
+    look, other = Identity.sample(rows, generator), Identity.sample(rows, generator)
     pose, moved = Pose.sample(rows, generator), Pose.sample(rows, generator)
     drawn = [draw(*pair, size) for pair in ((look, pose), (look, moved), (other, pose), (other, moved))]
     device = next(model.parameters()).device

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ..media.writer import VideoWriter
-from .drawn import Look, Pose, draw
+from ..animation.media.writer import VideoWriter
+from .drawn import Identity, Pose, draw
 from .drawn.pairs import TEST_SEEDS
 from .preview import save_picture
 
@@ -18,9 +18,9 @@ SAMPLE_SEEDS = TEST_SEEDS + 2**30  # apart from the clips that evaluation uses
 FPS = 24
 
 
-def sample_look(number: int) -> Look:
+def sample_look(number: int) -> Identity:
     """The identity of that number, one entry."""
-    return Look.sample(1, torch.Generator().manual_seed(SAMPLE_SEEDS + number))
+    return Identity.sample(1, torch.Generator().manual_seed(SAMPLE_SEEDS + number))
 
 
 def resting(count: int) -> Pose:

@@ -44,7 +44,7 @@ def training_losses(
     source, driving = sample.pictures[sample.source], sample.pictures[sample.driving]
     important = pixel_weights(sample.details[sample.driving], weights.details)
     network = model.generator.dense_motion_network
-    ends = picked(motions, sample.source), picked(motions, sample.driving)
+    ends = motions[sample.source], motions[sample.driving]
     encoded = network.encode(source, ends[0])
     small = encoded["small"]
     if sample.parts is not None:
@@ -61,11 +61,6 @@ def training_losses(
         prediction = model.generator.decode(model.generator.encode(source), motion)
         losses |= painting_losses(prediction, driving, important, perceptual)
     return losses
-
-
-def picked(motion: Motion, numbers: Tensor) -> Motion:
-    """Some entries of a motion."""
-    return Motion(motion.points[numbers], None if motion.frames is None else motion.frames[numbers])
 
 
 def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transform: Transform) -> dict[str, Tensor]:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch._inductor import decomposition
 
+from ..core.inference.precision import to_mixed_precision
 from ..core.layers.blocks import UpBlock2d
-from ..core.precision import lower
-from ..loading.reader import read_checkpoint
+from ..core.weights.checkpoint import read_checkpoint
 from ..module_fomm.animator import FOMMAnimator
 from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
@@ -63,7 +63,7 @@ class Trainer:
         self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:
-            lower(self.model, torch.bfloat16, keep_weights=True, heavy=1)
+            to_mixed_precision(self.model, torch.bfloat16, keep_weights=True, heavy=1)
         self.losses = training_losses
         if config.compile:
             for block in (module for module in self.model.modules() if isinstance(module, UpBlock2d)):

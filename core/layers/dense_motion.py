@@ -11,7 +11,7 @@ from ..types import Motion
 from .antialias import shrink
 from .grid import project, resize_flow, resize_map, warp, warp_each
 from .hourglass import Hourglass
-from .linear_map import inverse_2x2
+from .matrix2x2 import inverse_2x2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def candidate_motions(grid: Tensor, source: Motion, driving: Motion, background:
     `background` (B, 3, 3) is T_0; None is T_0(z) = z.
     """
     linear = None
-    if source.frames is not None and driving.frames is not None:
-        linear = source.frames @ inverse_2x2(driving.frames)
+    if source.jacobians is not None and driving.jacobians is not None:
+        linear = source.jacobians @ inverse_2x2(driving.jacobians)
     return with_background(grid, local_motions(grid, source.points, driving.points, linear), background)
 
 

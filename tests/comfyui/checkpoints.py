@@ -12,11 +12,11 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from architectures import FSRT, MRFA, seeded
 from firstordermm.module_fsrt.animator import FSRTAnimator
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from parity.seeded_weights import load_pack
 from PIL import Image
+from support.architectures import FSRT, MRFA, seeded
 from torch import Tensor
 
 PARITY = Path(__file__).resolve().parent.parent / "parity"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .draw import draw, paint
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 
-__all__ = ["Look", "Pose", "draw", "paint"]
+__all__ = ["Identity", "Pose", "draw", "paint"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...module_fomm.dense_motion import PARTS
-from .look import Head, Style
+from .identity import Head, Style
 from .pose import Pose
 from .shapes import choose, column
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from .canvas import BODY, HEAD, Canvas, HeadFrame
 from .features import draw_brows, draw_cheeks, draw_eyes, draw_mouth, draw_muzzle, draw_nose
 from .head import draw_back_hair, draw_ears, draw_fringe, draw_glasses, draw_hat, shade, skull
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 from .scene import draw_body, draw_scene
 from .shapes import column
@@ -27,13 +27,13 @@ class Painting(NamedTuple):
 
 
 @torch.no_grad()
-def draw(look: Look, pose: Pose, size: int = 128) -> Tensor:
+def draw(look: Identity, pose: Pose, size: int = 128) -> Tensor:
     """Pictures (B, 3, size, size) in [0, 1] of `look` in `pose`, entry by entry."""
     return paint(look, pose, size).pictures
 
 
 @torch.no_grad()
-def paint(look: Look, pose: Pose, size: int = 128) -> Painting:
+def paint(look: Identity, pose: Pose, size: int = 128) -> Painting:
     """Pictures as `draw` gives them, and what is where in them."""
     count = len(pose.x)
     step = CHUNK if pose.x.device.type == "cpu" else count
@@ -42,7 +42,7 @@ def paint(look: Look, pose: Pose, size: int = 128) -> Painting:
     return Painting(pictures, details, parts)
 
 
-def _paint(look: Look, pose: Pose, size: int) -> Painting:
+def _paint(look: Identity, pose: Pose, size: int) -> Painting:
     canvas = Canvas(look.style, size)
     frame = HeadFrame(canvas, look.head, pose)
     draw_scene(canvas, look)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from .canvas import Canvas, HeadFrame
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 from .shapes import box, column, ellipse, length
 
 
-def draw_muzzle(canvas: Canvas, frame: HeadFrame, look: Look, face: Tensor) -> None:
+def draw_muzzle(canvas: Canvas, frame: HeadFrame, look: Identity, face: Tensor) -> None:
     """An animal's muzzle, or a beard, kept inside the face's coverage (B, H, W)."""
     head = look.head
     x, y = frame.around(0, 0.55, 1.1)
@@ -20,7 +20,7 @@ def draw_muzzle(canvas: Canvas, frame: HeadFrame, look: Look, face: Tensor) -> N
     canvas.fill(canvas.cover(shape, frame.unit) * face, head.muzzle_colour, head.muzzle)
 
 
-def draw_cheeks(canvas: Canvas, frame: HeadFrame, look: Look, face: Tensor) -> None:
+def draw_cheeks(canvas: Canvas, frame: HeadFrame, look: Identity, face: Tensor) -> None:
     """Soft round cheeks and freckles."""
     head = look.head
     side = frame.sides(torch.full_like(head.width, 0.52), torch.full_like(head.width, 0.3))
@@ -30,7 +30,7 @@ def draw_cheeks(canvas: Canvas, frame: HeadFrame, look: Look, face: Tensor) -> N
     canvas.fill(dots.mul_(glow), head.skin * 0.6, head.freckles)
 
 
-def draw_eyes(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> Tensor:
+def draw_eyes(canvas: Canvas, frame: HeadFrame, look: Identity, pose: Pose) -> Tensor:
     """Whites, irises, pupils, highlights and lids; returns the coverage (B, H, W) of open and closed eyes."""
     eyes, unit = look.eyes, frame.unit
     side = frame.sides(eyes.spread, eyes.level)
@@ -54,13 +54,13 @@ def draw_eyes(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> Tenso
     return canvas.cover(ellipse(side.x, side.y, width * 1.3, height * 1.3), unit)
 
 
-def brow_level(look: Look, pose: Pose) -> Tensor:
+def brow_level(look: Identity, pose: Pose) -> Tensor:
     """(B,) height of the brows' middles, in head half sizes."""
     eyes = look.eyes
     return eyes.level - (eyes.height + eyes.brow_gap + 0.055 * pose.brow) / look.head.height
 
 
-def draw_brows(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> None:
+def draw_brows(canvas: Canvas, frame: HeadFrame, look: Identity, pose: Pose) -> None:
     """Brows above the eyes, higher or lower with the pose."""
     eyes = look.eyes
     side = frame.sides(eyes.spread, brow_level(look, pose))
@@ -69,7 +69,7 @@ def draw_brows(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> None
     canvas.fill(canvas.cover(shape, frame.unit), eyes.brow_colour)
 
 
-def draw_nose(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
+def draw_nose(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     """A round nose that stands out from the face."""
     mouth = look.mouth
     x, y = frame.around(0, mouth.nose_level, 1.25)
@@ -77,13 +77,13 @@ def draw_nose(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
     canvas.fill(canvas.cover(shape, frame.unit), mouth.nose_colour)
 
 
-def mouth_shape(look: Look, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+def mouth_shape(look: Identity, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
     """Half width, half opening and rise of the corners, each (B,)."""
     width = look.mouth.width * (1 + 0.2 * pose.smile - 0.2 * pose.mouth)
     return width, (0.17 * pose.mouth).clamp(min=0.004), 0.09 * pose.smile
 
 
-def draw_mouth(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> Tensor:
+def draw_mouth(canvas: Canvas, frame: HeadFrame, look: Identity, pose: Pose) -> Tensor:
     """Lips, and between them the inside with teeth and tongue; returns the coverage (B, H, W) of the whole."""
     mouth, unit = look.mouth, frame.unit
     x, y = frame.around(0, mouth.level, 1.06)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from .canvas import Canvas, HeadFrame
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 from .shapes import box, column, ellipse, length
 
 
-def draw_back_hair(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
+def draw_back_hair(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     """Hair behind the head and shoulders, and puffs: a bun, pigtails or space buns."""
     hair, head = look.hair, look.head
     lean = frame.spot(0, 0, -0.35)
@@ -27,7 +27,7 @@ def draw_back_hair(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
     canvas.shape(puff, frame.unit, hair.colour, (hair.puff > 0).float())
 
 
-def draw_ears(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
+def draw_ears(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     """Ears at the sides of the head, or on top of it, round or pointed."""
     head = look.head
     side = frame.sides(1.02 * head.ear_angle.cos(), 1.02 * head.ear_angle.sin(), 0.0)
@@ -39,7 +39,7 @@ def draw_ears(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
     canvas.fill(canvas.cover(ear + 0.4 * size, frame.unit), head.ear_inner)
 
 
-def skull(frame: HeadFrame, look: Look, pose: Pose) -> Tensor:
+def skull(frame: HeadFrame, look: Identity, pose: Pose) -> Tensor:
     """Distance (B, H, W) to the head's outline; an open mouth lengthens the chin."""
     head = look.head
     low = (frame.y / column(head.height)).clamp(min=0)
@@ -48,7 +48,7 @@ def skull(frame: HeadFrame, look: Look, pose: Pose) -> Tensor:
     return ellipse(frame.x, y, width.clamp_(min=0.1), column(head.height))
 
 
-def draw_fringe(canvas: Canvas, frame: HeadFrame, look: Look, cap: Tensor) -> None:
+def draw_fringe(canvas: Canvas, frame: HeadFrame, look: Identity, cap: Tensor) -> None:
     """Hair over the forehead: the part of `cap` (distance to the hair's outer edge) above the hairline."""
     hair, head = look.hair, look.head
     root = frame.spot(hair.part * 0.6, hair.line)
@@ -58,7 +58,7 @@ def draw_fringe(canvas: Canvas, frame: HeadFrame, look: Look, cap: Tensor) -> No
     canvas.shape(torch.maximum(cap, (frame.y - line) * 0.8), frame.unit, hair.colour, hair.fringe)
 
 
-def shade(canvas: Canvas, frame: HeadFrame, look: Look, cover: Tensor) -> None:
+def shade(canvas: Canvas, frame: HeadFrame, look: Identity, cover: Tensor) -> None:
     """Light and shade over everything painted inside `cover`, from the head's ellipsoid; pen strokes if hatched."""
     style, head = look.style, look.head
     direction = style.light - frame.pose.tilt  # the lamp stays where it is when the head tilts
@@ -70,7 +70,7 @@ def shade(canvas: Canvas, frame: HeadFrame, look: Look, cover: Tensor) -> None:
     canvas.pixels.mul_(light.mul_(cover).add_(1).unsqueeze(1)).clamp_(0, 1)
 
 
-def draw_glasses(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
+def draw_glasses(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     """Two rings, a bridge and the temples."""
     wear, eyes = look.wear, look.eyes
     side = frame.sides(eyes.spread, eyes.level, 1.1)
@@ -84,7 +84,7 @@ def draw_glasses(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
     canvas.fill(canvas.cover(torch.maximum(shape, inside), frame.unit), wear.frame_colour, wear.glasses)
 
 
-def draw_hat(canvas: Canvas, frame: HeadFrame, look: Look) -> None:
+def draw_hat(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     """A crown from cone to top hat, a band, a brim or a cap's peak, and a pompom."""
     wear, head = look.wear, look.head
     seat, front = frame.spot(0, wear.hat_level, 0.3), frame.spot(0, wear.hat_level, 1.0)

@@ -8,13 +8,13 @@ from torch import Tensor
 from ...core.types import Motion
 from .canvas import Spot, spot
 from .features import brow_level, mouth_shape
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 
 COUNT = 18  # collar; crown, chin, nose; mouth corners and lips; lids, pupils and brows; back of the head and hat
 
 
-def landmarks(look: Look, pose: Pose) -> Motion:
+def landmarks(look: Identity, pose: Pose) -> Motion:
     """Points (B, 18, 2) in [-1, 1] and the local scaling and rotation (B, 18, 2, 2) of the face there."""
     eyes = _eye(look, pose, -1), _eye(look, pose, 1)
     marks = torch.cat([_outline(look, pose), _mouth(look, pose), *eyes, _around(look, pose)], dim=1)
@@ -26,7 +26,7 @@ def landmarks(look: Look, pose: Pose) -> Motion:
     return Motion(torch.cat([collar[:, None], points], dim=1), frames)
 
 
-def _collar(look: Look, pose: Pose) -> tuple[Tensor, Tensor]:
+def _collar(look: Identity, pose: Pose) -> tuple[Tensor, Tensor]:
     """Place (B, 2) and frame (B, 2, 2) of the collar: the shoulders never tilt, and lag behind the head."""
     place = torch.stack([0.7 * pose.x, 0.8 * pose.y + pose.scale * (look.head.height + 0.1)], dim=1)
     return place, torch.eye(2, device=place.device) * pose.scale[:, None, None]
@@ -43,7 +43,7 @@ def _flat(x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([x, y, torch.ones_like(x), torch.ones_like(x)], dim=1)
 
 
-def _outline(look: Look, pose: Pose) -> Tensor:
+def _outline(look: Identity, pose: Pose) -> Tensor:
     """(B, 3, 4): crown, chin and nose."""
     head = look.head
     ends = [-head.height, head.height * (1 + 0.1 * pose.mouth)]
@@ -51,13 +51,13 @@ def _outline(look: Look, pose: Pose) -> Tensor:
     return torch.stack([*flat, _mark(spot(head, pose, 0, look.mouth.nose_level, 1.25))], dim=1)
 
 
-def _around(look: Look, pose: Pose) -> Tensor:
+def _around(look: Identity, pose: Pose) -> Tensor:
     """(B, 2, 4): the middle of the hair behind the head, and the seat of a hat; they turn less than the face."""
     places = spot(look.head, pose, 0, 0, -0.35), spot(look.head, pose, 0, look.wear.hat_level, 0.3)
     return torch.stack([_flat(place.x[:, 0, 0], place.y[:, 0, 0]) for place in places], dim=1)
 
 
-def _mouth(look: Look, pose: Pose) -> Tensor:
+def _mouth(look: Identity, pose: Pose) -> Tensor:
     """(B, 4, 4): left and right corner, upper and lower lip."""
     place = spot(look.head, pose, 0, look.mouth.level, 1.06)
     width, drop, smile = mouth_shape(look, pose)
@@ -66,7 +66,7 @@ def _mouth(look: Look, pose: Pose) -> Tensor:
     return torch.stack([_mark(place, x, y) for x, y in marks], dim=1)
 
 
-def _eye(look: Look, pose: Pose, side: int) -> Tensor:
+def _eye(look: Identity, pose: Pose, side: int) -> Tensor:
     """(B, 4, 4): upper and lower lid, pupil and brow of the eye on the left (-1) or right (1) of the picture."""
     eyes, opening = look.eyes, pose.left if side < 0 else pose.right
     place = spot(look.head, pose, side * eyes.spread, eyes.level)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...core.types import Motion
 from .draw import Painting, paint
+from .identity import Identity
 from .landmarks import landmarks
-from .look import Look
 from .pose import Pose
 
 TEST_SEEDS = 2**31  # from here on: never drawn in training
@@ -38,7 +38,7 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
 
     The poses lie a quarter to the whole of the way between unrelated ones apart, as those of one clip do.
     """
-    look = Look.sample(looks, generator).repeat(2).to(device)
+    look = Identity.sample(looks, generator).repeat(2).to(device)
     first, other = Pose.sample(looks, generator), Pose.sample(looks, generator)
     nearby = first.towards(other, 0.25 + 0.75 * torch.rand(looks, generator=generator))
     pose = first.beside(nearby).to(device)
@@ -52,15 +52,15 @@ def training_sample(generator: torch.Generator, looks: int, size: int, device: t
 class HeldOutClip:
     """Motion, and two unseen identities that are drawn in it."""
 
-    look: Look  # one entry
-    other: Look  # one entry
+    look: Identity  # one entry
+    other: Identity  # one entry
     pose: Pose  # one entry per frame
 
     def every(self, gap: int) -> HeldOutClip:
         """Every gap-th frame alone."""
         return replace(self, pose=self.pose[::gap])
 
-    def paint(self, look: Look, size: int) -> Painting:
+    def paint(self, look: Identity, size: int) -> Painting:
         """One of the identities in every pose: T pictures."""
         return paint(look.repeat(len(self.pose.x)), self.pose, size)
 
@@ -68,5 +68,5 @@ class HeldOutClip:
 def held_out_clip(number: int, frames: int) -> HeldOutClip:
     """The clip of that number; the same for ever."""
     generator = torch.Generator().manual_seed(TEST_SEEDS + number)
-    looks = Look.sample(2, generator)
+    looks = Identity.sample(2, generator)
     return HeldOutClip(looks[:1], looks[1:], Pose.walk(1, frames, generator))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from .canvas import Canvas, HeadFrame
-from .look import Look
+from .identity import Identity
 from .pose import Pose
 from .shapes import box, column, ellipse
 
 
-def draw_scene(canvas: Canvas, look: Look) -> None:
+def draw_scene(canvas: Canvas, look: Identity) -> None:
     """Fill the pictures with their backdrops."""
     scene = look.scene
     cos, sin = column(scene.angle.cos()), column(scene.angle.sin())
@@ -22,7 +22,7 @@ def draw_scene(canvas: Canvas, look: Look) -> None:
     canvas.fill(wave.mul_(column(scene.contrast)).sigmoid_(), scene.near)
 
 
-def draw_body(canvas: Canvas, frame: HeadFrame, look: Look, pose: Pose) -> None:
+def draw_body(canvas: Canvas, frame: HeadFrame, look: Identity, pose: Pose) -> None:
     """Neck and shoulders: they follow the head's place and size, not its turns."""
     wear, head = look.wear, look.head
     x = (canvas.x - column(0.7 * pose.x)) / column(pose.scale)

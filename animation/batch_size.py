@@ -1,0 +1,48 @@
+"""Number of frames worked on at once: no more than pay, than fit by estimate, and than fitted before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ..core.device import free_memory
+from ..core.types import Animator
+from .pipeline import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
+
+MOST = {"cuda": 32, "cpu": 8}  # beyond these, nothing more is gained by larger ones
+SHARE = 0.5  # of the free memory
+
+_fitted: dict[tuple[object, ...], int] = {}
+
+
+def choose_batch(
+    options: AnimateOptions, hooks: Hooks, animator: Animator, device: torch.device
+) -> tuple[AnimateOptions, Hooks]:
+    """Fill in a batch size where the options leave it open, with hooks that remember which was too large."""
+    if options.batch is not None:
+        return options, hooks
+    key = (animator.spec.name, animator.config, working_size(animator, options), str(device))
+    batch = min(_fitted.get(key, MOST["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
+
+    def remember(limit: int) -> None:
+        _fitted[key] = limit
+
+    return replace(options, batch=batch), replace(hooks, memory_ran_out=remember)
+
+
+def frame_bytes(animator: Animator, options: AnimateOptions) -> int:
+    """Estimate the bytes that each frame of a batch needs."""
+    return working_size(animator, options) ** 2 * animator.spec.pixel_bytes
+
+
+def batch_bytes(animator: Animator, options: AnimateOptions) -> int:
+    """Estimate the bytes that a batch needs, one of the default size where the options leave that open."""
+    return (options.batch or DEFAULT_BATCH) * frame_bytes(animator, options)
+
+
+def frames_that_fit(each: int, device: torch.device) -> int:
+    """Count the frames of `each` bytes for which there is memory by estimate, within what pays; at least 1."""
+    free = free_memory(device)
+    most = MOST.get(device.type, DEFAULT_BATCH)
+    return most if free is None else max(1, min(most, int(free * SHARE / each)))

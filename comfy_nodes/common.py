@@ -1,0 +1,256 @@
+"""What runners have in common: their inputs and outputs, and when they must run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
+
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..animation.best_frame import METHODS
+from ..animation.engine import PRECISIONS, Engine
+from ..animation.pipeline import AnimateOptions, Pictures
+from ..core.errors import InputError
+from ..core.types import LoadOptions
+from ..core.weights.catalog import MODEL_FOLDER, names
+from ..core.weights.find import WeightsRequest
+from .runtime import folders, weights
+from .runtime.run import run
+
+CATEGORY = "FirstOrderMM"
+BY_NAME = "by model_name"
+IF_MISSING = {"error": False, "download": True}
+
+T = TypeVar("T")
+
+
+def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
+    """What a menu entry stands for; the server does not check entries, so an unknown one raises InputError."""
+    if value not in options:
+        raise InputError(f"{name} is {value!r}; choose one of: {', '.join(options)}.")
+    return options[value]
+
+
+@dataclass(frozen=True, slots=True)
+class CommonInputs:
+    """What the inputs say that old workflows do not have; each default keeps their result."""
+
+    checkpoint: str = BY_NAME
+    if_missing: str = "error"
+    size: int = 0
+    antialias: bool = False
+    best_frame_by: str = "auto"
+    batch_size: int = 0
+    precision: str = "auto"
+
+    def choice(self, model_name: str) -> WeightsRequest:
+        """Which weights, where a name is chosen too."""
+        file = "" if self.checkpoint == BY_NAME else self.checkpoint
+        return WeightsRequest(model_name, file, chosen("if_missing", self.if_missing, IF_MISSING))
+
+    def options(self, own: AnimateOptions) -> AnimateOptions:
+        """A family's own options with these."""
+        return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size)
+
+
+USUAL = CommonInputs()
+
+
+def advanced(widget: io.Input) -> io.Input:
+    """Fold a widget away under "advanced" on frontends that know that."""
+    widget.extra_dict = {"advanced": True}
+    return widget
+
+
+def pictures(
+    source: str = "The picture to animate. Of a batch, the first is taken.",
+    driving: str = "The frames whose motion the picture takes on, in order.",
+) -> list[io.Input]:
+    """The two pictures every runner starts with, and what they are to it."""
+    return [
+        io.Image.Input("source_image", tooltip=source),
+        io.Image.Input("driving_video_input", tooltip=driving),
+    ]
+
+
+def frame_rate() -> io.Input:
+    """Passed through, so that the saver can be wired to the runner alone."""
+    return io.Float.Input(
+        "frame_rate",
+        default=30.0,
+        min=0.01,
+        max=1000.0,
+        step=0.001,
+        tooltip="Frames per second of the driving video; handed on unchanged.",
+    )
+
+
+def outputs(images: str = "The animated picture, one image per driving frame.") -> list[io.Output]:
+    """What every runner gives. Ids differ from the inputs' because a node's ids must be unique."""
+    return [
+        io.Image.Output("images", display_name="images", tooltip=images),
+        io.Audio.Output("audio_out", display_name="audio", tooltip="The audio that came in, untouched."),
+        io.Float.Output("frame_rate_out", display_name="frame_rate", tooltip="The frame rate that came in."),
+    ]
+
+
+def model_name(architecture: str, tooltip: str, optional: bool = False) -> io.Input:
+    """Which published weights."""
+    options = names(architecture)
+    return io.Combo.Input("model_name", options=options, default=options[0], optional=optional, tooltip=tooltip)
+
+
+def find_best_frame(optional: bool = False) -> io.Input:
+    """Of the runners that can measure movement from any frame."""
+    return io.Boolean.Input(
+        "find_best_frame",
+        default=False,
+        optional=optional,
+        tooltip="Measure movement from the frame whose pose is closest to the picture's, not the first.",
+    )
+
+
+def optional_inputs(
+    *models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
+) -> list[io.Input]:
+    """Audio, then everything that old workflows do not have: see `CommonInputs`.
+
+    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
+    `best_frame` is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
+    """
+    sizes = [] if fixed_size else [_size()]
+    return [
+        io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
+        *models,
+        *weight_file(),
+        *(advanced(widget) for widget in (*sizes, *experts, *_work(best_frame))),
+    ]
+
+
+def weight_file() -> list[io.Input]:
+    """The two inputs by which other weights than those found by name are had."""
+    return [
+        io.Combo.Input(
+            "checkpoint",
+            options=[BY_NAME, *folders.listed_files()],
+            default=USUAL.checkpoint,
+            optional=True,
+            tooltip=f"A weight file of your own in models/{MODEL_FOLDER}, instead of the published one by name.",
+        ),
+        io.Combo.Input(
+            "if_missing",
+            options=list(IF_MISSING),
+            default=USUAL.if_missing,
+            optional=True,
+            tooltip="What to do when the weight file is not there: say where to get it, or download it "
+            "(only files whose SHA-256 is published).",
+        ),
+    ]
+
+
+def _size() -> io.Input:
+    return io.Int.Input(
+        "size",
+        default=USUAL.size,
+        min=0,
+        max=4096,
+        step=128,
+        optional=True,
+        tooltip="Side of the result in pixels; 0 takes the size the weights were trained at.",
+    )
+
+
+def _work(best_frame: bool) -> list[io.Input]:
+    return [
+        io.Boolean.Input(
+            "antialias",
+            default=USUAL.antialias,
+            optional=True,
+            tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
+        ),
+        *([_best_frame_by()] if best_frame else []),
+        batch_size(USUAL.batch_size, "Frames worked on at once; 0 takes as many as pay and fit."),
+        io.Combo.Input(
+            "precision",
+            options=list(PRECISIONS),
+            default=USUAL.precision,
+            optional=True,
+            tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
+            "auto: as ComfyUI judges the GPU, float32 on the CPU.",
+        ),
+    ]
+
+
+def _best_frame_by() -> io.Input:
+    return io.Combo.Input(
+        "best_frame_by",
+        options=list(METHODS),
+        default=USUAL.best_frame_by,
+        optional=True,
+        tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
+        "else the model's own keypoints, which work for things without a face too.",
+    )
+
+
+def batch_size(default: int, tooltip: str) -> io.Input:
+    """How many frames are worked on at once; 0 is allowed where it is the default."""
+    return io.Int.Input(
+        "batch_size",
+        default=default,
+        min=min(default, 1),
+        max=256,
+        step=1,
+        optional=True,
+        tooltip=f"{tooltip} Changes speed and memory only; halved by itself when memory runs out.",
+    )
+
+
+class Runner(io.ComfyNode):
+    """A node that animates with the weights of one architecture."""
+
+    ARCHITECTURE: ClassVar[str]
+
+    @classmethod
+    def validate_inputs(cls, checkpoint: str | None = BY_NAME) -> bool | str:
+        """Named only to switch off the list check: a file that is gone is explained by `execute`."""
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
+        """Run again when the weight file has changed."""
+        return weights.fingerprint(cls.ARCHITECTURE, CommonInputs(checkpoint).choice(model_name or cls.usual_model()))
+
+    @classmethod
+    def usual_model(cls) -> str:
+        """The published weights that workflows without a `model_name` mean."""
+        return names(cls.ARCHITECTURE)[0]
+
+    @classmethod
+    def animate(
+        cls,
+        options: AnimateOptions,
+        load_options: LoadOptions | None = None,
+        *,
+        source_image: Pictures,
+        driving_video_input: Tensor,
+        frame_rate: float,
+        model_name: str = "",
+        audio: object = None,
+        find_best_frame: bool = False,
+        **work: Any,
+    ) -> io.NodeOutput:
+        """What a family's own inputs mean, and then all the others, by name, as the node was given them."""
+        wanted = CommonInputs(**work)
+        images = run(
+            cls.ARCHITECTURE,
+            source_image,
+            driving_video_input,
+            wanted.choice(model_name or cls.usual_model()),
+            load_options or LoadOptions(),
+            wanted.options(options),
+            wanted.best_frame_by if find_best_frame else None,
+            Engine(wanted.precision),
+        )
+        return io.NodeOutput(images, audio, frame_rate)

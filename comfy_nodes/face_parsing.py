@@ -1,0 +1,103 @@
+"""Face parsing alone: nineteen classes of pixels, chosen by name, as masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..face_parsing.classes import DEFAULT, GROUPS, IDS, NAMES, chosen_classes
+from ..module_partswap.parts import joined
+from . import common
+from .runtime.partswap import PARSER_NAME, run_parser
+
+
+class FirstOrderMotion_FaceParser(common.Runner):
+    """BiSeNet's masks."""
+
+    ARCHITECTURE = "face_parsing"
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FirstOrderMotion_FaceParser",
+            display_name="Face Parser",
+            category=common.CATEGORY,
+            description="Masks of face parts by name: skin, eyes, mouth, hair, hat, ... (BiSeNet, 79999_iter.pth).",
+            inputs=[
+                io.Image.Input("image", tooltip="Pictures or frames, of any size; a face should fill much of each."),
+                io.String.Input(
+                    "face_parts",
+                    default=DEFAULT,
+                    tooltip="What the mask covers. Names with commas (hair, hat, eyes, eyebrows, nose, mouth, ears, "
+                    "neck, cloth, skin, face, head), numbers such as 17_18, or a wire from Face Parts Chooser.",
+                ),
+                io.Boolean.Input(
+                    "hard_edges",
+                    default=False,
+                    tooltip="On: the mask is 0 or 1. Off: how likely a pixel belongs to it.",
+                ),
+                io.Float.Input(
+                    "viz_alpha",
+                    default=0.6,
+                    min=0.0,
+                    max=1.0,
+                    step=0.1,
+                    tooltip="How strongly the classes' colours cover the pictures that show them.",
+                ),
+                *common.weight_file(),
+                common.advanced(common.batch_size(4, "Pictures worked on at once.")),
+            ],
+            outputs=[
+                io.Mask.Output("mask", display_name="mask", tooltip="One mask per picture, of the picture's size."),
+                io.Image.Output(
+                    "segments", display_name="segments", tooltip="Every picture under the classes' colours."
+                ),
+                io.Image.Output("legend", display_name="legend", tooltip="The first of these with a legend."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        face_parts: str,
+        hard_edges: bool,
+        viz_alpha: float,
+        batch_size: int = 4,
+        **weights: Any,
+    ) -> io.NodeOutput:
+        choice = common.CommonInputs(**weights).choice(PARSER_NAME)
+        return io.NodeOutput(*run_parser(image, choice, chosen_classes(face_parts), hard_edges, viz_alpha, batch_size))
+
+
+class FirstOrderMotion_FaceParts(io.ComfyNode):
+    """Switches for the nineteen classes."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FirstOrderMotion_FaceParts",
+            display_name="Face Parts Chooser",
+            category=common.CATEGORY,
+            description="Chooses face parts by name, for face_parts of Face Parser and FOMM Partswap.",
+            inputs=[
+                io.Boolean.Input(
+                    name,
+                    display_name=shown,
+                    default=number in GROUPS[DEFAULT],
+                    tooltip=f"Class {number}: {shown}.",
+                )
+                for number, (name, shown) in enumerate(zip(IDS, NAMES, strict=True))
+            ],
+            outputs=[
+                io.String.Output(
+                    "face_parts", display_name="face_parts", tooltip="The numbers of the classes that are on."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, **switches: Any) -> io.NodeOutput:
+        return io.NodeOutput(joined(number for number, name in enumerate(IDS) if switches.get(name)))

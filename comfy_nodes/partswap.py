@@ -1,0 +1,201 @@
+"""Part Swap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.v0_0_2 import io
+from torch import Tensor
+
+from ..animation.engine import Engine
+from ..animation.pipeline import AnimateOptions
+from ..core.types import LoadOptions
+from ..core.weights.find import WeightsRequest
+from ..face_parsing.classes import DEFAULT, chosen_classes
+from . import common
+from .runtime import weights
+from .runtime.partswap import PARSER, PARSER_NAME, SwapSettings, run_swap
+
+# In the order of the earlier pack, whose default was not its first.
+MODELS = ["vox-5segments", "vox-10segments", "vox-15segments", "vox-cpk", "vox-adv-cpk", "vox-first-order"]
+PARSER_MASKS = {"sharp": False, "smooth": True}
+
+
+def _swap_inputs() -> list[io.Input]:
+    return [
+        io.Float.Input(
+            "blend_scale",
+            default=1.0,
+            min=0.6,
+            max=1.0,
+            step=0.01,
+            tooltip="Blurs the mask. In this range that is next to nothing: no effect from 0.8 up, below it a 3x3 "
+            "blur whose neighbours weigh a hundredth or less. For soft edges turn hard_edges off.",
+        ),
+        io.Boolean.Input(
+            "use_source_seg",
+            default=True,
+            tooltip="On: the parts are cut out of the picture and moved to the video's pose. Off: the video's own "
+            "parts are filled with what the picture shows there.",
+        ),
+        io.Boolean.Input(
+            "hard_edges",
+            default=False,
+            tooltip="On: a pixel is swapped or not. Off: parts fade into each other.",
+        ),
+        io.Boolean.Input(
+            "use_face_parser",
+            default=False,
+            tooltip="Choose by a face parser (79999_iter.pth) instead of the learnt segments; face_parts then says "
+            "what is swapped. vox-cpk and vox-adv-cpk need it.",
+        ),
+        io.String.Input(
+            "chosen_seg_indices",
+            default="",
+            tooltip="Parts to swap, from a segment chooser: numbers such as 1_2_5, or names with commas. Of no "
+            "meaning with use_face_parser.",
+        ),
+        io.Float.Input(
+            "viz_alpha",
+            default=0.6,
+            min=0.0,
+            max=1.0,
+            step=0.1,
+            tooltip="How strongly the segments' colours cover the pictures that show them.",
+        ),
+    ]
+
+
+def _parser_inputs() -> list[io.Input]:
+    return [
+        io.String.Input(
+            "face_parts",
+            default=DEFAULT,
+            optional=True,
+            tooltip="With use_face_parser: what is swapped. Names with commas (hair, hat, eyes, eyebrows, nose, mouth, "
+            "ears, neck, cloth, skin, face, head), numbers such as 17_18, or a wire from Face Parts Chooser.",
+        ),
+        io.Boolean.Input(
+            "segments_of_every_frame",
+            default=True,
+            optional=True,
+            tooltip="Off: seg_frames holds the first frame only, which saves as much memory as the result takes.",
+        ),
+    ]
+
+
+def _experts() -> list[io.Input]:
+    return [
+        io.Combo.Input(
+            "parser_mask",
+            options=list(PARSER_MASKS),
+            default="sharp",
+            optional=True,
+            tooltip="sharp: every eighth pixel of the parser's answer, as the earlier pack took it. smooth: blurred "
+            "first, as the published tool does, which flickers less; blend_scale then has no effect.",
+        ),
+    ]
+
+
+class FOMM_Partswap(common.Runner):
+    """Part Swap."""
+
+    ARCHITECTURE = "partswap"
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        audio, *more = common.optional_inputs(*_parser_inputs(), experts=_experts(), best_frame=False)
+        return io.Schema(
+            node_id="FOMM_Partswap",
+            display_name="FOMM Partswap",
+            category=common.CATEGORY,
+            description="Gives the face in a video chosen parts of the face in a picture: hair, eyes, mouth, ... "
+            "(Motion Supervised Co-Part Segmentation).",
+            inputs=[
+                *common.pictures(
+                    "The picture whose parts are taken. Of a batch, the first.",
+                    "The frames that get them; all else stays as it is in them.",
+                ),
+                io.Combo.Input(
+                    "model_name",
+                    options=MODELS,
+                    default="vox-10segments",
+                    tooltip="Which published weights: with 5, 10 or 15 learnt segments, each with its own chooser, "
+                    "or FOMM's, which need use_face_parser.",
+                ),
+                common.frame_rate(),
+                *_swap_inputs(),
+                audio,
+                *more,
+            ],
+            outputs=[
+                io.Image.Output(
+                    "seg_src_viz", display_name="seg_src_viz", tooltip="The picture's segments, with a legend."
+                ),
+                io.Image.Output(
+                    "seg_tgt_viz", display_name="seg_tgt_viz", tooltip="The first frame's segments, with a legend."
+                ),
+                *common.outputs("The video with the parts swapped, one image per frame."),
+                io.Image.Output(
+                    "seg_frames", display_name="seg_frames", tooltip="Every frame's segments, without a legend."
+                ),
+                io.Mask.Output(
+                    "masks",
+                    display_name="masks",
+                    tooltip="Where the picture shows, frame by frame: 1 is the picture.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(
+        cls, model_name: str = "", checkpoint: str = common.BY_NAME, use_face_parser: bool = False, **_: Any
+    ) -> str:
+        """Run again when either weight file has changed."""
+        own = super().fingerprint_inputs(model_name, checkpoint)
+        return own + weights.fingerprint(PARSER, WeightsRequest(PARSER_NAME)) if use_face_parser else own
+
+    @classmethod
+    def execute(
+        cls,
+        source_image: Tensor,
+        driving_video_input: Tensor,
+        model_name: str,
+        frame_rate: float,
+        blend_scale: float,
+        use_source_seg: bool,
+        hard_edges: bool,
+        use_face_parser: bool,
+        chosen_seg_indices: Any,
+        viz_alpha: float,
+        audio: Any = None,
+        face_parts: str = DEFAULT,
+        segments_of_every_frame: bool = True,
+        parser_mask: str = "sharp",
+        **work: Any,
+    ) -> io.NodeOutput:
+        wanted = common.CommonInputs(**work)
+        choice = wanted.choice(model_name)
+        wish = SwapSettings(
+            chosen_seg_indices,
+            chosen_classes(face_parts) if use_face_parser else None,
+            use_source_seg,
+            hard_edges,
+            blend_scale,
+            common.chosen("parser_mask", parser_mask, PARSER_MASKS),
+            viz_alpha,
+            segments_of_every_frame,
+        )
+        swapped = run_swap(
+            source_image,
+            driving_video_input,
+            choice,
+            WeightsRequest(PARSER_NAME, download=choice.download),
+            LoadOptions(),
+            wanted.options(AnimateOptions()),
+            wish,
+            Engine(wanted.precision),
+        )
+        return io.NodeOutput(
+            swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks
+        )

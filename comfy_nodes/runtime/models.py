@@ -1,0 +1,109 @@
+"""Loaded models, kept between runs and moved by ComfyUI's own model management."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import comfy.model_management as management
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ...animation.batch_size import batch_bytes
+from ...animation.engine import Engine, optimize_for_inference
+from ...animation.pipeline import AnimateOptions
+from ...animation.registry import load_animator, versions
+from ...core.inference.rewrites import form_for, rewrite
+from ...core.types import PIXEL_BYTES, Animator, LoadOptions
+from ...core.weights.apart import Stamps
+from ...face_parsing.checkpoint import load_parser
+from ...face_parsing.parser import SIZE, FaceParser
+from .folders import search_folders
+
+log = logging.getLogger(__name__)
+
+Kind = tuple[str, LoadOptions | None, Engine | None]
+
+KEPT = 3  # two animators to compare, and a face parser
+_patchers: OrderedDict[tuple[Path, Stamps, Kind], ModelPatcher] = OrderedDict()
+
+
+def get_animator(
+    path: Path, identity: str, options: LoadOptions, engine: Engine, work: AnimateOptions
+) -> tuple[Animator, torch.device]:
+    """The model of a weight file, on the device ComfyUI gives it, with room for the work it is to do there; read from
+    disk only if its files are new.
+    """
+    patcher = _animator(path, identity, options, engine)
+    return patcher.model, _placed([patcher], batch_bytes(patcher.model, work))
+
+
+def get_parser(path: Path, batch: int) -> tuple[FaceParser, torch.device]:
+    """The same for a face parser and so many pictures at once."""
+    patcher = _parser(path)
+    return patcher.model, _placed([patcher], batch * SIZE**2 * PIXEL_BYTES)
+
+
+def get_with_parser(
+    path: Path, identity: str, options: LoadOptions, engine: Engine, parser: Path, work: AnimateOptions
+) -> tuple[Animator, FaceParser, torch.device]:
+    """Both at once: of two that are asked for in turn, the second may push the first off the device."""
+    patchers = [_animator(path, identity, options, engine), _parser(parser)]
+    device = _placed(patchers, batch_bytes(patchers[0].model, work))
+    return patchers[0].model, patchers[1].model, device
+
+
+def _animator(path: Path, identity: str, options: LoadOptions, engine: Engine) -> ModelPatcher:
+    device = management.get_torch_device()
+    engine = replace(engine, precision=_precision(engine.precision, device))
+
+    def load() -> Animator:
+        return optimize_for_inference(load_animator(path, identity, options, search_folders(identity)), device, engine)
+
+    return _kept(path, (identity, options, engine), load)
+
+
+def _parser(path: Path) -> ModelPatcher:
+    def load() -> FaceParser:
+        parser, device = load_parser(path), management.get_torch_device()
+        rewrite(parser, device, form_for(device))
+        return parser
+
+    return _kept(path, ("face_parsing", None, None), load)
+
+
+def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
+    """The patcher of an earlier run while its files are unchanged, else a new one."""
+    key = (path, versions(path, kind[0], search_folders(kind[0])), kind)
+    patcher = _patchers.pop(key, None)
+    if patcher is None:
+        patcher = ModelPatcher(
+            load(), load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
+        )
+        log.info("loaded %s as %s", path.name, kind[0])
+    for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
+        del _patchers[stale]  # what the files held before they changed
+    _patchers[key] = patcher
+    while len(_patchers) > KEPT:
+        _patchers.popitem(last=False)
+    return patcher
+
+
+def _placed(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
+    management.load_models_gpu(patchers, memory_required=memory, force_full_load=True)
+    for patcher in patchers:
+        # Statistics and buffers of modules without weights stay behind under partial loading.
+        patcher.model.to(patcher.load_device)
+    return patchers[0].load_device
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    """ "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are worth it."""
+    if wanted != "auto" or device.type != "cuda":
+        return wanted
+    if management.should_use_bf16(device):
+        return "bfloat16"
+    return "float16" if management.should_use_fp16(device) else "float32"

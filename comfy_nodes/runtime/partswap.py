@@ -1,0 +1,141 @@
+"""What the Part Swap and face parsing nodes do: find and load weights, run, fill output tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...animation.batch_size import choose_batch
+from ...animation.engine import Engine
+from ...animation.frames import FrameFormat, TensorClip
+from ...animation.media.segment_picture import overlaid, with_legend
+from ...animation.parse_faces import parse_faces
+from ...animation.pipeline import DRIVING, SOURCE, AnimateOptions, animate_mapped, first_picture, working_size
+from ...core.layers.grid import resize_map
+from ...core.types import LoadOptions
+from ...core.weights.find import WeightsRequest
+from ...face_parsing.classes import NAMES
+from ...face_parsing.parser import MASK_SIZE, SIZE, FaceParser
+from ...module_partswap.animator import MASK, PartSwapAnimator
+from ...module_partswap.parts import chosen_parts, part_names
+from ...module_partswap.swap import Swap
+from . import models, progress, weights
+from .run import checked_clip, collected
+
+PARSER, PARSER_NAME = "face_parsing", "79999_iter"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapSettings:
+    """What the node's widgets say of the swap itself.
+
+    `chosen` is whatever is stored in chosen_seg_indices; `classes`, if not None, are the parser's, which then say
+    what is swapped. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the
+    segment pictures; `every_frame` is whether every frame gets one.
+    """
+
+    chosen: object
+    classes: tuple[int, ...] | None
+    from_source: bool
+    hard_edges: bool
+    blend_scale: float
+    smooth: bool
+    alpha: float
+    every_frame: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """The result, IMAGE (N, side, side, 3), and where the source shows in it, MASK (N, side, side). IMAGEs of segments:
+    the source's and the first frame's with a legend, every frame's without.
+    """
+
+    source: Tensor
+    first_target: Tensor
+    images: Tensor
+    targets: Tensor
+    masks: Tensor
+
+
+def run_swap(
+    source: Tensor,
+    driving: Tensor,
+    choice: WeightsRequest,
+    parser_choice: WeightsRequest,
+    load_options: LoadOptions,
+    options: AnimateOptions,
+    wish: SwapSettings,
+    engine: Engine,
+) -> Swapped:
+    """Swap parts inside ComfyUI."""
+    clip = checked_clip(source, driving, options)
+    path, parser = weights.find("partswap", choice), None
+    if wish.classes is None:
+        loaded, device = models.get_animator(path, "partswap", load_options, engine, options)
+    else:
+        parser_path = weights.find(PARSER, parser_choice)
+        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, engine, parser_path, options)
+    assert isinstance(loaded, PartSwapAnimator)
+    animator = loaded.swapping(_swap(wish, loaded, parser))
+    options, hooks = choose_batch(options, progress.hooks(), animator, device)
+    side = working_size(animator, options)
+    format_ = FrameFormat((side, side), device, options.antialias)
+    names = part_names(animator.config.num_segments) if parser is None else NAMES
+    first: list[Tensor] = []  # segment pictures of the source and of the first frame
+
+    def rows() -> Iterator[tuple[Tensor, ...]]:
+        done = 0
+        for batch in animate_mapped(animator, source, clip, device, options, hooks):
+            frames = format_.convert(clip.images[done : done + len(batch.pictures)], DRIVING)
+            done += len(frames)
+            if not first:
+                picture = format_.convert(first_picture(source), SOURCE)
+                first.append(overlaid(picture, batch.maps["source"], wish.alpha))
+                first.append(overlaid(frames[:1], batch.maps["target"][:1], wish.alpha))
+            kinds = [batch.pictures.movedim(1, -1), resize_map(batch.maps[MASK], (side, side))[:, 0]]
+            if wish.every_frame:
+                kinds.append(overlaid(frames, batch.maps["target"], wish.alpha).movedim(1, -1))
+            yield tuple(kinds)
+
+    images, masks, *targets = collected(rows(), len(clip))
+    return Swapped(
+        source=_with_legend(first[0][0], names, images),
+        first_target=_with_legend(first[1][0], names, images),
+        images=images,
+        targets=targets[0] if targets else first[1].movedim(1, -1).to(images),
+        masks=masks,
+    )
+
+
+def _with_legend(picture: Tensor, names: Sequence[str], like: Tensor) -> Tensor:
+    return with_legend(picture, names).movedim(0, -1)[None].to(like)
+
+
+def _swap(wish: SwapSettings, animator: PartSwapAnimator, parser: FaceParser | None) -> Swap:
+    """What the widgets mean for these weights; raises InputError where nothing is chosen."""
+    if parser is None or wish.classes is None:
+        chosen = chosen_parts(wish.chosen, animator.config.num_segments)
+        return Swap(chosen, wish.from_source, wish.hard_edges, wish.blend_scale)
+    if wish.smooth:
+        return Swap(wish.classes, wish.from_source, wish.hard_edges, MASK_SIZE / SIZE, parser.full)
+    return Swap(wish.classes, wish.from_source, wish.hard_edges, wish.blend_scale, parser.sharp)
+
+
+def run_parser(
+    pictures: Tensor, choice: WeightsRequest, classes: Sequence[int], hard_edges: bool, alpha: float, batch: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Parse faces inside ComfyUI: IMAGE (N, H, W, 3) -> MASK (N, H, W) of the chosen classes, IMAGE (N, H, W, 3) of
+    all classes' colours, and IMAGE (1, H', W', 3) of the first of these with a legend.
+    """
+    clip = TensorClip(pictures)
+    parser, device = models.get_parser(weights.find(PARSER, choice), batch)
+    parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks())
+    rows = (
+        (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])
+        for part in parsed
+    )
+    colours, masks = collected(rows, len(clip))
+    legend = with_legend(colours[0].movedim(-1, 0), NAMES).movedim(0, -1)[None].to(colours)
+    return masks, colours, legend

@@ -1,0 +1,41 @@
+"""Progress bar with preview pictures, cancel, and emptied caches."""
+
+from __future__ import annotations
+
+import time
+
+import comfy.model_management as management
+from comfy.utils import ProgressBar
+from PIL import Image
+from torch import Tensor
+
+from ...animation.pipeline import Hooks
+
+PREVIEW_SIDE = 512
+SECONDS_BETWEEN_UPDATES = 0.1
+
+
+def hooks() -> Hooks:
+    """ComfyUI's cancel button and memory management."""
+    return Hooks(
+        check_cancelled=management.throw_exception_if_processing_interrupted,
+        free_memory=management.soft_empty_cache,
+    )
+
+
+class Progress:
+    """Counts finished frames; shows the newest at most ten times a second, and always the last."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = ProgressBar(total)
+        self._total = total
+        self._next = 0.0
+
+    def update(self, done: int, frames: Tensor) -> None:
+        """`done` frames are finished, `frames` (B, H, W, 3) in [0, 1] the newest of them."""
+        now = time.monotonic()
+        if now < self._next and done < self._total:
+            return
+        self._next = now + SECONDS_BETWEEN_UPDATES
+        pixels = (frames[-1].cpu() * 255).byte().numpy()
+        self._bar.update_absolute(done, self._total, ("JPEG", Image.fromarray(pixels), PREVIEW_SIDE))

@@ -1,0 +1,23 @@
+"""The bundled picture and video as ComfyUI's own kinds of values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...animation.media.reader import VideoClip, read_picture
+from ...animation.media.sound import read_sound
+from ...animation.samples import DRIVING
+
+Audio = dict[str, Tensor | int]
+
+
+def sample(picture: Path) -> tuple[Tensor, Tensor, Audio | None, float]:
+    """IMAGE (1, H, W, 3), IMAGE (N, H, W, 3), AUDIO and frames per second."""
+    clip = VideoClip(DRIVING)
+    frames = torch.cat(list(clip.chunks(len(clip))))
+    sound = read_sound(DRIVING)
+    audio: Audio | None = None if sound is None else {"waveform": sound[0][None], "sample_rate": sound[1]}
+    return read_picture(picture)[..., :3] / 255, frames / 255, audio, float(clip.fps)

@@ -1,0 +1,40 @@
+"""Something to try the runners on."""
+
+from __future__ import annotations
+
+from comfy_api.v0_0_2 import io
+
+from ..animation.samples import sample_pictures
+from .common import CATEGORY, chosen
+from .runtime.sample import sample
+
+
+class FirstOrderMotion_Sample(io.ComfyNode):
+    """The bundled picture and video."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="FirstOrderMotion_Sample",
+            display_name="First Order Motion Sample",
+            category=CATEGORY,
+            description="A drawn picture and a drawn driving video with sound, to try the runners without any file.",
+            inputs=[
+                io.Combo.Input(
+                    "picture",
+                    options=list(sample_pictures()),
+                    default=next(iter(sample_pictures())),
+                    tooltip="Which of the bundled pictures.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("source_image", display_name="source_image", tooltip="The picture."),
+                io.Image.Output("driving_video", display_name="driving_video", tooltip="The frames of the video."),
+                io.Audio.Output("audio", display_name="audio", tooltip="The sound of the video."),
+                io.Float.Output("frame_rate", display_name="frame_rate", tooltip="Frames per second of the video."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, picture: str) -> io.NodeOutput:
+        return io.NodeOutput(*sample(chosen("picture", picture, sample_pictures())))

@@ -1,0 +1,1 @@
+"""Rewrites of loaded networks for speed, precision and independence of the batch; knows no architecture."""

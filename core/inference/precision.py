@@ -1,0 +1,83 @@
+"""Running the heavy layers of a network with fewer bits; everything else stays in float32.
+
+Heavy are convolutions and linear layers between many channels: nearly all of the work. The layers that end in
+coordinates, masks and colours are narrow, and softmax, jacobians, grids, splines and layer norms have no such layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from .upsample_conv import PhasedConv2d
+
+HEAVY = 2**11  # pairs of channels
+TF32 = "allow_tf32"
+LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d)  # these only: subclasses may do without `forward`
+
+
+def to_mixed_precision(
+    network: nn.Module,
+    dtype: torch.dtype,
+    keep_in_fp32: Sequence[str] = (),
+    *,
+    keep_weights: bool = False,
+    heavy: int | None = None,
+) -> None:
+    """Run layers of at least `heavy` pairs of channels (by default HEAVY) in `dtype`, in place, and everything
+    inside the submodules named in `exact` in float32.
+
+    Maps keep the type of the layer they come from; each layer casts what enters it to its own. With
+    `keep_weights`, for training, weights stay in float32 and are cast at each use.
+    """
+    fewest = HEAVY if heavy is None else heavy
+    kept = {id(module) for name in keep_in_fp32 for module in network.get_submodule(name).modules()}
+    for layer in network.modules():
+        if type(layer) in LAYERS:
+            lowered = id(layer) not in kept and channel_pairs(layer) >= fewest
+            if lowered and keep_weights:
+                _cast_at_each_use(layer, dtype)
+            else:
+                layer.to(dtype if lowered else torch.float32)
+                layer.register_forward_pre_hook(_to_dtype_of_weights)
+        elif isinstance(layer, nn.LayerNorm):
+            layer.register_forward_pre_hook(_to_dtype_of_weights)
+
+
+def channel_pairs(layer: nn.Module) -> int:
+    """Input channels times output channels, of one group."""
+    shape = cast(Tensor, layer.weight).shape
+    return shape[0] * shape[1]
+
+
+def _to_dtype_of_weights(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (args[0].to(cast(Tensor, layer.weight).dtype), *args[1:])
+
+
+def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:
+    forward = layer.forward
+
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, dtype):
+            return forward(x)
+
+    layer.forward = run
+
+
+@contextmanager
+def inference_mode() -> Generator[None, None, None]:
+    """PyTorch's, with float32 exact: without TensorFloat-32, which keeps 10 bits of a number's 23."""
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [bool(place.allow_tf32) for place in places]
+    try:
+        for place in places:
+            setattr(place, TF32, False)
+        with torch.inference_mode():
+            yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            setattr(place, TF32, value)

@@ -1,0 +1,67 @@
+"""From any checkpoint this pack reads to safetensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .checkpoint import Checkpoint
+
+
+def to_safetensors(
+    checkpoint: Checkpoint,
+    path: Path,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a checkpoint's components to one safetensors file with keys such as `generator.first.conv.weight`.
+
+    `dtype` converts floating-point tensors, except those whose values it cannot hold; `metadata` replaces
+    the checkpoint's own. The file appears under its name only when it is complete. Reading it back gives
+    the same components. Raises CheckpointError if it cannot be written.
+    """
+    tensors = _flat(checkpoint, dtype)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        mode = part.stat().st_mode  # as other new files; the library's own are its owner's alone
+        save_file(tensors, str(part), metadata=dict(checkpoint.metadata if metadata is None else metadata))
+        part.chmod(mode)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be written ({error}); check the folder and its free space.") from error
+    finally:
+        with suppress(OSError):  # nothing is there after success, nor if the folder is unusable
+            part.unlink()
+
+
+def _flat(checkpoint: Checkpoint, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """All tensors under prefixed keys, each with memory of its own, as the format wants them."""
+    flat: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for component, state in checkpoint.components.items():
+        for key, tensor in state.items():
+            own = _converted(tensor, dtype).contiguous()
+            storage = own.untyped_storage()
+            if storage.data_ptr() in seen or storage.nbytes() != own.numel() * own.element_size():
+                own = own.clone()
+            seen.add(own.untyped_storage().data_ptr())
+            flat[f"{component}.{key}" if component else key] = own
+    return flat
+
+
+def _converted(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """The tensor in another floating-point dtype, or as it is where values would overflow."""
+    if dtype is None or not tensor.is_floating_point():
+        return tensor
+    converted = tensor.to(dtype)
+    return converted if torch.equal(torch.isfinite(converted), torch.isfinite(tensor)) else tensor

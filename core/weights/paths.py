@@ -1,0 +1,60 @@
+"""Finding weight files by name, inside the folders they may be in and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PureWindowsPath
+from typing import Final
+
+from ..errors import InputError, MissingWeightsError
+from .catalog import PublishedWeights
+
+LONGEST_PART: Final = 255  # bytes; no common file system takes longer names
+
+
+def resolve_inside(folder: Path, name: str) -> Path:
+    """The path of a file that a workflow names, which need not exist.
+
+    Subfolders may be written with either slash. Raises InputError for a name that leaves the folder: by
+    `..`, as an absolute path, through a drive letter, or by way of a link.
+    """
+    parts = PureWindowsPath(name).parts  # splits at both slashes, and knows drives on every system
+    if not parts or not all(_is_plain(part) for part in parts):
+        raise InputError(f"{name!r} is no file name inside the model folder; choose a file from the list.")
+    try:
+        root = folder.resolve()
+        path = root.joinpath(*parts).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, on Python before 3.13
+        raise InputError(f"{name!r} cannot be resolved in {folder} ({error}); choose another file.") from error
+    if root not in path.parents:
+        raise InputError(f"{name!r} leads out of {folder} through a link; move the file itself into the folder.")
+    return path
+
+
+def find_file(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
+    """The first of the folders' files with one of the names (earlier names preferred), or None."""
+    for folder in folders:
+        for name in names:
+            path = resolve_inside(folder, name)
+            if path.is_file():
+                return path
+    return None
+
+
+def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
+    """Where a published weight file is; MissingWeightsError says where to get it and where to put it."""
+    path = find_file(entry.files, folders)
+    if path is not None:
+        return path
+    target = folders[0] if folders else "the model folder"
+    raise MissingWeightsError(
+        f"{entry.files[0]} (weights {entry.name!r}) was not found in {len(folders)} folders; "
+        f"download it from {entry.url or entry.page} and put it into {target}."
+    )
+
+
+def _is_plain(part: str) -> bool:
+    """Whether one part of a name is an ordinary file or folder name on every system."""
+    if part in (".", "..") or any(mark in part for mark in '/\\:*?"<>|'):
+        return False
+    return part.isprintable() and len(part.encode(errors="replace")) <= LONGEST_PART

@@ -1,0 +1,62 @@
+"""What the parity adapters of all architectures share."""
+
+import numpy as np
+import torch
+from firstordermm.animation.frames import TensorClip
+from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.core.types import Animator, Motion
+from torch import Tensor
+
+Arrays = dict[str, np.ndarray]
+
+
+def picture(array: np.ndarray, repeat: int = 1) -> Tensor:
+    """uint8 (H, W, 3) -> float (1, 3, H, W), every pixel repeated."""
+    rgb = torch.from_numpy(array.astype(np.float32) / 255).movedim(-1, 0)[None]
+    return rgb.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+class Recorder:
+    """An Animator that notes the motions it is asked to render."""
+
+    def __init__(self, animator) -> None:
+        self.animator, self.rendered = animator, []
+        self.spec, self.prepare, self.motion = animator.spec, animator.prepare, animator.motion
+        self.avd = getattr(animator, "avd", None)
+        self.move_background = getattr(animator, "move_background", None)
+
+    def render(self, prepared, motion: Motion) -> Tensor:
+        self.rendered.append(motion)
+        return self.animator.render(prepared, motion)
+
+
+class Taps:
+    """Outputs of submodules, by name, while a network runs."""
+
+    def __init__(self, **modules: torch.nn.Module) -> None:
+        self.seen: dict[str, Tensor] = {}
+        for name, module in modules.items():
+            self.add(name, module)
+
+    def add(self, name: str, module: torch.nn.Module) -> None:
+        """Note what comes out of one more."""
+        # cloned, for the next layer may work in place
+        module.register_forward_hook(lambda _m, _i, out: self.seen.__setitem__(name, out.clone()))
+
+    def entering(self, **modules: torch.nn.Module) -> None:
+        """Note what goes into submodules, too."""
+        for name, module in modules.items():
+            module.register_forward_pre_hook(lambda _m, args, name=name: self.seen.__setitem__(name, args[0].clone()))
+
+
+def drive(animator: Animator, source: np.ndarray, driving: np.ndarray, options: AnimateOptions) -> dict[str, Tensor]:
+    """The whole driver: the poses it renders, and the pictures."""
+    recorder = Recorder(animator)
+    still, clip = torch.from_numpy(source)[None], TensorClip(torch.from_numpy(driving))
+    frames = torch.cat(list(animate(recorder, still, clip, torch.device("cpu"), options)))
+    motions = {"kp_value": torch.cat([motion.points for motion in recorder.rendered])}
+    if recorder.rendered[0].jacobians is not None:
+        motions["kp_jacobian"] = torch.cat([motion.jacobians for motion in recorder.rendered])
+    for name in recorder.rendered[0].extra:
+        motions[name] = torch.cat([motion.extra[name] for motion in recorder.rendered])
+    return motions | {"prediction": frames}
