@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from comfy_api.v0_0_2 import ComfyExtension, io
 
+from .animation.registry import architectures
 from .comfy_nodes.articulate import Articulate_Runner
 from .comfy_nodes.choosers import FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser
 from .comfy_nodes.face_parsing import FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts
 from .comfy_nodes.fomm import FOMM_Runner
 from .comfy_nodes.fsrt import FSRT_Runner
+from .comfy_nodes.generic import generic_runners
 from .comfy_nodes.mrfa import MRFA_Runner
 from .comfy_nodes.partswap import FOMM_Partswap
 from .comfy_nodes.runtime import folders
-from .comfy_nodes.runtime.taken import taken_ids
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
 
 log = logging.getLogger(__name__)
 
-NODES: list[type[io.ComfyNode]] = [
+_FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Runner, Spline_Runner, Articulate_Runner, MRFA_Runner, FSRT_Runner, FirstOrderMotion_Sample),
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
 ]
+NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
+
+
+def taken_ids() -> Mapping[str, object]:
+    """Return ComfyUI's one table of nodes, by id; the pack that is loaded last would win it silently."""
+    return cast("Mapping[str, object]", getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {}))
 
 
 class FirstOrderExtension(ComfyExtension):

@@ -1,88 +1,172 @@
-"""The architectures there are, and which of them a checkpoint is."""
+"""The architectures there are, and which of them a weight file is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
+from ..core.errors import CheckpointError, InputError, listed
 from ..core.types import Animator, LoadOptions
-from ..core.weights.apart import Stamps, complete, stamps
+from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
+from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.config import to_metadata
-from ..core.weights.signatures import expect, identify
-from ..module_articulate import checkpoint as articulate
-from ..module_fomm import checkpoint as fomm
-from ..module_fsrt import checkpoint as fsrt
-from ..module_mrfa import checkpoint as mrfa
-from ..module_partswap import checkpoint as partswap
-from ..module_spline import checkpoint as spline
+from ..core.weights.find import WeightFiles, read_companions
+from ..face_parsing.architecture import FACE_PARSING, RESNET18
+from ..face_parsing.architecture import load as load_face_parser
+from ..face_parsing.parser import FaceParser
+from ..module_articulate.architecture import ARTICULATE
+from ..module_fomm.architecture import FOMM
+from ..module_fomm.drawn.architecture import DRAWN
+from ..module_fsrt.architecture import FSRT
+from ..module_mrfa.architecture import MRFA
+from ..module_partswap.architecture import PARTSWAP
+from ..module_spline.architecture import SPLINE
+
+KINDS: dict[str, WeightsKind] = {}
+"""Every kind of weight file, by id; `register` adds to them."""
 
 
-def _whole(checkpoint: Checkpoint) -> Checkpoint:
-    return checkpoint
+def register(row: WeightsKind) -> None:
+    """Add a kind of weight file, with the kinds of its companion files."""
+    KINDS[row.id] = row
+    if isinstance(row, Architecture):
+        KINDS.update({companion.id: companion for companion in row.companion_files.values()})
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """`identity` is the id that `loading.signatures` knows it by; `load` builds it from a checkpoint, of which
-    `trim` leaves out what no animation needs.
+for _row in (FOMM, DRAWN, SPLINE, ARTICULATE, PARTSWAP, MRFA, FSRT, FACE_PARSING, RESNET18):
+    register(_row)
 
-    `apart` are the components published in files of their own, each with the id of such a file.
+
+def architectures() -> Mapping[str, Architecture]:
+    """Return the kinds that animate, by id."""
+    return {row.id: row for row in KINDS.values() if isinstance(row, Architecture)}
+
+
+def architecture(identity: str) -> Architecture:
+    """Return an architecture by its id; InputError lists the ids there are."""
+    known = architectures()
+    if identity not in known:
+        raise InputError(f"is {identity!r}; choose one of: {', '.join(known)}.", "architecture")
+    return known[identity]
+
+
+def published_names(identity: str) -> list[str]:
+    """Return the names of a kind's published weights, the default first."""
+    return [row.name for row in KINDS[identity].published]
+
+
+def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
+    """Find published weights of any architecture by a name that is no other's; InputError lists the names."""
+    rows = [(kind, row) for kind in architectures().values() for row in kind.published if row.name == name]
+    if len({row.files for _, row in rows}) == 1:
+        return rows[0]
+    if rows:
+        raise InputError(f"{name!r} are weights of {', '.join(kind.id for kind, _ in rows)}; say which architecture.")
+    known = sorted({row.name for kind in architectures().values() for row in kind.published})
+    raise InputError(f"{name!r} is neither a file nor published weights; these are: {', '.join(known)}.")
+
+
+def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path]) -> list[Path]:
+    """List the folders to look in, in order: the model folders, then `checkpoints` of the first pack (this one), then
+    of every pack those in which the earlier pack kept this kind's files.
     """
-
-    identity: str
-    load: Callable[[Checkpoint, LoadOptions], Animator]
-    trim: Callable[[Checkpoint], Checkpoint] = _whole
-    apart: Mapping[str, str] = field(default_factory=dict[str, str])
+    earlier = dict.fromkeys(row.earlier for row in KINDS[identity].published if row.earlier)
+    kept = [pack / folder for pack in packs for folder in earlier]
+    return list(dict.fromkeys([*models, packs[0] / "checkpoints", *kept]))
 
 
-ARCHITECTURES = {
-    row.identity: row
-    for row in (
-        Architecture("fomm", fomm.load),
-        Architecture("articulate", articulate.load),
-        Architecture("spline", spline.load),
-        Architecture("partswap", partswap.load),
-        Architecture("mrfa", mrfa.load, mrfa.inference_only),
-        Architecture("fsrt", fsrt.load, apart=fsrt.APART),
+def identify(checkpoint: Checkpoint) -> WeightsKind | None:
+    """Find the kind that a checkpoint is by its keys; None for one this pack does not know."""
+    return next((row for row in KINDS.values() if row.matches(checkpoint)), None)
+
+
+def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
+    """Return the row to load a checkpoint by where the kind `wanted` is asked for.
+
+    Raises CheckpointError naming what the file really is, what was wanted, and what to do.
+    """
+    wish, found = KINDS[wanted], identify(checkpoint)
+    if found is None:
+        names = [name or listed(list(state)) for name, state in checkpoint.components.items()]
+        raise CheckpointError(
+            f"{checkpoint.path} is of no architecture this pack knows (it holds: {', '.join(names)}); "
+            f"{wish.name} weights are needed. Choose another file."
+        )
+    if found is wish or (isinstance(wish, Architecture) and found in wish.also_reads):
+        return wish
+    if isinstance(found, Architecture) and found.family == wanted:
+        return found
+    raise CheckpointError(
+        f"{checkpoint.path} holds {found.name} weights; {wish.name} weights are needed. "
+        f"Choose another file here; {found.advice or f'this one belongs to {found.name}'}."
     )
-}
+
+
+def refuse_unaccepted(row: Architecture, given: Collection[str]) -> None:
+    """Raise InputError for the first option given that an architecture does not accept."""
+    for option in sorted(set(given) & (RESTRICTED - row.options)):
+        raise InputError(f"was given; {row.name} does not take it. Leave it out.", option)
+
+
+def load_files(
+    files: WeightFiles, options: LoadOptions | None = None, checkpoint: Checkpoint | None = None
+) -> Animator:
+    """Read the files of an architecture's model, but for a `checkpoint` that was read already, and build it.
+
+    Raises CheckpointError if they are another's, MissingWeightsError where a companion file is missing, InputError
+    for an option that the architecture does not accept.
+    """
+    options = options or LoadOptions()
+    checkpoint = checkpoint or read_checkpoint(files.path)
+    row = expect(checkpoint, files.kind.id)
+    assert isinstance(row, Architecture)  # of a model's files, `kind` is one, and so are its relatives
+    refuse_unaccepted(row, [field.name for field in fields(options) if getattr(options, field.name) is not None])
+    return row.load(complete(checkpoint, files), options)
 
 
 def load_animator(
     path: Path, identity: str, options: LoadOptions | None = None, folders: Sequence[Path] = ()
 ) -> Animator:
-    """Read a weight file as the architecture `identity`; raises CheckpointError if it is another's.
+    """Read a weight file as one of an architecture; see `load_files`.
 
-    What the architecture publishes apart is looked for beside the file, then in the folders.
+    Companion files are looked for beside the file, then in the folders.
     """
+    return load_files(WeightFiles.of(architecture(identity), path, folders), options)
+
+
+def load_parser(path: Path) -> FaceParser:
+    """Read a face parser's weight file; raises CheckpointError if it is another's."""
     checkpoint = read_checkpoint(path)
-    expect(checkpoint, identity)
-    row = ARCHITECTURES[identity]
-    return row.load(complete(checkpoint, row.apart, folders), options or LoadOptions())
+    expect(checkpoint, FACE_PARSING.id)
+    return load_face_parser(checkpoint)
 
 
-def versions(path: Path, identity: str, folders: Sequence[Path] = ()) -> Stamps:
-    """The files that a model is read from, be it no animator, with the times of their last changes."""
-    row = ARCHITECTURES.get(identity)
-    return stamps(path, {} if row is None else row.apart, folders)
+def complete(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
+    """Add to a checkpoint the components that are published in files of their own."""
+    found = dict(checkpoint.components)
+    for component, part in read_companions(checkpoint, files).items():
+        assert isinstance(files.kind, Architecture)  # only these have companions
+        expect(part, files.kind.companion_files[component].id)
+        found[component] = part.components[""]
+    return replace(checkpoint, components=found)
 
 
 def read_whole(path: Path) -> Checkpoint:
-    """A weight file of any architecture, or of none, with what that publishes apart, from the same folder."""
+    """Read a weight file of any kind, or of none, with its companion files from the same folder."""
     checkpoint = read_checkpoint(path)
-    row = ARCHITECTURES.get(identify(checkpoint) or "")
-    return checkpoint if row is None else complete(checkpoint, row.apart, ())
+    kind = identify(checkpoint)
+    return checkpoint if kind is None else complete(checkpoint, WeightFiles.of(kind, path))
 
 
 def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
-    """What a converted file holds, and what it has to say of its network beyond its tensors; None for what is no
-    animator.
+    """Return what a converted file holds, and what it says of its network beyond its tensors.
+
+    The latter is None for what is no animator.
     """
-    identity = identify(checkpoint)
-    if identity not in ARCHITECTURES:
+    row = identify(checkpoint)
+    if not isinstance(row, Architecture):
         return checkpoint, None
-    row = ARCHITECTURES[identity]
     animator = row.load(checkpoint, LoadOptions())
-    return row.trim(checkpoint), to_metadata(identity, animator.config, animator.spec.size)
+    return row.trim(checkpoint), to_metadata(row.id, animator.config, animator.spec.size)

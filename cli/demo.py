@@ -5,17 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..animation import samples as bundled
-from ..animation.batch_size import choose_batch
-from ..animation.engine import optimize_for_inference
 from ..animation.media.reader import VideoClip, read_picture
-from ..animation.pipeline import AnimateOptions, Hooks
-from ..animation.registry import load_animator
-from ..core.device import pick_device
+from ..animation.predictor import Predictor
+from ..animation.samples import DRIVING, sample_pictures
 from ..core.errors import MediaError
-from ..core.weights.catalog import BUNDLED
-from .run import animate_file, read_engine
-from .weights import weight_file
+from .run import read_engine, report
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -25,12 +19,7 @@ def demo(args: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
-    device = pick_device("auto")
-    loaded = load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm")
-    model = optimize_for_inference(loaded, device, read_engine(args)).to(device)
-    options, hooks = choose_batch(AnimateOptions(), Hooks(), model, device)
-    clip = VideoClip(bundled.DRIVING)
-    for name, picture in bundled.sample_pictures().items():
+    predictor = Predictor.load(engine=read_engine(args))
+    for name, picture in sample_pictures().items():
         output = folder / f"{name}.mp4"
-        sheet = output.with_suffix(".png")
-        animate_file(model, read_picture(picture), clip, device, options, hooks, output, sheet)
+        report(predictor, read_picture(picture), VideoClip(DRIVING), output, output.with_suffix(".png"))

@@ -10,12 +10,27 @@ from pathlib import Path
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
-from ..animation.registry import ARCHITECTURES
-from ..core.errors import FirstOrderError
-from ..core.weights.catalog import names
+from ..animation.registry import architectures
+from ..core.errors import FirstOrderError, worded
 from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130
+
+FLAGS = {
+    "source": "SOURCE",
+    "driving": "DRIVING",
+    "relative_jacobian": "--keep-jacobian",
+    "adapt_scale": "--keep-scale",
+    "mode": "the mode (--absolute, --avd)",
+} | {
+    name: "--" + name.replace("_", "-")
+    for name in (
+        *("architecture", "device", "variant", "aligned_sampling", "scale_factor", "more_sources"),
+        *("size", "batch", "max_pixels", "anchor", "best_frame", "background", "precision"),
+        *("parts", "face_parts", "face_parser", "target_mask", "hard_edges", "blend_scale"),
+    )
+}
+"""Options by the parameters that lower layers speak of."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        args.command(args)
+        with worded(FLAGS):
+            args.command(args)
     except FirstOrderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -83,8 +99,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("weights")
-    known = "; ".join(f"{architecture}: {', '.join(names(architecture))}" for architecture in ARCHITECTURES)
-    group.add_argument("--architecture", choices=[*ARCHITECTURES], default="fomm", help="which model (default: fomm)")
+    rows = architectures()
+    known = "; ".join(f"{row.id}: {', '.join(file.name for file in row.published)}" for row in rows.values())
+    group.add_argument(
+        "--architecture", choices=[*rows], help="which model (default: what a --checkpoint is, else fomm)"
+    )
     group.add_argument("--model", help=f"published weights, the default first. {known}")
     group.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
     group.add_argument("--download", action="store_true", help="fetch the weights if they are not there")
@@ -103,8 +122,15 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
     )
-    group.add_argument("--keep-jacobian", action="store_true", help="do not carry local rotation over as a change")
-    group.add_argument("--keep-scale", action="store_true", help="do not scale movement by the size of the heads")
+    group.add_argument(
+        "--keep-jacobian",
+        dest="relative_jacobian",
+        action="store_true",
+        help="do not carry local rotation over as a change",
+    )
+    group.add_argument(
+        "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
+    )
     group.add_argument(
         "--best-frame",
         choices=[*METHODS],
@@ -112,17 +138,15 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
         const="auto",
         help="measure movement from the frame closest in pose, found by this method (default when given: auto)",
     )
-    group.add_argument("--anchor", type=int, default=0, help="measure movement from this frame (default: 0)")
+    group.add_argument("--anchor", type=int, help="measure movement from this frame (default: 0)")
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("work")
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
     group.add_argument("--antialias", action="store_true", help="filter while shrinking large pictures")
-    group.add_argument("--batch", type=int, default=0, help="frames at once; 0, the default: as many as pay and fit")
-    group.add_argument(
-        "--max-pixels", type=int, default=65536, help="pixels at once (fsrt); changes only speed and memory"
-    )
+    group.add_argument("--batch", type=int, help="frames at once (default: chosen by model and memory)")
+    group.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
     _add_engine_options(group)
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")

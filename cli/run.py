@@ -1,106 +1,95 @@
-"""`run`: a picture file and a video file in, an mp4 with the video's sound out."""
+"""`run`: a picture file and a video file in, a video file with the video's sound out."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..animation.batch_size import choose_batch
-from ..animation.best_frame import find_best_frame, landmark_finder
-from ..animation.device_copy import to_cpu_async
-from ..animation.engine import Engine, optimize_for_inference
-from ..animation.media.contact_sheet import SheetSampler
-from ..animation.media.prefetch import PrefetchedClip, prefetch
+from ..animation import registry
+from ..animation.engine import Engine
 from ..animation.media.reader import VideoClip, read_picture
-from ..animation.media.writer import VideoWriter
-from ..animation.pipeline import AnimateOptions, Hooks, Pictures, animate, checked_mode, first_picture
-from ..animation.registry import load_animator
+from ..animation.pipeline import AnimateOptions, Pictures
+from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
+from ..animation.video import animate_clip
 from ..core.device import pick_device
-from ..core.errors import InputError
-from ..core.types import Animator, LoadOptions
-from ..core.weights.catalog import names
+from ..core.types import LoadOptions
+from ..core.weights.architecture import RESTRICTED, Architecture
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
+from .progress import progress_bar
 from .swap import read_swap
-from .weights import search_folders, weight_file
 
 log = logging.getLogger(__name__)
+
+DEFAULT_ARCHITECTURE = "fomm"
 
 
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
-    source, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
-    identity: str = args.architecture
-    path = args.checkpoint or weight_file(identity, args.model or names(identity)[0], args.download)
+    pictures, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
+    files, checkpoint = chosen_model(args)
+    assert isinstance(files.kind, Architecture)  # `find_model` finds no others
+    registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    model = load_animator(path, identity, load_options, search_folders(identity))
-    if args.more_sources and not model.spec.several_sources:
-        raise InputError(f"--more-sources was given; {model.spec.name} takes 1 picture. Leave it out, or choose fsrt.")
-    if isinstance(model, PartSwapAnimator):
-        model = model.swapping(read_swap(args, model, device))
-    model = optimize_for_inference(model, device, read_engine(args)).to(device)
-    options, hooks = choose_batch(read_options(args), Hooks(), model, device)
-    if args.best_frame is not None and checked_mode(model, options) == "relative":
-        finder = landmark_finder(args.best_frame, device)
-        options = replace(options, anchor=find_best_frame(model, source, clip, device, options, hooks, finder))
-    animate_file(model, source, clip, device, options, hooks, args.output, args.sheet)
+    animator = registry.load_files(files, load_options, checkpoint)
+    if isinstance(animator, PartSwapAnimator):
+        animator = animator.swapping(read_swap(args, animator, device))
+    predictor = Predictor.optimized(animator, device, read_engine(args))
+    report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
+
+
+def chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
+    """Find the weights that the options mean; a file alone says itself which architecture it is."""
+    if args.checkpoint is not None:
+        return find_model(args.checkpoint, args.architecture)
+    row = registry.architecture(args.architecture or DEFAULT_ARCHITECTURE)
+    with progress_bar("B") as progress:
+        return find_model(args.model or row.published[0].name, row.id, download=args.download, progress=progress)
+
+
+def report(
+    predictor: Predictor,
+    pictures: Pictures,
+    clip: VideoClip,
+    output: Path,
+    sheet: Path | None,
+    options: AnimateOptions | None = None,
+    best_frame: str | None = None,
+) -> None:
+    """Animate into a file with a progress bar, and log how fast that was."""
+    started = time.perf_counter()
+    with logging_redirect_tqdm(), progress_bar("frame") as progress:
+        done = animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, progress=progress)
+    seconds = time.perf_counter() - started
+    log.info("Wrote %s: %d frames in %.1f s (%.1f frames per second).", output, done, seconds, done / seconds)
+
+
+def given_options(args: argparse.Namespace) -> list[str]:
+    """Name the options on the command line that not every architecture accepts."""
+    return [name for name in RESTRICTED if getattr(args, name, None) not in (None, False, [])]
 
 
 def read_engine(args: argparse.Namespace) -> Engine:
-    """How to run the networks, from the command line's options."""
+    """Read how to run the networks from the command line's options."""
     return Engine(args.precision, fast=not args.plain, compiled=args.compile)
 
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:
-    """The driver's options from the command line's."""
+    """Read the driver's options from the command line's."""
     mode = "standard" if args.absolute else "avd" if args.avd else None
+    keep_jacobian, keep_scale = bool(args.relative_jacobian), bool(args.adapt_scale)
     return AnimateOptions(
-        retargeting=Retargeting(mode, not args.keep_jacobian, not args.keep_scale, args.background),
-        anchor=args.anchor,
+        retargeting=Retargeting(mode, not keep_jacobian, not keep_scale, bool(args.background)),
+        anchor=args.anchor or 0,
         size=args.size,
         antialias=args.antialias,
         batch=args.batch,
         max_pixels=args.max_pixels,
     )
-
-
-def animate_file(
-    model: Animator,
-    source: Pictures,
-    clip: VideoClip,
-    device: torch.device,
-    options: AnimateOptions,
-    hooks: Hooks,
-    output: Path,
-    sheet: Path | None,
-) -> None:
-    """Animate a file into a file, in memory that does not grow with the clip.
-
-    Reading, drawing and writing go on at the same time.
-    """
-    started = time.perf_counter()
-    frames = to_cpu_async(animate(model, source, PrefetchedClip(clip), device, options, hooks))
-    sampler = SheetSampler(len(clip))
-    done = 0
-    with (
-        logging_redirect_tqdm(),
-        tqdm(total=len(clip), unit="frame") as bar,
-        VideoWriter(output, clip.fps, audio_from=clip.path) as writer,
-    ):
-        for pictures in prefetch(frames):
-            writer.write(pictures)
-            sampler.add(pictures)
-            done += len(pictures)
-            bar.update(len(pictures))
-    seconds = time.perf_counter() - started
-    if sheet is not None:
-        sampler.save(first_picture(source), clip, sheet)
-    log.info("Wrote %s: %d frames in %.1f s (%.1f frames per second).", output, done, seconds, done / seconds)

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import torch
 
+from ..animation.predictor import default_folders
+from ..animation.registry import load_parser
 from ..core.errors import InputError
-from ..core.weights.catalog import names
-from ..face_parsing.checkpoint import load_parser
+from ..core.weights.find import WeightsRequest, find_weights
+from ..face_parsing.architecture import FACE_PARSING
 from ..face_parsing.classes import DEFAULT, chosen_classes
 from ..module_partswap.animator import PartSwapAnimator
 from ..module_partswap.parts import chosen_parts
 from ..module_partswap.swap import Swap
-from .weights import weight_file
-
-PARSER = "face_parsing"
+from .progress import progress_bar
 
 
 def add_swap_options(command: argparse.ArgumentParser) -> None:
-    """What is swapped, and where its mask comes from."""
+    """Add options for what is swapped, and where its mask comes from."""
     group = command.add_argument_group("part swap")
     group.add_argument(
         "--parts",
@@ -36,17 +36,23 @@ def add_swap_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--face-parser", type=Path, help="the parser's weight file (default: 79999_iter.pth)")
     group.add_argument("--target-mask", action="store_true", help="mask by the video's own parts, not the picture's")
     group.add_argument("--hard-edges", action="store_true", help="swap a pixel or do not, without fading")
-    group.add_argument("--blend-scale", type=float, default=1.0, help="blur of the mask; next to nothing above 0.6")
+    group.add_argument("--blend-scale", type=float, help="blur of the mask; next to nothing above 0.6")
 
 
 def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.device) -> Swap:
-    """The swap that the options mean for a model."""
+    """Read the swap that the options mean for a model."""
+    blend_scale: float = 1.0 if args.blend_scale is None else args.blend_scale
     given: str | None = args.face_parts
     if given is None:
         if args.face_parser is not None:
-            raise InputError("A face parser was given, but not what it should find. Add --face-parts.")
+            raise InputError("was given, but not what it should find. Add --face-parts.", "face_parser")
         chosen = None if args.parts is None else chosen_parts(args.parts, model.config.num_segments)
-        return Swap(chosen, not args.target_mask, args.hard_edges, args.blend_scale)
+        return Swap(chosen, not args.target_mask, args.hard_edges, blend_scale)
     classes = chosen_classes(given)
-    parser = load_parser(args.face_parser or weight_file(PARSER, names(PARSER)[0], args.download)).to(device)
-    return Swap(classes, not args.target_mask, args.hard_edges, args.blend_scale, parser.sharp)
+    path: Path | None = args.face_parser
+    if path is None:
+        request = WeightsRequest(FACE_PARSING.published[0].name, download=args.download)
+        with progress_bar("B") as progress:
+            path = find_weights(FACE_PARSING, request, default_folders(FACE_PARSING.id), progress, lambda: None).path
+    parser = load_parser(path).to(device)
+    return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.sharp)

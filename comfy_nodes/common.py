@@ -12,15 +12,28 @@ from torch import Tensor
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
 from ..animation.pipeline import AnimateOptions, Pictures
-from ..core.errors import InputError
+from ..animation.registry import published_names
+from ..core.errors import InputError, worded
 from ..core.types import LoadOptions
-from ..core.weights.catalog import MODEL_FOLDER, names
+from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightsRequest
 from .runtime import folders, weights
 from .runtime.run import run
 
 CATEGORY = "FirstOrderMM"
 BY_NAME = "by model_name"
+INPUTS = {
+    "source": "source_image",
+    "source_1": "source_image",
+    "source_2": "source_image_2",
+    "driving": "driving_video_input",
+    "batch": "batch_size",
+    "max_pixels": "max_num_pixels",
+    "best_frame": "best_frame_by",
+    "parts": "chosen_seg_indices",
+}
+"""Inputs by the parameters that lower layers speak of."""
+
 IF_MISSING = {"error": False, "download": True}
 
 T = TypeVar("T")
@@ -45,14 +58,14 @@ class CommonInputs:
     batch_size: int = 0
     precision: str = "auto"
 
-    def choice(self, model_name: str) -> WeightsRequest:
+    def request(self, model_name: str) -> WeightsRequest:
         """Which weights, where a name is chosen too."""
         file = "" if self.checkpoint == BY_NAME else self.checkpoint
         return WeightsRequest(model_name, file, chosen("if_missing", self.if_missing, IF_MISSING))
 
     def options(self, own: AnimateOptions) -> AnimateOptions:
         """A family's own options with these."""
-        return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size)
+        return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size or None)
 
 
 USUAL = CommonInputs()
@@ -98,7 +111,7 @@ def outputs(images: str = "The animated picture, one image per driving frame.") 
 
 def model_name(architecture: str, tooltip: str, optional: bool = False) -> io.Input:
     """Which published weights."""
-    options = names(architecture)
+    options = published_names(architecture)
     return io.Combo.Input("model_name", options=options, default=options[0], optional=optional, tooltip=tooltip)
 
 
@@ -220,12 +233,12 @@ class Runner(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
         """Run again when the weight file has changed."""
-        return weights.fingerprint(cls.ARCHITECTURE, CommonInputs(checkpoint).choice(model_name or cls.usual_model()))
+        return weights.fingerprint(cls.ARCHITECTURE, CommonInputs(checkpoint).request(model_name or cls.usual_model()))
 
     @classmethod
     def usual_model(cls) -> str:
         """The published weights that workflows without a `model_name` mean."""
-        return names(cls.ARCHITECTURE)[0]
+        return next(iter(published_names(cls.ARCHITECTURE)), "")
 
     @classmethod
     def animate(
@@ -243,14 +256,15 @@ class Runner(io.ComfyNode):
     ) -> io.NodeOutput:
         """What a family's own inputs mean, and then all the others, by name, as the node was given them."""
         wanted = CommonInputs(**work)
-        images = run(
-            cls.ARCHITECTURE,
-            source_image,
-            driving_video_input,
-            wanted.choice(model_name or cls.usual_model()),
-            load_options or LoadOptions(),
-            wanted.options(options),
-            wanted.best_frame_by if find_best_frame else None,
-            Engine(wanted.precision),
-        )
+        with worded(INPUTS):
+            images = run(
+                cls.ARCHITECTURE,
+                source_image,
+                driving_video_input,
+                wanted.request(model_name or cls.usual_model()),
+                load_options or LoadOptions(),
+                wanted.options(options),
+                wanted.best_frame_by if find_best_frame else None,
+                Engine(wanted.precision),
+            )
         return io.NodeOutput(images, audio, frame_rate)

@@ -68,8 +68,8 @@ class FirstOrderMotion_FaceParser(common.Runner):
         batch_size: int = 4,
         **weights: Any,
     ) -> io.NodeOutput:
-        choice = common.CommonInputs(**weights).choice(PARSER_NAME)
-        return io.NodeOutput(*run_parser(image, choice, chosen_classes(face_parts), hard_edges, viz_alpha, batch_size))
+        request = common.CommonInputs(**weights).request(PARSER_NAME)
+        return io.NodeOutput(*run_parser(image, request, chosen_classes(face_parts), hard_edges, viz_alpha, batch_size))
 
 
 class FirstOrderMotion_FaceParts(io.ComfyNode):

@@ -175,8 +175,8 @@ class FOMM_Partswap(common.Runner):
         **work: Any,
     ) -> io.NodeOutput:
         wanted = common.CommonInputs(**work)
-        choice = wanted.choice(model_name)
-        wish = SwapSettings(
+        request = wanted.request(model_name)
+        settings = SwapSettings(
             chosen_seg_indices,
             chosen_classes(face_parts) if use_face_parser else None,
             use_source_seg,
@@ -186,16 +186,17 @@ class FOMM_Partswap(common.Runner):
             viz_alpha,
             segments_of_every_frame,
         )
-        swapped = run_swap(
-            source_image,
-            driving_video_input,
-            choice,
-            WeightsRequest(PARSER_NAME, download=choice.download),
-            LoadOptions(),
-            wanted.options(AnimateOptions()),
-            wish,
-            Engine(wanted.precision),
-        )
+        with common.worded(common.INPUTS):
+            swapped = run_swap(
+                source_image,
+                driving_video_input,
+                request,
+                WeightsRequest(PARSER_NAME, download=request.download),
+                LoadOptions(),
+                wanted.options(AnimateOptions()),
+                settings,
+                Engine(wanted.precision),
+            )
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.weights.catalog import PublishedWeights, published_for
+from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.digest import sha256_of
 
@@ -29,6 +29,27 @@ class Variant:
     word: str
 
 
+def _published(name: str, sha256: str, size: int) -> PublishedWeights:
+    """Describe one file; they are on a file-sharing page only, which is reported dead."""
+    return PublishedWeights(
+        name=name,
+        files=(f"{name}.pth", f"{name}.safetensors"),
+        sha256=sha256,
+        size=size,
+        page="https://github.com/snap-research/articulated-animation",
+        paper="Siarohin, Woodford, Ren, Chai, Tulyakov: Motion Representations for Articulated Animation, CVPR 2021",
+        earlier="module_articulate/models",
+    )
+
+
+PUBLISHED = (
+    _published("vox256", "a8c59e0b38f96195eac6414265dcf8e4b15e0675cea2622489b735edc61b3b66", 291747542),
+    _published("taichi256", "6fd5ebb68953d6c7d02ff765986efa1c8a62d349817fe736a6069e07dc8c17af", 273409176),
+    _published("ted384", "5c88fb60718a64a8fd87043b0e95781b50e500457d03bf3b4fd26cca6b70c3f7", 273409224),
+    _published("ted-youtube384", "75ce78089fc2f0b0a276346bf8f14c2043895845ed869bdbe9b2656d3feec13b", 292943746),
+    _published("mgif256", "58b796e31f763ccfbb240f959c9d92c2afe8a6e57da303e07d8fabd1f2921c68", 248256308),
+)
+
 VARIANTS = {
     "vox256": Variant(256, 3, 10, "vox"),
     "taichi256": Variant(256, 0, 10, "taichi"),
@@ -44,13 +65,9 @@ def variant_of(checkpoint: Checkpoint, choice: str | None = None) -> Variant | N
     Only variants with as many regions as the file come into question.
     """
     if choice is not None and choice not in VARIANTS:
-        raise InputError(f"The variant is {choice!r}; choose one of: {', '.join(VARIANTS)}.")
+        raise InputError(f"is {choice!r}; choose one of: {', '.join(VARIANTS)}.", "variant")
     head = checkpoint.components["region_predictor"].get("regions.weight")
-    rows = [
-        row
-        for row in published_for("articulate")
-        if head is None or head.shape[:1] == (VARIANTS[row.name].num_regions,)
-    ]
+    rows = [row for row in PUBLISHED if head is None or head.shape[:1] == (VARIANTS[row.name].num_regions,)]
     found = _by_content(checkpoint.path, rows) or _by_name(checkpoint.path, rows)
     if found is None and choice is not None:
         found = choice, "chosen"

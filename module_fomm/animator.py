@@ -15,11 +15,11 @@ class FOMMAnimator(Animator):
 
     config: FOMMConfig
 
-    def __init__(self, config: FOMMConfig, size: int = 256) -> None:
+    def __init__(self, config: FOMMConfig, size: int = 256, generator: OcclusionAwareGenerator | None = None) -> None:
         super().__init__()
         self.config = config
         self.kp_detector = KPDetector(config)
-        self.generator = OcclusionAwareGenerator(config)
+        self.generator = generator or OcclusionAwareGenerator(config)
         self.spec = AnimatorSpec(
             name="FOMM",
             size=size,

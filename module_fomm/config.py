@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+from typing_extensions import Self
 
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
@@ -30,20 +32,13 @@ class KPDetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params` without the dense motion network's.
-
-    `skips` is ours and off in every published file: warped features enter the decoder at every scale, and
-    the warped source the picture itself, as in the articulated paper's generator, along a flow that is resized
-    with its corners aligned, and residual blocks mend what that blended; the bottleneck sees where the driving
-    keypoints are, and the dense motion where the source's head and body are. It keeps narrow models sharp.
-    """
+    """`generator_params` without the dense motion network's."""
 
     block_expansion: int = 64
     max_features: int = 512
     num_down_blocks: int = 2
     num_bottleneck_blocks: int = 6
     estimate_occlusion_map: bool = True
-    skips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class FOMMConfig:
     align_corners: bool = False
     sigma: float | None = None
 
-    def at_scale(self, scale_factor: float) -> FOMMConfig:
+    def at_scale(self, scale_factor: float) -> Self:
         """The same weights looking at pictures shrunk by another factor, with the kernel they came with.
 
         Community checkpoints for 512 pixels use 0.125, which keeps keypoints and motion at 64x64.
@@ -88,16 +83,12 @@ class FOMMConfig:
 
 
 def from_published(config: Mapping[str, Any]) -> FOMMConfig:
-    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error.
-
-    `skips`, which is ours alone, is unknown too.
-    """
+    """Read a published YAML (`vox-256.yaml` and its kin), already parsed; unknown keys are an error."""
     params = config.get("model_params", config)
     common = dict(params["common_params"])
     refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
     generator = dict(params["generator_params"])
     motion = fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
-    refuse_unknown(generator, {field.name for field in fields(GeneratorConfig)} - {"skips"}, "generator_params")
     kp = fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
     return FOMMConfig(
         num_kp=common.pop("num_kp"),
@@ -130,6 +121,5 @@ def from_states(kp_detector: State, generator: State) -> FOMMConfig:
         generator=GeneratorConfig(
             **generator_sizes(generator),
             estimate_occlusion_map=motion + "occlusion.weight" in generator,
-            skips="blend.weight" in generator,
         ),
     )

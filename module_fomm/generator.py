@@ -10,32 +10,25 @@ from ..core.types import Motion
 from .config import FOMMConfig
 from .dense_motion import DenseMotionNetwork
 
-REFINEMENTS = 2  # residual blocks behind every blend of warped skips
-
 
 class OcclusionAwareGenerator(WarpingGenerator):
     """The warping generator, and the network that tells it how pixels move."""
 
-    def __init__(self, config: FOMMConfig) -> None:
+    def __init__(self, config: FOMMConfig, dense_motion: DenseMotionNetwork | None = None, skips: bool = False) -> None:
         params = config.generator
-        dense_motion = DenseMotionNetwork(config)
         super().__init__(
             params.block_expansion,
             params.max_features,
             params.num_down_blocks,
             params.num_bottleneck_blocks,
-            skips=params.skips,
-            learnt_blend=params.skips,
-            resize_aligned=params.skips,
-            guides=dense_motion.guides if params.skips else 0,
-            refinements=REFINEMENTS if params.skips else 0,
+            skips=skips,
             channels=config.num_channels,
             align_corners=config.align_corners,
         )
-        self.dense_motion_network = dense_motion
+        self.dense_motion_network = dense_motion or DenseMotionNetwork(config)
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
-        """Everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
+        """Do everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
         encoded = self.dense_motion_network.encode(source, kp_source)
         motion = self.dense_motion_network(encoded, kp_source, kp_driving)
         return self.decode(self.encode(source), motion), motion

@@ -93,7 +93,7 @@ class PartSwapAnimator(Animator):
             return {CLASSES: resize_map(classes, (encoded.shape[2], encoded.shape[3])), MASK: self.swap.mask(classes)}
         if SEGMENTS not in motion.extra:
             raise InputError(
-                "These weights are a plain FOMM's, which knows no segments. Turn on the face parser, or choose "
+                "These weights are a plain FOMM's, which knows no segments. Use a face parser, or choose "
                 "weights with segments (vox-5segments, vox-10segments, vox-15segments, vox-first-order)."
             )
         return {MASK: self.swap.mask(motion.extra[SEGMENTS])}

@@ -145,8 +145,8 @@ def from_states(states: Mapping[str, State]) -> PartSwapConfig:
 def from_fomm(config: FOMMConfig) -> PartSwapConfig:
     """Of a FOMM whose description is known. Its detector's padding is dropped: part swap always pads by 3."""
     kp, generator = config.kp_detector, config.generator
-    if generator.skips or kp.single_jacobian_map:
-        raise CheckpointError("a FOMM with skips or one jacobian for all keypoints cannot swap parts")
+    if kp.single_jacobian_map:
+        raise CheckpointError("a FOMM with one jacobian for all keypoints cannot swap parts")
     return PartSwapConfig(
         num_segments=config.num_kp,
         num_channels=config.num_channels,

@@ -90,8 +90,9 @@ def chosen_parts(value: object, count: int) -> tuple[int, ...]:
         log.warning("Parts %s were chosen; these weights have 0 to %d.", ", ".join(map(str, beyond)), count)
     if numbers.issubset(beyond):
         raise InputError(
-            f"No segment is chosen (chosen_seg_indices is {value!r}); at least one of 0 to {count} is needed. "
-            "Connect a segment chooser with something switched on, or write numbers such as 1_2_5."
+            f"is {value!r}, so that no segment is chosen; at least one of 0 to {count} is needed. "
+            "Switch some on, or write numbers such as 1_2_5.",
+            "parts",
         )
     return tuple(sorted(numbers.difference(beyond)))
 

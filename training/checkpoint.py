@@ -12,7 +12,8 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 
 from ..core.errors import CheckpointError
 from ..core.weights.config import to_metadata
-from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.drawn.architecture import DRAWN
+from ..module_fomm.drawn.network import DrawnAnimator
 from .config import TrainConfig
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,14 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
     return state
 
 
-def export(path: Path, model: FOMMAnimator, size: int) -> None:
-    """Write the model as float16 safetensors, as `module_fomm.checkpoint.load` reads it."""
+def export(path: Path, model: DrawnAnimator, size: int) -> None:
+    """Write the model as float16 safetensors, as `module_fomm.drawn.architecture.load` reads it."""
     tensors = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(path.suffix + ".part")
-    save_file(tensors, part, metadata=to_metadata("fomm", model.config, size))
+    save_file(tensors, part, metadata=to_metadata(DRAWN.id, model.config, size))
     part.replace(path)
     logger.info("wrote %s: %.2f MB", path, path.stat().st_size / 1e6)

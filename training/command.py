@@ -8,11 +8,9 @@ from pathlib import Path
 
 import torch
 
+from ..animation.predictor import Predictor
 from ..core.device import pick_device
 from ..core.errors import InputError
-from ..core.types import LoadOptions
-from ..core.weights.checkpoint import read_checkpoint
-from ..module_fomm.checkpoint import load
 from .config import TrainConfig
 from .evaluate import judge, table
 from .losses import FINISHING
@@ -76,8 +74,8 @@ def add_evaluate_options(options: argparse.ArgumentParser) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Judge a model on drawn faces it has never seen, and show the table."""
     limit_threads(args.threads)
-    animator = load(read_checkpoint(args.checkpoint), LoadOptions()).eval()
-    text = table(judge(animator, fitted(args.reader), args.clips))
+    predictor = Predictor.load(args.checkpoint, device="cpu")
+    text = table(judge(predictor, fitted(args.reader), args.clips))
     logger.info("%d unseen clips\n\n%s", args.clips, text)
     if args.output:
         args.output.write_text(text + "\n", "utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ..module_fomm.config import FOMMConfig
+from ..module_fomm.drawn.config import DrawnConfig
 from .bundled import BUNDLED, SIZE
 from .losses import LossWeights
 
@@ -22,7 +22,7 @@ class TrainConfig:
     never shows a detector a tilted head.
     """
 
-    model: FOMMConfig = BUNDLED
+    model: DrawnConfig = BUNDLED
     size: int = SIZE
     looks: int = 6
     seed: int = 0

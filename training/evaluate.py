@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..animation.frames import TensorClip
-from ..animation.pipeline import AnimateOptions, animate
+from ..animation.pipeline import AnimateOptions
+from ..animation.predictor import Predictor
 from ..animation.retarget import Retargeting
-from ..core.types import Animator
 from .drawn.pairs import HeldOutClip, held_out_clip
 from .pose_reader import NAMES, PoseReader, true_values
 
@@ -54,30 +53,29 @@ def compare_poses(
             tally.add(f"{part} {name}", error[:, i])
 
 
-def transfer(animator: Animator, source: Tensor, driving: Tensor) -> Tensor:
+def transfer(predictor: Predictor, source: Tensor, driving: Tensor) -> Tensor:
     """A source (1, 3, H, W) with the motion of driving frames (T, 3, H, W) since their first: (T, 3, H, W)."""
     options = AnimateOptions(Retargeting("relative", adapt_scale=False))
-    clip = TensorClip(driving.movedim(1, -1))
-    return torch.cat(list(animate(animator, source.movedim(1, -1), clip, driving.device, options)))
+    return predictor.animate_tensors(source.movedim(1, -1), driving.movedim(1, -1), options).movedim(-1, 1)
 
 
 @torch.inference_mode()
-def judge_clip(animator: Animator, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
+def judge_clip(predictor: Predictor, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
     """One clip: each identity's first picture, animated by all frames of the first identity."""
     driving, details, _ = clip.paint(clip.look, size)
-    compare(tally, "same", transfer(animator, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
+    compare(tally, "same", transfer(predictor, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
     truth, details, _ = clip.paint(clip.other, size)
-    result, poses = transfer(animator, truth[:1], driving), true_values(clip.pose)
+    result, poses = transfer(predictor, truth[:1], driving), true_values(clip.pose)
     compare(tally, "cross", result[1:], truth[:1], truth[1:], details[1:])
     compare_poses(tally, reader, result[1:], truth[:1], truth[1:], poses[1:])
 
 
-def judge(animator: Animator, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
+def judge(predictor: Predictor, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
     """Mean errors over `clips` unseen clips, `frames` frames of each, by name."""
     tally = Tally()
     for number in range(clips):
         clip = held_out_clip(number, frames * GAP).every(GAP)
-        judge_clip(animator, reader, clip, animator.spec.size, tally)
+        judge_clip(predictor, reader, clip, predictor.size, tally)
     return tally.means()
 
 

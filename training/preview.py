@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.drawn.network import DrawnAnimator
 from .drawn import Identity, Pose, draw
 from .drawn.pairs import TEST_SEEDS
 
@@ -16,7 +16,7 @@ COLUMNS = ("source", "driving", "result", "difference", "other source", "other r
 
 
 @torch.no_grad()
-def transfer(model: FOMMAnimator, source: Tensor, driving: Tensor) -> Tensor:
+def transfer(model: DrawnAnimator, source: Tensor, driving: Tensor) -> Tensor:
     """Every source (B, 3, H, W) in the absolute pose of its driving picture (B, 3, H, W)."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -26,7 +26,7 @@ def transfer(model: FOMMAnimator, source: Tensor, driving: Tensor) -> Tensor:
     return prediction
 
 
-def sheet(model: FOMMAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS) -> Tensor:
+def sheet(model: DrawnAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS) -> Tensor:
     """(3, rows * size, 7 * size): one unseen pair a row, columns as in COLUMNS."""
     generator = torch.Generator().manual_seed(seed)
     look, other = Identity.sample(rows, generator), Identity.sample(rows, generator)

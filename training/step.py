@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.types import Motion
-from ..module_fomm.animator import FOMMAnimator
-from ..module_fomm.dense_motion import PARTS
+from ..module_fomm.drawn.network import PARTS, DrawnAnimator
 from .drawn.pairs import Sample
 from .losses import (
     LossWeights,
@@ -26,7 +25,7 @@ from .transform import Transform
 
 
 def training_losses(
-    model: FOMMAnimator,
+    model: DrawnAnimator,
     sample: Sample,
     transform: Transform,
     weights: LossWeights,
@@ -63,7 +62,7 @@ def training_losses(
     return losses
 
 
-def detector_losses(model: FOMMAnimator, sample: Sample, found: Motion, transform: Transform) -> dict[str, Tensor]:
+def detector_losses(model: DrawnAnimator, sample: Sample, found: Motion, transform: Transform) -> dict[str, Tensor]:
     """What can be said of the keypoints of N pictures alone."""
     moved = model.kp_detector(transform.picture(sample.pictures))
     losses = equivariance(found, moved, transform)

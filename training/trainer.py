@@ -18,7 +18,7 @@ from torch._inductor import decomposition
 from ..core.inference.precision import to_mixed_precision
 from ..core.layers.blocks import UpBlock2d
 from ..core.weights.checkpoint import read_checkpoint
-from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.drawn.network import DrawnAnimator
 from .checkpoint import export, load_state, save_state
 from .config import TrainConfig
 from .drawn.pairs import training_generator, training_sample
@@ -59,7 +59,7 @@ class Trainer:
         self.config, self.folder, self.device = config, folder, device
         self.step, self.seconds = 0, 0.0
         torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
-        self.model = FOMMAnimator(config.model, config.size).train()
+        self.model = DrawnAnimator(config.model, config.size).train()
         self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
         self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         if config.half_precision:

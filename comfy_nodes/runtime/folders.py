@@ -1,4 +1,4 @@
-"""Where weights are: our own model folder, and every place where the earlier pack kept its files."""
+"""Folders of weights: our own model folder, and every place where the earlier pack kept its files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import folder_paths
 
-from ...core.weights.catalog import MODEL_FOLDER, published_for
-
-EARLIER_PACK = "ComfyUI-FirstOrderMM"
-PACK = Path(__file__).resolve().parent.parent.parent
+from ...animation.predictor import EARLIER_PACK, PACK
+from ...animation.registry import weight_folders
+from ...core.weights.catalog import MODEL_FOLDER
 
 
 def register() -> None:
@@ -19,16 +18,15 @@ def register() -> None:
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, folder_paths.supported_pt_extensions | {".tar"})
 
 
-def search_folders(architecture: str) -> list[Path]:
-    """Folders to look in, in order: ComfyUI's model folders, our own `checkpoints`, and the folders of the
-    earlier pack, in this pack and in the earlier pack beside it.
+def search_folders(identity: str) -> list[Path]:
+    """List the folders to look in for weights of a kind, in order: ComfyUI's model folders, our own `checkpoints`, and
+    the folders of the earlier pack, in this pack and in the earlier pack beside it.
     """
     ours = [Path(path) for path in folder_paths.get_folder_paths(MODEL_FOLDER)]
-    packs = [PACK, *(Path(root) / EARLIER_PACK for root in folder_paths.get_folder_paths("custom_nodes"))]
-    earlier = dict.fromkeys(row.earlier for row in published_for(architecture) if row.earlier)
-    return list(dict.fromkeys([*ours, PACK / "checkpoints", *(pack / folder for pack in packs for folder in earlier)]))
+    beside = [Path(root) / EARLIER_PACK for root in folder_paths.get_folder_paths("custom_nodes")]
+    return weight_folders(identity, ours, [PACK, *beside])
 
 
 def listed_files() -> list[str]:
-    """Names of every weight file in our folder, for a menu."""
+    """List the names of every weight file in our folder, for a menu."""
     return folder_paths.get_filename_list(MODEL_FOLDER)

@@ -15,76 +15,73 @@ from comfy.model_patcher import ModelPatcher
 from ...animation.batch_size import batch_bytes
 from ...animation.engine import Engine, optimize_for_inference
 from ...animation.pipeline import AnimateOptions
-from ...animation.registry import load_animator, versions
+from ...animation.predictor import Predictor
+from ...animation.registry import load_files, load_parser
 from ...core.inference.rewrites import form_for, rewrite
 from ...core.types import PIXEL_BYTES, Animator, LoadOptions
-from ...core.weights.apart import Stamps
-from ...face_parsing.checkpoint import load_parser
+from ...core.weights.find import Stamps, WeightFiles
 from ...face_parsing.parser import SIZE, FaceParser
-from .folders import search_folders
 
 log = logging.getLogger(__name__)
 
-Kind = tuple[str, LoadOptions | None, Engine | None]
+Settings = tuple[str, LoadOptions | None, Engine | None]
 
 KEPT = 3  # two animators to compare, and a face parser
-_patchers: OrderedDict[tuple[Path, Stamps, Kind], ModelPatcher] = OrderedDict()
+_patchers: OrderedDict[tuple[Path, Stamps, Settings], ModelPatcher] = OrderedDict()
 
 
-def get_animator(
-    path: Path, identity: str, options: LoadOptions, engine: Engine, work: AnimateOptions
-) -> tuple[Animator, torch.device]:
-    """The model of a weight file, on the device ComfyUI gives it, with room for the work it is to do there; read from
-    disk only if its files are new.
+def get_predictor(files: WeightFiles, options: LoadOptions, engine: Engine, work: AnimateOptions) -> Predictor:
+    """Place the model of some files on the device ComfyUI gives it, with room for the work it is to do there; it is
+    read from disk only if its files are new.
     """
-    patcher = _animator(path, identity, options, engine)
-    return patcher.model, _placed([patcher], batch_bytes(patcher.model, work))
+    patcher = _animator(files, options, engine)
+    return Predictor(patcher.model, _placed([patcher], batch_bytes(patcher.model, work)))
 
 
-def get_parser(path: Path, batch: int) -> tuple[FaceParser, torch.device]:
-    """The same for a face parser and so many pictures at once."""
-    patcher = _parser(path)
+def get_parser(files: WeightFiles, batch: int) -> tuple[FaceParser, torch.device]:
+    """Place a face parser likewise, with room for so many pictures at once."""
+    patcher = _parser(files)
     return patcher.model, _placed([patcher], batch * SIZE**2 * PIXEL_BYTES)
 
 
 def get_with_parser(
-    path: Path, identity: str, options: LoadOptions, engine: Engine, parser: Path, work: AnimateOptions
-) -> tuple[Animator, FaceParser, torch.device]:
-    """Both at once: of two that are asked for in turn, the second may push the first off the device."""
-    patchers = [_animator(path, identity, options, engine), _parser(parser)]
+    files: WeightFiles, options: LoadOptions, engine: Engine, parser: WeightFiles, work: AnimateOptions
+) -> tuple[Predictor, FaceParser]:
+    """Place both at once: of two that are asked for in turn, the second may push the first off the device."""
+    patchers = [_animator(files, options, engine), _parser(parser)]
     device = _placed(patchers, batch_bytes(patchers[0].model, work))
-    return patchers[0].model, patchers[1].model, device
+    return Predictor(patchers[0].model, device), patchers[1].model
 
 
-def _animator(path: Path, identity: str, options: LoadOptions, engine: Engine) -> ModelPatcher:
+def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> ModelPatcher:
     device = management.get_torch_device()
     engine = replace(engine, precision=_precision(engine.precision, device))
 
     def load() -> Animator:
-        return optimize_for_inference(load_animator(path, identity, options, search_folders(identity)), device, engine)
+        return optimize_for_inference(load_files(files, options), device, engine)
 
-    return _kept(path, (identity, options, engine), load)
+    return _kept(files, (files.kind.id, options, engine), load)
 
 
-def _parser(path: Path) -> ModelPatcher:
+def _parser(files: WeightFiles) -> ModelPatcher:
     def load() -> FaceParser:
-        parser, device = load_parser(path), management.get_torch_device()
+        parser, device = load_parser(files.path), management.get_torch_device()
         rewrite(parser, device, form_for(device))
         return parser
 
-    return _kept(path, ("face_parsing", None, None), load)
+    return _kept(files, (files.kind.id, None, None), load)
 
 
-def _kept(path: Path, kind: Kind, load: Callable[[], object]) -> ModelPatcher:
-    """The patcher of an earlier run while its files are unchanged, else a new one."""
-    key = (path, versions(path, kind[0], search_folders(kind[0])), kind)
+def _kept(files: WeightFiles, settings: Settings, load: Callable[[], object]) -> ModelPatcher:
+    """Return the patcher of an earlier run while its files are unchanged, else a new one."""
+    key = (files.path, files.stamps, settings)
     patcher = _patchers.pop(key, None)
     if patcher is None:
         patcher = ModelPatcher(
             load(), load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
-        log.info("loaded %s as %s", path.name, kind[0])
-    for stale in [other for other in _patchers if other[0] == path and other[1] != key[1]]:
+        log.info("loaded %s as %s", files.path.name, files.kind.id)
+    for stale in [other for other in _patchers if other[0] == key[0] and other[1] != key[1]]:
         del _patchers[stale]  # what the files held before they changed
     _patchers[key] = patcher
     while len(_patchers) > KEPT:
@@ -101,7 +98,7 @@ def _placed(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
 
 
 def _precision(wanted: str, device: torch.device) -> str:
-    """ "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are worth it."""
+    """Settle "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are worth it."""
     if wanted != "auto" or device.type != "cuda":
         return wanted
     if management.should_use_bf16(device):

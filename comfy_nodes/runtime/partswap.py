@@ -1,4 +1,4 @@
-"""What the Part Swap and face parsing nodes do: find and load weights, run, fill output tensors."""
+"""The work of the Part Swap and face parsing nodes: find and load weights, run, fill output tensors."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...animation.batch_size import choose_batch
 from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.media.segment_picture import overlaid, with_legend
 from ...animation.parse_faces import parse_faces
-from ...animation.pipeline import DRIVING, SOURCE, AnimateOptions, animate_mapped, first_picture, working_size
+from ...animation.pipeline import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
+from ...animation.predictor import Predictor
 from ...core.layers.grid import resize_map
 from ...core.types import LoadOptions
 from ...core.weights.find import WeightsRequest
+from ...face_parsing.architecture import FACE_PARSING
 from ...face_parsing.classes import NAMES
 from ...face_parsing.parser import MASK_SIZE, SIZE, FaceParser
 from ...module_partswap.animator import MASK, PartSwapAnimator
+from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap
 from . import models, progress, weights
 from .run import checked_clip, collected
 
-PARSER, PARSER_NAME = "face_parsing", "79999_iter"
+PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
 
 
 @dataclass(frozen=True, slots=True)
 class SwapSettings:
-    """What the node's widgets say of the swap itself.
+    """Settings of the swap itself, as the node's widgets give them.
 
     `chosen` is whatever is stored in chosen_seg_indices; `classes`, if not None, are the parser's, which then say
     what is swapped. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the
@@ -62,24 +64,25 @@ class Swapped:
 def run_swap(
     source: Tensor,
     driving: Tensor,
-    choice: WeightsRequest,
-    parser_choice: WeightsRequest,
+    request: WeightsRequest,
+    parser_request: WeightsRequest,
     load_options: LoadOptions,
     options: AnimateOptions,
-    wish: SwapSettings,
+    settings: SwapSettings,
     engine: Engine,
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
     clip = checked_clip(source, driving, options)
-    path, parser = weights.find("partswap", choice), None
-    if wish.classes is None:
-        loaded, device = models.get_animator(path, "partswap", load_options, engine, options)
+    files, parser = weights.find(PARTSWAP.id, request), None
+    if settings.classes is None:
+        predictor = models.get_predictor(files, load_options, engine, options)
     else:
-        parser_path = weights.find(PARSER, parser_choice)
-        loaded, parser, device = models.get_with_parser(path, "partswap", load_options, engine, parser_path, options)
+        parser_files = weights.find(PARSER, parser_request)
+        predictor, parser = models.get_with_parser(files, load_options, engine, parser_files, options)
+    loaded, device = predictor.animator, predictor.device
     assert isinstance(loaded, PartSwapAnimator)
-    animator = loaded.swapping(_swap(wish, loaded, parser))
-    options, hooks = choose_batch(options, progress.hooks(), animator, device)
+    animator = loaded.swapping(_swap(settings, loaded, parser))
+    predictor = Predictor(animator, device)
     side = working_size(animator, options)
     format_ = FrameFormat((side, side), device, options.antialias)
     names = part_names(animator.config.num_segments) if parser is None else NAMES
@@ -87,16 +90,16 @@ def run_swap(
 
     def rows() -> Iterator[tuple[Tensor, ...]]:
         done = 0
-        for batch in animate_mapped(animator, source, clip, device, options, hooks):
+        for batch in predictor.animate_mapped(source, clip, options, progress.hooks()):
             frames = format_.convert(clip.images[done : done + len(batch.pictures)], DRIVING)
             done += len(frames)
             if not first:
                 picture = format_.convert(first_picture(source), SOURCE)
-                first.append(overlaid(picture, batch.maps["source"], wish.alpha))
-                first.append(overlaid(frames[:1], batch.maps["target"][:1], wish.alpha))
+                first.append(overlaid(picture, batch.maps["source"], settings.alpha))
+                first.append(overlaid(frames[:1], batch.maps["target"][:1], settings.alpha))
             kinds = [batch.pictures.movedim(1, -1), resize_map(batch.maps[MASK], (side, side))[:, 0]]
-            if wish.every_frame:
-                kinds.append(overlaid(frames, batch.maps["target"], wish.alpha).movedim(1, -1))
+            if settings.every_frame:
+                kinds.append(overlaid(frames, batch.maps["target"], settings.alpha).movedim(1, -1))
             yield tuple(kinds)
 
     images, masks, *targets = collected(rows(), len(clip))
@@ -113,24 +116,24 @@ def _with_legend(picture: Tensor, names: Sequence[str], like: Tensor) -> Tensor:
     return with_legend(picture, names).movedim(0, -1)[None].to(like)
 
 
-def _swap(wish: SwapSettings, animator: PartSwapAnimator, parser: FaceParser | None) -> Swap:
+def _swap(settings: SwapSettings, animator: PartSwapAnimator, parser: FaceParser | None) -> Swap:
     """What the widgets mean for these weights; raises InputError where nothing is chosen."""
-    if parser is None or wish.classes is None:
-        chosen = chosen_parts(wish.chosen, animator.config.num_segments)
-        return Swap(chosen, wish.from_source, wish.hard_edges, wish.blend_scale)
-    if wish.smooth:
-        return Swap(wish.classes, wish.from_source, wish.hard_edges, MASK_SIZE / SIZE, parser.full)
-    return Swap(wish.classes, wish.from_source, wish.hard_edges, wish.blend_scale, parser.sharp)
+    if parser is None or settings.classes is None:
+        chosen = chosen_parts(settings.chosen, animator.config.num_segments)
+        return Swap(chosen, settings.from_source, settings.hard_edges, settings.blend_scale)
+    if settings.smooth:
+        return Swap(settings.classes, settings.from_source, settings.hard_edges, MASK_SIZE / SIZE, parser.full)
+    return Swap(settings.classes, settings.from_source, settings.hard_edges, settings.blend_scale, parser.sharp)
 
 
 def run_parser(
-    pictures: Tensor, choice: WeightsRequest, classes: Sequence[int], hard_edges: bool, alpha: float, batch: int
+    pictures: Tensor, request: WeightsRequest, classes: Sequence[int], hard_edges: bool, alpha: float, batch: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Parse faces inside ComfyUI: IMAGE (N, H, W, 3) -> MASK (N, H, W) of the chosen classes, IMAGE (N, H, W, 3) of
     all classes' colours, and IMAGE (1, H', W', 3) of the first of these with a legend.
     """
     clip = TensorClip(pictures)
-    parser, device = models.get_parser(weights.find(PARSER, choice), batch)
+    parser, device = models.get_parser(weights.find(PARSER, request), batch)
     parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks())
     rows = (
         (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])

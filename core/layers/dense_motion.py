@@ -33,14 +33,12 @@ class DenseMotion:
     """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1] (MRFA: its
     logits).
 
-    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1. `guides`
-    (B, G, h, w), ours, are maps of what is to be seen where, for a generator that paints by them.
+    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
     """
 
     deformation: Tensor
     occlusion_map: Tensor | None
     mask: Tensor
-    guides: Tensor | None = None
 
     def at(self, size: tuple[int, int], align_corners: bool = False) -> DenseMotion:
         """The same for maps of another size; only with aligned corners does no motion stay exactly none."""

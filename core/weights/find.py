@@ -1,15 +1,19 @@
-"""From what a user chose to a weight file on disk."""
+"""From what a user chose to weight files on disk, found once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import MissingWeightsError
-from .catalog import published
+from ..errors import InputError, MissingWeightsError
+from .architecture import Architecture, WeightsKind
+from .catalog import PublishedWeights
+from .checkpoint import Checkpoint, read_checkpoint
 from .download import download
 from .paths import find_file, find_or_raise
+
+Stamps = tuple[tuple[Path, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +25,87 @@ class WeightsRequest:
     download: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class WeightFiles:
+    """The files of one model: the main one, and by component those companions that were found.
+
+    `folders` are where companions were looked for.
+    """
+
+    kind: WeightsKind
+    path: Path
+    companions: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, kind: WeightsKind, path: Path, folders: Sequence[Path] = ()) -> WeightFiles:
+        """Find the companions of a main file: beside it, then in the folders."""
+        places, found = (path.parent, *folders), dict[str, Path]()
+        for component, companion in companions_of(kind).items():
+            file = next((f for row in companion.published if (f := find_file(row.files, places))), None)
+            if file is not None:
+                found[component] = file
+        return cls(kind, path, found, places)
+
+    @property
+    def stamps(self) -> Stamps:
+        """The files with the times of their last changes, in nanoseconds."""
+        return tuple((file, file.stat().st_mtime_ns) for file in (self.path, *self.companions.values()))
+
+
+def companions_of(kind: WeightsKind) -> Mapping[str, WeightsKind]:
+    """Return the components that a kind publishes in files of their own; none but for architectures."""
+    return kind.companion_files if isinstance(kind, Architecture) else {}
+
+
+def published(kind: WeightsKind, name: str) -> PublishedWeights:
+    """Return one of a kind's published files by its name; InputError lists the names there are."""
+    for row in kind.published:
+        if row.name == name:
+            return row
+    known = ", ".join(row.name for row in kind.published) or "none"
+    raise InputError(f"{name!r} is not a published {kind.id} model; choose one of: {known}.")
+
+
 def find_weights(
-    architecture: str,
-    choice: WeightsRequest,
+    kind: WeightsKind,
+    request: WeightsRequest,
     folders: Sequence[Path],
     progress: Callable[[int, int | None], None],
     check_cancelled: Callable[[], None],
-) -> Path:
-    """The chosen file in the first folder that has it; a download goes into the first folder of all.
+) -> WeightFiles:
+    """Find the chosen file in the first folder that has it; a download goes into the first folder of all.
 
     `progress` is told bytes so far and in all. Raises MissingWeightsError, which says where to get the file
     and where to put it, InputError for a name that is none, DownloadError.
     """
-    path = look_up(architecture, choice, folders)
-    if path is not None:
-        return path
-    if choice.file:
-        raise MissingWeightsError(f"{choice.file!r} is in none of the model folders; put it into {folders[0]}.")
-    entry = published(architecture, choice.name)
-    if choice.download:
-        return download(entry, folders[0], progress, check_cancelled)
-    return find_or_raise(entry, folders)
+    files = look_up(kind, request, folders)
+    if files is not None:
+        return files
+    if request.file:
+        raise MissingWeightsError(f"{request.file!r} is in none of the model folders; put it into {folders[0]}.")
+    entry = published(kind, request.name)
+    if request.download:
+        return WeightFiles.of(kind, download(entry, folders[0], progress, check_cancelled), folders)
+    return WeightFiles.of(kind, find_or_raise(entry, folders), folders)
 
 
-def look_up(architecture: str, choice: WeightsRequest, folders: Sequence[Path]) -> Path | None:
-    """The chosen file where it is, or None."""
-    return find_file((choice.file,) if choice.file else published(architecture, choice.name).files, folders)
+def look_up(kind: WeightsKind, request: WeightsRequest, folders: Sequence[Path]) -> WeightFiles | None:
+    """Find the chosen file where it is; None where it is not."""
+    names = (request.file,) if request.file else published(kind, request.name).files
+    path = find_file(names, folders)
+    return None if path is None else WeightFiles.of(kind, path, folders)
+
+
+def read_companions(checkpoint: Checkpoint, files: WeightFiles) -> dict[str, Checkpoint]:
+    """Read the companion files that a checkpoint needs, by component; one that it has itself (as converted files
+    do) is not needed.
+
+    Raises MissingWeightsError, which says where to get a file and where to put it.
+    """
+    read: dict[str, Checkpoint] = {}
+    for component, companion in companions_of(files.kind).items():
+        if component not in checkpoint.components:
+            path = files.companions.get(component) or find_or_raise(companion.published[0], files.folders)
+            read[component] = read_checkpoint(path)
+    return read

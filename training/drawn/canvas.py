@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...module_fomm.dense_motion import PARTS
+from ...module_fomm.drawn.network import PARTS
 from .identity import Head, Style
 from .pose import Pose
 from .shapes import choose, column

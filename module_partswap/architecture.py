@@ -1,4 +1,4 @@
-"""From a checkpoint, of part swap or of FOMM, to a part swap."""
+"""Part Swap: its published files, the keys that betray them, and how they, or a FOMM's, become a model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import replace
 from ..core.errors import CheckpointError, listed
 from ..core.types import LoadOptions
 from ..core.weights.adapted import adapted
+from ..core.weights.architecture import Architecture, either, every, has
 from ..core.weights.build import build_strict
+from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import UNREADABLE, Description, State, describe
-from ..module_fomm.checkpoint import DESCRIPTION as FOMM
+from ..module_fomm.architecture import DESCRIPTION as FOMM_DESCRIPTION
+from ..module_fomm.architecture import FOMM, VOX, VOX_ADV
 from .animator import PartSwapAnimator
 from .config import PartSwapConfig, from_fomm, from_published, from_states
 
@@ -61,13 +64,7 @@ def in_own_layout(checkpoint: Checkpoint) -> Checkpoint:
     if "kp_detector" not in states:
         return checkpoint
     segmentation = {_renamed(key): tensor for key, tensor in states["kp_detector"].items()}
-    reconstruction = states["generator"]
-    if "blend.weight" in reconstruction:
-        raise CheckpointError(
-            f"{checkpoint.path} holds a FOMM with skips, as this pack's own model is; part swap needs one without. "
-            "Choose published weights."
-        )
-    components = {"segmentation_module": segmentation, "reconstruction_module": reconstruction}
+    components = {"segmentation_module": segmentation, "reconstruction_module": states["generator"]}
     kept = {name: _known(name, state, checkpoint) for name, state in components.items()}
     return replace(checkpoint, components=kept)
 
@@ -95,7 +92,7 @@ def _described(checkpoint: Checkpoint, parts: Checkpoint) -> tuple[PartSwapConfi
             return config, size
         named_for_segments = "segments" in parts.path.name.lower()
         return replace(config, first_order=_has_motion(parts.components) and not named_for_segments), size
-    config, size = describe(checkpoint, FOMM)
+    config, size = describe(checkpoint, FOMM_DESCRIPTION)
     try:
         return from_fomm(config), size
     except UNREADABLE as error:
@@ -115,3 +112,40 @@ def _without_motion(parts: Checkpoint) -> Checkpoint:
     states = dict(parts.components)
     states["reconstruction_module"] = {k: t for k, t in states["reconstruction_module"].items() if MOTION not in k}
     return replace(parts, components=states)
+
+
+def _published(name: str) -> PublishedWeights:
+    """Describe one file; they are on file-sharing pages only."""
+    return PublishedWeights(
+        name=name,
+        files=(f"{name}.pth.tar", f"{name}.safetensors"),
+        page="https://github.com/AliaksandrSiarohin/motion-cosegmentation",
+        licence="CC BY-NC",
+        paper="Siarohin, Roy, Lathuilière, Tulyakov, Ricci, Sebe: Motion Supervised Co-Part Segmentation, 2020",
+        earlier="checkpoints",
+    )
+
+
+PARTSWAP = Architecture(
+    id="partswap",
+    name="Part Swap (Co-Part Segmentation)",
+    matches=either(
+        every(has("reconstruction_module", "first."), has("segmentation_module", "segmentation.", "shift.")),
+        every(has("generator", "first."), has("kp_detector", "semantic_seg.", "kp.")),
+    ),
+    published=(
+        *(_published(f"vox-{count}segments") for count in (10, 5, 15)),
+        # FOMM's weights swap parts too, under the names that the earlier pack gave them there
+        replace(VOX, name="vox-cpk"),
+        replace(VOX_ADV, name="vox-adv-cpk"),
+        _published("vox-first-order"),
+    ),
+    load=load,
+    also_reads=(FOMM,),
+    options=frozenset(
+        {
+            *("aligned_sampling", "scale_factor"),
+            *("parts", "face_parts", "face_parser", "target_mask", "hard_edges", "blend_scale"),
+        }
+    ),
+)

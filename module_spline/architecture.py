@@ -1,4 +1,4 @@
-"""From a checkpoint to a Thin-Plate Spline model."""
+"""Thin-Plate Spline: its published files, the keys that betray them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError
 from ..core.types import LoadOptions
+from ..core.weights.architecture import RELATIVE, Architecture, every, has
 from ..core.weights.build import build_strict
+from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
 from .animator import SplineAnimator
@@ -24,14 +25,11 @@ WRITTEN_SIZE = re.compile(r"(?<!\d)(256|384|512|768|1024)(?!\d)")
 PARTS = ("kp_detector", "dense_motion_network", "inpainting_network")
 
 
-def load(checkpoint: Checkpoint, options: LoadOptions) -> SplineAnimator:
+def load(checkpoint: Checkpoint, _options: LoadOptions) -> SplineAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    A background predictor is left out: it only serves training. InputError for options other than what these
-    weights were trained with: their one scale, and aligned corners.
+    A background predictor is left out: it only serves training.
     """
-    if options.scale_factor is not None or options.aligned_sampling is False:
-        raise InputError("Thin-Plate Spline weights work at one scale, with aligned corners; leave both alone.")
     config, size = describe(checkpoint, DESCRIPTION)
     config = replace(config, has_avd="avd_network" in checkpoint.components)
     parts = (*PARTS, "avd_network") if config.has_avd else PARTS
@@ -61,4 +59,56 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=from_states,
     size_of=training_size,
+)
+
+
+_COPIES = "https://huggingface.co/MCMLXXXVII/thinplatesv1/tree/main/orig"
+
+
+def _published(
+    name: str,
+    *stems: str,
+    page: str = _COPIES,
+    sha256: str | None = None,
+    size: int | None = None,
+    licence: str | None = "MIT",
+) -> PublishedWeights:
+    return PublishedWeights(
+        name=name,
+        files=(*(f"{stem}.pth.tar" for stem in stems), f"spline-{name}.safetensors"),
+        sha256=sha256,
+        size=size,
+        page=page,
+        licence=licence,
+        paper="Zhao, Zhang: Thin-Plate Spline Motion Model for Image Animation, CVPR 2022",
+        earlier="module_spline/models",
+    )
+
+
+SPLINE = Architecture(
+    id="spline",
+    name="Thin-Plate Spline Motion Model",
+    matches=every(
+        has("inpainting_network", "first."),
+        has("dense_motion_network", "hourglass."),
+        has("kp_detector", "fg_encoder."),
+    ),
+    published=(
+        _published(
+            "vox",
+            "vox",
+            page="https://huggingface.co/vessl/thin-plate-spline-motion-model",
+            sha256="52ad8c848e2a1d91b621de96fea83faf57ce3b8c1c06424e317f4df1d3998204",
+            size=350993469,
+        ),
+        _published("taichi", "taichi"),
+        _published("ted-384", "ted", "ted-384"),
+        _published("mgif", "mgif"),
+        # not the authors', and for 768 pixels; 768/vox.pth.tar on its page
+        _published(
+            "vox-768", "vox-768", page="https://huggingface.co/MAGIG/thin-plate-spline-motion-model", licence=None
+        ),
+    ),
+    load=load,
+    options=RELATIVE,
 )

@@ -1,4 +1,4 @@
-"""From a checkpoint to an MRFA model."""
+"""MRFA: its published files, the keys that betray them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.errors import InputError
 from ..core.types import LoadOptions
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, either, has
 from ..core.weights.build import build_strict
+from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, State, describe
 from .animator import MRFAAnimator
@@ -19,13 +20,11 @@ PART = "model"
 TRAINING_ONLY = re.compile(r"vgg\.(mean|std|slice[1-5]\.\d+\.(weight|bias))|pyramid\.downs\.[\d-]+\.weight")
 
 
-def load(checkpoint: Checkpoint, options: LoadOptions) -> MRFAAnimator:
+def load(checkpoint: Checkpoint, _options: LoadOptions) -> MRFAAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    What only training needs is left out. InputError for options other than what these weights were trained with.
+    What only training needs is left out.
     """
-    if options.scale_factor is not None or options.aligned_sampling is not None:
-        raise InputError("MRFA weights work at one scale and with one sampling; leave both alone.")
     checkpoint = inference_only(checkpoint)
     config, _ = describe(checkpoint, DESCRIPTION)
     # the tensors tell: the YAML of both published files says the same of the background
@@ -50,4 +49,28 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=_from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
+)
+
+
+def _published(name: str) -> PublishedWeights:
+    """Describe one file; they are on file-sharing pages only."""
+    return PublishedWeights(
+        name=name,
+        files=(f"{name}.pth", f"mrfa-{name}.pth", f"mrfa-{name}.safetensors"),
+        page="https://github.com/JialeTao/MRFA",
+        paper="Tao, Gu, Li, Duan: Learning Motion Refinement for Unsupervised Face Animation, NeurIPS 2023",
+        earlier="module_mrfa/models",
+    )
+
+
+MRFA = Architecture(
+    id="mrfa",
+    name="MRFA",
+    matches=either(
+        *(has(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
+    ),
+    published=(_published("vox"), _published("celebvhq")),
+    load=load,
+    trim=inference_only,
+    options=RELATIVE_JACOBIAN | {"background"},
 )

@@ -1,4 +1,4 @@
-"""From a checkpoint to an articulated model."""
+"""Articulated Animation: its published files, the keys that betray them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..core.errors import CheckpointError, InputError
+from ..core.errors import CheckpointError
 from ..core.types import LoadOptions
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has
 from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, State, describe
 from .animator import ArticulateAnimator
 from .config import ArticulateConfig, from_published, from_states
-from .variants import VARIANTS, Variant, variant_of
+from .variants import PUBLISHED, VARIANTS, Variant, variant_of
 
 PARTS = ("region_predictor", "generator")
 USUAL_SIZE = 256  # of weights described by a YAML that has no `dataset_params`
@@ -25,8 +26,6 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> ArticulateAnimator:
     `options.variant` names the published model that the file is like, for files that nothing else tells; see
     `variants.variant_of`. The background's network is left out: animation does not use it.
     """
-    if options.scale_factor is not None:
-        raise InputError("Articulated weights work at the scale they were trained at; leave scale_factor alone.")
     known = None if "config" in checkpoint.metadata else variant_of(checkpoint, options.variant)
     config, size = describe(checkpoint, _description(known))
     config = replace(config, avd="avd_network" in checkpoint.components)
@@ -59,3 +58,13 @@ def _size(known: Variant | None, published: Any) -> int:
     if known is not None:
         return known.size
     return published.get("dataset_params", {}).get("frame_shape", [USUAL_SIZE])[0]
+
+
+ARTICULATE = Architecture(
+    id="articulate",
+    name="Articulated Animation",
+    matches=every(has("generator", "pixelwise_flow_predictor."), has("region_predictor", "regions.")),
+    published=PUBLISHED,
+    load=load,
+    options=RELATIVE_JACOBIAN | {"aligned_sampling", "variant"},
+)

@@ -1,0 +1,71 @@
+"""From a picture file and a video file to an animated video file with the driving video's sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .media.contact_sheet import SheetSampler
+from .media.prefetch import PrefetchedClip, prefetch
+from .media.reader import VideoClip, read_picture
+from .media.writer import VideoWriter
+from .pipeline import AnimateOptions, Hooks, Pictures, first_picture
+from .predictor import Predictor
+
+
+def _ignore(_done: int, _total: int) -> None:
+    """Take a report of progress and do nothing."""
+
+
+def animate_file(
+    source: str | Path | Sequence[str | Path],
+    driving: str | Path,
+    output: str | Path,
+    predictor: Predictor | None = None,
+    options: AnimateOptions | None = None,
+    *,
+    best_frame: str | None = None,
+    sheet: str | Path | None = None,
+    hooks: Hooks | None = None,
+    progress: Callable[[int, int], None] = _ignore,
+) -> int:
+    """Animate a picture file by a video file, keeping its frame rate and sound; returns the number of frames.
+
+    >>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("vox-adv"))
+
+    `source` is a picture, or several of one face for a model that takes them; `output` is replaced only when all is
+    done. Without a `predictor` the bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names
+    a png that shows source, driving and result side by side; `progress` is told frames done and in all. Reading,
+    drawing and writing go on at the same time, in memory that does not grow with the clip.
+
+    Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
+    """
+    paths = [source] if isinstance(source, str | Path) else source
+    pictures, clip = [read_picture(Path(path)) for path in paths], VideoClip(driving)
+    predictor = predictor or Predictor.load()
+    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress)
+
+
+def animate_clip(
+    predictor: Predictor,
+    pictures: Pictures,
+    clip: VideoClip,
+    output: str | Path,
+    options: AnimateOptions | None = None,
+    best_frame: str | None = None,
+    sheet: str | Path | None = None,
+    hooks: Hooks | None = None,
+    progress: Callable[[int, int], None] = _ignore,
+) -> int:
+    """Animate pictures that were read by a clip that was opened; see `animate_file`."""
+    frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)
+    sampler, done = SheetSampler(len(clip)), 0
+    with VideoWriter(output, clip.fps, audio_from=clip.path) as writer:
+        for part in prefetch(frames):
+            writer.write(part)
+            sampler.add(part)
+            done += len(part)
+            progress(done, len(clip))
+    if sheet is not None:
+        sampler.save(first_picture(pictures), clip, Path(sheet))
+    return done

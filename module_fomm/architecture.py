@@ -1,0 +1,90 @@
+"""First Order Motion Model: its published files, the keys that betray them, and how they become a model."""
+
+from __future__ import annotations
+
+from ..core.types import LoadOptions
+from ..core.weights.adapted import adapted
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has, lacks
+from ..core.weights.build import build_strict
+from ..core.weights.catalog import PublishedWeights
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, describe
+from .animator import FOMMAnimator
+from .config import FOMMConfig, from_published, from_states
+
+PUBLISHED_SIZE = 256
+PARTS = ("kp_detector", "generator")
+
+DESCRIPTION = Description(
+    name="FOMM",
+    kind=FOMMConfig,
+    from_published=from_published,
+    from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
+    size_of=lambda _path, _published: PUBLISHED_SIZE,
+)
+
+
+def load(checkpoint: Checkpoint, options: LoadOptions) -> FOMMAnimator:
+    """Build the network the checkpoint describes and load it strictly; raises CheckpointError."""
+    config, size = describe(checkpoint, DESCRIPTION)
+    config = adapted(config, options)
+    return build_strict(lambda: FOMMAnimator(config, size), checkpoint, PARTS)
+
+
+_RELEASE = "https://github.com/graphemecluster/first-order-model-demo/releases"
+_PAPER = "Siarohin, Lathuilière, Tulyakov, Ricci, Sebe: First Order Motion Model for Image Animation, NeurIPS 2019"
+
+
+def published(name: str, stem: str, sha256: str | None = None, size: int | None = None) -> PublishedWeights:
+    """Describe one of the release's files."""
+    file = f"{stem}.pth.tar"
+    return PublishedWeights(
+        name=name,
+        files=(file, f"{stem}.pth", f"{stem}.safetensors"),
+        sha256=sha256,
+        size=size,
+        url=f"{_RELEASE}/download/checkpoints/{file}",
+        page=f"{_RELEASE}/tag/checkpoints",
+        licence="MIT",
+        paper=_PAPER,
+        earlier="checkpoints",
+    )
+
+
+VOX_ADV = published(
+    "vox-adv", "vox-adv-cpk", "6792d6810d7f46e3c5c487a1cfec916b96fad8912c3c6cc81baa1fc300c820d3", 750926934
+)
+VOX = published("vox", "vox-cpk", "abb41ab1f279f26326c0d6e4d20702de6658364665aa1313daa7a63e89ea2b23")
+
+DRAWN_FACES = PublishedWeights(
+    name="drawn-faces",
+    files=("drawn-faces.safetensors",),
+    page="this pack's own checkpoints folder",
+    licence="MIT",
+    paper=_PAPER,
+)
+"""The file that ships with the pack, a network of its own (`drawn`) that is offered beside FOMM's."""
+
+FOMM = Architecture(
+    id="fomm",
+    name="First Order Motion Model (FOMM)",
+    matches=every(
+        has("generator", "first.", "dense_motion_network.hourglass."),
+        lacks("generator", "blend."),
+        has("kp_detector", "predictor.", "kp."),
+        lacks("kp_detector", "semantic_seg."),
+    ),
+    published=(
+        VOX_ADV,
+        VOX,
+        published("taichi", "taichi-cpk"),
+        published("taichi-adv", "taichi-adv-cpk", "cf17bbb05bece3a75f353e42699a4c3ddc8152f486065c2c6741f4d1edecda64"),
+        published("fashion", "fashion"),
+        published("nemo", "nemo-cpk"),
+        published("mgif", "mgif-cpk"),
+        published("bair", "bair-cpk"),
+        DRAWN_FACES,
+    ),
+    load=load,
+    options=RELATIVE_JACOBIAN | {"aligned_sampling", "scale_factor"},
+)

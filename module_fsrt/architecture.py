@@ -1,0 +1,72 @@
+"""FSRT: its published files, the keys that betray them, and how they become a model."""
+
+from __future__ import annotations
+
+import logging
+
+from ..core.types import LoadOptions
+from ..core.weights.architecture import RELATIVE, Architecture, WeightsKind, every, has, lacks
+from ..core.weights.build import build_strict
+from ..core.weights.catalog import PublishedWeights
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import Description, describe
+from .animator import FSRTAnimator
+from .config import FSRTConfig, from_states
+
+log = logging.getLogger(__name__)
+
+PUBLISHED_SIZE = 256
+DETECTOR = "kp_detector"
+PARTS = (DETECTOR, "expression_encoder", "encoder", "decoder")
+
+DESCRIPTION = Description(
+    name="published FSRT model",
+    kind=FSRTConfig,
+    from_published=None,  # its YAML says nothing that the tensors do not
+    from_states=from_states,
+    size_of=lambda _path, _published: PUBLISHED_SIZE,
+)
+
+
+def load(checkpoint: Checkpoint, _options: LoadOptions) -> FSRTAnimator:
+    """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
+
+    The keypoint detector, which is published in a file of its own, is among the checkpoint's components.
+    """
+    config, size = describe(checkpoint, DESCRIPTION)
+    return build_strict(lambda: FSRTAnimator(config, size), checkpoint, PARTS)
+
+
+def _published(name: str) -> PublishedWeights:
+    """Describe one file; they are on a file-sharing page only."""
+    return PublishedWeights(
+        name=name,
+        files=(f"{name}.pt", f"fsrt-{name}.safetensors"),
+        page="https://github.com/andrerochow/fsrt",
+        paper="Rochow, Schwarz, Behnke: FSRT: Facial Scene Representation Transformer for Face Reenactment from "
+        "Factorized Appearance, Head-pose, and Facial Expression Features, CVPR 2024",
+        earlier="module_fsrt/models",
+    )
+
+
+FSRT_KEYPOINTS = WeightsKind(
+    id="fsrt_keypoints",
+    name="FSRT's keypoint detector",
+    matches=every(has("", "predictor.encoder.", "kp."), lacks("", "jacobian."), lacks("", "semantic_seg.")),
+    published=(_published(DETECTOR),),
+    advice="this one belongs beside an FSRT model",
+)
+
+FSRT = Architecture(
+    id="fsrt",
+    name="FSRT",
+    matches=every(
+        has("encoder", "conv_blocks.", "transformer."),
+        has("decoder", "allocation_transformer.", "render_mlp."),
+        has("expression_encoder", "expression."),
+    ),
+    published=(_published("vox256"), _published("vox256_2Source")),
+    load=load,
+    companion_files={DETECTOR: FSRT_KEYPOINTS},
+    options=RELATIVE | {"max_pixels", "more_sources"},
+)
