@@ -9,6 +9,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
+from support.paths import of_every_architecture  # noqa: E402 (needs the pack)
+
+if added := of_every_architecture("architecture.py"):  # architectures that are there for tests alone
+    from firstordermm.animation import registry
+
+    for file in added.values():
+        registry.register(file.ARCHITECTURE)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from animation.media.test_builders import all_frames
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
@@ -15,23 +14,14 @@ from firstordermm.core.types import Animator
 from firstordermm.core.weights.catalog import BUNDLED
 from firstordermm.training.evaluate import judge
 from firstordermm.training.pose_reader import PoseReader
-from torch import Tensor
+from support.media_files import check_shows
 
 CPU = torch.device("cpu")
-CODING = 0.015  # mean difference that h264 may make
 
 
 @pytest.fixture(scope="module")
 def model() -> Animator:
     return load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm").eval()
-
-
-def check_shows(video: Path, made: Tensor) -> None:
-    """A video shows frames (T, H, W, 3) in [0, 1], but for what coding changes, and they move."""
-    shown = all_frames(VideoClip(video)) / 255
-    assert shown.shape == made.shape
-    assert (shown - made).abs().mean() < CODING
-    assert (made[1:] - made[:1]).abs().mean() > 4 * CODING
 
 
 def test_unseen_faces_come_out_better_than_the_baselines(model: Animator) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from animation.media.test_builders import build_video
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
@@ -31,6 +30,7 @@ from support.architectures import (
     source_picture,
     tiny,
 )
+from support.media_files import build_video
 from torch import Tensor
 
 SOURCE, DRIVING = "source_image", "driving_video_input"

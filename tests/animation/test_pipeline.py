@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
@@ -12,13 +11,12 @@ from firstordermm.animation.frames import FrameFormat
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.retarget import Retargeting, movement_scale
 from firstordermm.core.errors import InputError
-from firstordermm.core.types import Animator, Motion, Prepared
+from firstordermm.core.types import Motion
 from support.architectures import (
     CPU,
     SIDE,
     TINY,
     as_bytes,
-    blobs,
     driven,
     every_architecture,
     one_thread,
@@ -26,10 +24,9 @@ from support.architectures import (
     source_picture,
     tiny,
 )
+from support.drivers import FRAMES, SAME, Streamed, Watched, clip_of, named
 from torch import Tensor
 
-FRAMES = 11
-SAME = {"rtol": 0, "atol": 1e-5}
 SETTINGS = {
     "relative": Retargeting(),
     "relative_without_scale": Retargeting(adapt_scale=False),
@@ -43,68 +40,6 @@ every_setting = pytest.mark.parametrize("retargeting", SETTINGS.values(), ids=SE
 def _one_thread() -> Iterator[None]:
     with one_thread():
         yield
-
-
-@cache
-def clip_of(count: int = FRAMES) -> Tensor:
-    return blobs(count)
-
-
-class Streamed:
-    """A clip that exists only while it is read; counts the frames it has given."""
-
-    def __init__(self, frames: Tensor) -> None:
-        self._frames = frames
-        self.given = 0
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def frame(self, index: int) -> Tensor:
-        return self._frames[index][None].clone()
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        for start in range(0, len(self), size):
-            chunk = self._frames[start : start + size].clone()
-            self.given += len(chunk)
-            yield chunk
-
-
-class Watched:
-    """An animator that notes what it is asked for, and fails on demand before it renders."""
-
-    def __init__(self, animator: Animator, fail: Callable[[int], None] = lambda frames: None) -> None:
-        self.animator, self.fail, self.spec = animator, fail, animator.spec
-        self.prepared: list[Prepared] = []
-        self.rendered: list[Motion] = []
-        self.sizes: list[int] = []
-
-    def prepare(self, source: Tensor) -> Prepared:
-        self.prepared.append(self.animator.prepare(source))
-        return self.prepared[-1]
-
-    def motion(self, driving: Tensor) -> Motion:
-        return self.animator.motion(driving)
-
-    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        self.sizes.append(len(motion))
-        self.fail(len(motion))
-        self.rendered.append(motion)
-        return self.animator.render(prepared, motion)
-
-    @property
-    def poses(self) -> dict[str, Tensor]:
-        """Every motion rendered, as one batch."""
-        return stacked([named(motion) for motion in self.rendered])
-
-
-def named(motion: Motion) -> dict[str, Tensor]:
-    parts = {"points": motion.points, "frames": motion.jacobians, **motion.extra}
-    return {name: value for name, value in parts.items() if value is not None}
-
-
-def stacked(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def assert_close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], atol: float) -> None:
@@ -225,7 +160,7 @@ def test_motion_is_measured_from_the_anchor(name: str, anchor: int, adapt_scale:
     wanted = {"points": (source.points + scale * (driving.points.double() - reference.points)).float()}
     if driving.jacobians is not None:
         inverse = torch.linalg.inv(reference.jacobians.double())
-        wanted["frames"] = (driving.jacobians.double() @ inverse @ source.jacobians.double()).float()
+        wanted["jacobians"] = (driving.jacobians.double() @ inverse @ source.jacobians.double()).float()
     assert_close(watched.poses, {**wanted, **driving.extra}, atol=1e-4)
 
 

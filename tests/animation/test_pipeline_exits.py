@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from animation.test_pipeline import SAME, Streamed, Watched, clip_of
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.out_of_memory import is_out_of_memory
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
 from firstordermm.core.types import Animator, Prepared
 from support.architectures import CPU, driven, every_architecture, one_thread, source_picture, tiny
+from support.drivers import SAME, Streamed, Watched, clip_of
 from torch import Tensor
 
 

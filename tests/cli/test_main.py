@@ -7,7 +7,6 @@ import av
 import pytest
 import torch
 import yaml
-from animation.media.test_builders import build_video, moving_pictures, sound_seconds
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
@@ -22,6 +21,7 @@ from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.module_fomm.animator import FOMMAnimator
 from PIL import Image
 from support.architectures import FOMM, SIDE, seeded, tiny
+from support.media_files import build_video, moving_pictures, sound_seconds
 
 COUNT = 11
 PUBLISHED_YAML = {

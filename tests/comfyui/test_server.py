@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from animation.media.test_builders import all_frames
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
 from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.cli.main import main
 from PIL import Image
-from test_bundled import check_shows
+from support.media_files import all_frames, check_shows
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer, Event, Prompt, Run

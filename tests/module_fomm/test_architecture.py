@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ import pytest
 import torch
 import yaml
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.errors import FirstOrderError
 from firstordermm.core.layers.antialias import gaussian_kernel
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint
@@ -31,15 +27,24 @@ from support.architectures import (
     blobs,
     driven,
     one_thread,
-    seeded,
     source_picture,
+)
+from support.fomm_files import (
+    States,
+    assert_complaint,
+    edited,
+    loaded,
+    mapped,
+    network,
+    published_yaml,
+    saved,
+    states_of,
+    without,
 )
 from support.paths import PARITY_ROOT
 from torch import Tensor
 
 PACKS = sorted((PARITY_ROOT / "fomm").iterdir())
-COMPONENTS = ("generator", "kp_detector")
-States = dict[str, dict[str, Tensor]]
 SAME = {"rtol": 0, "atol": 1e-6}
 
 
@@ -49,47 +54,9 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-def network(config: FOMMConfig = FOMM) -> FOMMAnimator:
-    return seeded(FOMMAnimator(config, SIDE))  # type: ignore[return-value]
-
-
-def states_of(animator: FOMMAnimator) -> States:
-    return {name: dict(animator.get_submodule(name).state_dict()) for name in COMPONENTS}
-
-
 def picture(animator: Any) -> Tensor:
     options = AnimateOptions(size=SIDE, batch=2)
     return driven(animator, source_picture(), blobs(2), options)
-
-
-def loaded(path: Path, options: LoadOptions | None = None) -> FOMMAnimator:
-    return load_animator(path, "fomm", options)  # type: ignore[return-value]
-
-
-def saved(content: object, path: Path, zipped: bool = True) -> Path:
-    torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    return path
-
-
-def mapped(states: States, change: Callable[[str, Tensor], tuple[str, Tensor] | None]) -> States:
-    """Every entry changed, or left out where the change gives None."""
-    changed = {name: [change(key, value) for key, value in state.items()] for name, state in states.items()}
-    return {name: OrderedDict(entry for entry in entries if entry) for name, entries in changed.items()}
-
-
-def without(states: States, *ends: str) -> States:
-    return mapped(states, lambda key, value: None if key.endswith(ends) else (key, value))
-
-
-def assert_complaint(load: Callable[[], object], *says: str) -> None:
-    """One line within two seconds, with all of `says` in it."""
-    started = time.perf_counter()
-    with pytest.raises(FirstOrderError) as caught:
-        load()
-    assert time.perf_counter() - started < 2
-    text = str(caught.value)
-    assert "\n" not in text
-    assert all(part in text for part in says), text
 
 
 # --- layouts ---
@@ -260,24 +227,6 @@ def test_a_scale_that_is_none_is_refused(tmp_path: Path, scale: float) -> None:
 # --- a published YAML beside the weights ---
 
 
-def published_yaml(config: FOMMConfig, **other: object) -> dict[str, Any]:
-    """The file as authors write it, with the sections that are none of our business."""
-    kp, motion, generator = (asdict(part) for part in (config.kp_detector, config.dense_motion, config.generator))
-    del generator["skips"]  # ours; no published YAML has it
-    common = {"num_kp": config.num_kp, "num_channels": 3, "estimate_jacobian": config.estimate_jacobian}
-    return {
-        "dataset_params": {"root_dir": "data/vox-png", "frame_shape": [256, 256, 3]},
-        "model_params": {
-            "common_params": common,
-            "kp_detector_params": kp,
-            "generator_params": {**generator, "dense_motion_params": motion},
-            "discriminator_params": {"scales": [1], "sn": True},
-        },
-        "train_params": {"num_epochs": 100},
-        **other,
-    }
-
-
 def with_yaml(path: Path, text: str) -> Path:
     (path.parent / "vox-cpk.yaml").write_text(text, "utf-8")
     return saved(states_of(network()), path)
@@ -290,14 +239,6 @@ def test_a_yaml_beside_says_what_tensors_cannot(tmp_path: Path) -> None:
     torch.testing.assert_close(picture(loaded(path)), picture(network(config)), **SAME)
     (tmp_path / "vox-cpk.yaml").unlink()
     assert loaded(path).config == FOMM
-
-
-def edited(section: str, **changes: object) -> str:
-    config = published_yaml(FOMM)
-    params = config["model_params"]
-    part = params["generator_params"]["dense_motion_params"] if section == "dense_motion_params" else params[section]
-    part.update(changes)
-    return yaml.safe_dump(config)
 
 
 YAMLS = {

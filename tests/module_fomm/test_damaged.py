@@ -13,7 +13,9 @@ import torch
 import yaml
 from firstordermm.core.errors import CheckpointError
 from firstordermm.module_fomm.config import FOMMConfig, from_published
-from module_fomm.test_checkpoint import (
+from safetensors.torch import save_file
+from support.architectures import FOMM, one_thread
+from support.fomm_files import (
     COMPONENTS,
     States,
     assert_complaint,
@@ -25,8 +27,6 @@ from module_fomm.test_checkpoint import (
     states_of,
     without,
 )
-from safetensors.torch import save_file
-from support.architectures import FOMM, one_thread
 from torch import Tensor
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from animation.test_pipeline import SAME
 from firstordermm.animation import pixels
 from firstordermm.animation.best_frame import find_best_frame
 from firstordermm.animation.frames import TensorClip
@@ -21,6 +20,7 @@ from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
 from firstordermm.module_fsrt.config import START_OCTAVE, FSRTConfig
 from firstordermm.module_fsrt.position import pixel_centres, position_code
 from support.architectures import CPU, FSRT, SIDE, blobs, driven, one_thread, source_picture, tiny
+from support.drivers import SAME
 from torch import Tensor, nn
 
 FRAMES = 5

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from animation.media.test_builders import build_video
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.registry import ARCHITECTURES, load_animator, versions
@@ -23,6 +22,7 @@ from firstordermm.module_fsrt.animator import FSRTAnimator
 from firstordermm.module_fsrt.config import FSRTConfig, from_states
 from PIL import Image
 from support.architectures import FSRT, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
+from support.media_files import build_video
 from torch import Tensor
 
 State = dict[str, Tensor]

@@ -1,13 +1,13 @@
-"""One table of tiny models, so that the driver's tests run over every architecture; and pictures for them.
+"""The tiny models of every architecture, so that the driver's tests run over all; and pictures for them.
 
-A new architecture joins these tests by a row in `TINY`.
+A new architecture joins these tests by a `tests/module_NAME/tiny.py` with the constant `TINY`: rows by name. There it
+may also say how its weights are drawn: `GAINS` and `CENTRES`, by how the keys of the weights and biases end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -15,134 +15,37 @@ import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, Pictures, animate
 from firstordermm.core.types import Animator, Clip
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.config import ArticulateConfig, FlowPredictorConfig, RegionPredictorConfig
-from firstordermm.module_articulate.config import GeneratorConfig as ArticulateGeneratorConfig
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
-from firstordermm.module_fsrt import config as fsrt
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_mrfa import config as mrfa
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.config import PartSwapConfig, ReconstructionConfig, SegmentationConfig
-from firstordermm.module_partswap.swap import Swap
-from firstordermm.module_spline import config as spline
-from firstordermm.module_spline.animator import SplineAnimator
+from support.paths import of_every_architecture
+from support.tiny_model import SIDE, Tiny
 from torch import Tensor
 
 CPU = torch.device("cpu")
-SIDE = 64  # pixels; of the tiny models and of the pictures made for them
+FILES = of_every_architecture("tiny.py")
+TINY: dict[str, Tiny] = {name: row for file in FILES.values() for name, row in file.TINY.items()}
 
-FOMM = FOMMConfig(
-    num_kp=5,
-    kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
-    dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
-    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
-)
-FOMM_LIKE_MGIF = replace(FOMM, kp_detector=replace(FOMM.kp_detector, single_jacobian_map=True))
-FOMM_POINTS_ONLY = replace(
-    FOMM, estimate_jacobian=False, generator=replace(FOMM.generator, estimate_occlusion_map=False)
-)
-ARTICULATE = ArticulateConfig(
-    num_regions=5,
-    region_predictor=RegionPredictorConfig(block_expansion=8, max_features=16, num_blocks=2),
-    pixelwise_flow_predictor=FlowPredictorConfig(block_expansion=8, max_features=16, num_blocks=2),
-    generator=ArticulateGeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
-)
-ARTICULATE_LIKE_MGIF = replace(ARTICULATE, region_predictor=replace(ARTICULATE.region_predictor, pad=0), avd=False)
-SPLINE = spline.SplineConfig(
-    num_tps=2,
-    width=8,
-    generator=spline.GeneratorConfig(block_expansion=8, max_features=16),
-    dense_motion=spline.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
-)
-PARTSWAP = PartSwapConfig(
-    num_segments=5,
-    segmentation_module=SegmentationConfig(block_expansion=8, max_features=16, num_blocks=2),
-    reconstruction_module=ReconstructionConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=2),
-    dense_motion=FOMM.dense_motion,
-)
-PARTSWAP_FIRST_ORDER = replace(PARTSWAP, first_order=True)
-MRFA = mrfa.MRFAConfig(
-    size=SIDE,
-    num_kp=5,
-    encoder=mrfa.EncoderConfig(width=4, blocks=1, modules=2, dim=16, depth=2, heads=2, mlp_ratio=2),
-    dense_motion=mrfa.DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
-    structure=mrfa.StructureConfig(block_expansion=8, max_features=16, num_blocks=2, dim=16),
-    generator=mrfa.GeneratorConfig(block_expansion=8, max_features=16, num_blocks=4),
-    refine_width=8,
-)
-FSRT = fsrt.FSRTConfig(
-    num_kp=5,
-    pix_octaves=6,
-    expression_per_kp=4,
-    expression_size=8,
-    detector=fsrt.DetectorConfig(block_expansion=8, max_features=16, num_blocks=2),
-    encoder=fsrt.EncoderConfig(width=4, dim=16, inner=128, hidden=24, depth=2),
-    decoder=fsrt.DecoderConfig(first=24, inner=128, hidden=32, render_width=32, render_layers=3),
-)
+# The configurations that tests of files change.
+ARTICULATE = FILES["module_articulate"].ARTICULATE
+FOMM = FILES["module_fomm"].FOMM
+FOMM_LIKE_MGIF = FILES["module_fomm"].FOMM_LIKE_MGIF
+FOMM_POINTS_ONLY = FILES["module_fomm"].FOMM_POINTS_ONLY
+FSRT = FILES["module_fsrt"].FSRT
+MRFA = FILES["module_mrfa"].MRFA
+PARTSWAP = FILES["module_partswap"].PARTSWAP
+PARTSWAP_FIRST_ORDER = FILES["module_partswap"].PARTSWAP_FIRST_ORDER
+SPLINE = FILES["module_spline"].SPLINE
 
-
-@dataclass(frozen=True, slots=True)
-class Tiny:
-    """How to build an architecture small, and which of its modules sees what.
-
-    `source_only` is a module that nothing but the source passes through (or also every driving frame, where
-    `frames_too`), `motion` the one that reads poses.
-    """
-
-    build: Callable[[], Animator]
-    source_only: str
-    motion: str
-    frames_too: bool = False
-
-
-def _fomm(config: FOMMConfig) -> Tiny:
-    return Tiny(lambda: FOMMAnimator(config, SIDE), "generator.first", "kp_detector")
-
-
-def _articulate(config: ArticulateConfig) -> Tiny:
-    return Tiny(lambda: ArticulateAnimator(config, SIDE), "generator.first", "region_predictor")
-
-
-def _mrfa(config: mrfa.MRFAConfig) -> Tiny:
-    return Tiny(lambda: MRFAAnimator(config), "model.decoder.generator.first", "model.encoder")
-
-
-TINY = {
-    "fomm": _fomm(FOMM),
-    "fomm_like_mgif": _fomm(FOMM_LIKE_MGIF),
-    "fomm_points_only": _fomm(FOMM_POINTS_ONLY),
-    "spline": Tiny(lambda: SplineAnimator(SPLINE, SIDE), "inpainting_network.first", "kp_detector"),
-}
-TINY |= {"fsrt": Tiny(lambda: FSRTAnimator(FSRT, SIDE), "encoder.per_patch_linear", "kp_detector")}
-TINY |= {"articulate": _articulate(ARTICULATE), "articulate_like_mgif": _articulate(ARTICULATE_LIKE_MGIF)}
-TINY |= {"mrfa": _mrfa(MRFA), "mrfa_like_celebvhq": _mrfa(replace(MRFA, has_background=True, background_width=8))}
-TINY |= {
-    "partswap": Tiny(
-        lambda: PartSwapAnimator(PARTSWAP, SIDE), "reconstruction_module.first", "segmentation_module", frames_too=True
-    ),
-    "partswap_first_order": Tiny(
-        lambda: PartSwapAnimator(PARTSWAP_FIRST_ORDER, SIDE).swapping(Swap((1, 3), from_source=False)),
-        "reconstruction_module.dense_motion_network.down",
-        "segmentation_module",
-    ),
-}
-
-COLOUR = "render_mlp.4"  # FSRT's colours, which nothing bounds
 CONSTRUCTED = ("down.weight", "transformer.pos_embedding")
 GAINS = {
     "jacobian.weight": 0.2,
     "jacobian.1.weight": 0.2,
     "affine.weight": 0.2,
     "final.weight": 0.5,
-    "keypoint_token": 20.0,
-    "refine.conv2.weight": 0.4,
-    "convf1.weight": 0.1,
     "bg_encoder.fc.weight": 0.2,
-    f"{COLOUR}.weight": 0.03,
 }  # of `seeded`; 1.5 elsewhere
+CENTRES: dict[str, float] = {}  # of biases; 0 elsewhere
+for file in FILES.values():
+    GAINS |= getattr(file, "GAINS", {})
+    CENTRES |= getattr(file, "CENTRES", {})
 
 every_architecture = pytest.mark.parametrize("name", TINY)
 
@@ -171,12 +74,13 @@ def _drawn(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
         return torch.eye(2).flatten().repeat(shape[0] // 4) + 0.1 * noise
     if key.endswith("bg_encoder.fc.bias"):
         return torch.eye(2, 3).flatten() + 0.1 * noise
-    if key.endswith(f"{COLOUR}.bias"):
-        return 0.5 + 0.1 * noise
     if len(shape) == 1:
-        return 0.1 * noise + key.endswith("weight")
-    gain = next((gain for end, gain in GAINS.items() if key.endswith(end)), 1.5)
-    return gain * noise / shape[1:].numel() ** 0.5
+        return 0.1 * noise + _by_end(CENTRES, key, float(key.endswith("weight")))
+    return _by_end(GAINS, key, 1.5) * noise / shape[1:].numel() ** 0.5
+
+
+def _by_end(values: Mapping[str, float], key: str, otherwise: float) -> float:
+    return next((value for end, value in values.items() if key.endswith(end)), otherwise)
 
 
 relative_architectures = pytest.mark.parametrize("name", [name for name in TINY if "relative" in tiny(name).spec.modes])

@@ -6,7 +6,7 @@ from firstordermm.training.drawn.pairs import held_out_clip
 from firstordermm.training.evaluate import Tally, compare, judge, table
 from firstordermm.training.pose_reader import NAMES, PoseReader, true_values
 from firstordermm.training.samples import resting, sample_clip
-from training.test_run import TINY
+from support.trained_model import TINY
 
 
 def test_the_table_has_every_number() -> None:

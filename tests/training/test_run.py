@@ -12,7 +12,6 @@ from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.module_fomm.checkpoint import load
-from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
 from firstordermm.training.bundled import BUNDLED
 from firstordermm.training.config import TrainConfig
 from firstordermm.training.drawn.landmarks import COUNT
@@ -20,15 +19,9 @@ from firstordermm.training.drawn.pairs import training_generator, training_sampl
 from firstordermm.training.step import training_losses
 from firstordermm.training.trainer import Doubling, Trainer
 from firstordermm.training.transform import Transform
+from support.trained_model import TINY
 
 CPU = torch.device("cpu")
-TINY = FOMMConfig(
-    num_kp=COUNT,
-    kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2, pad=3),
-    dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
-    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1, skips=True),
-    align_corners=True,
-)
 CONFIG = TrainConfig(model=TINY, size=32, looks=4, steps=30, motion_only=0.0, ramp=1, half_precision=False)
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from animation.media.test_builders import (
+from firstordermm.animation.media import audio
+from firstordermm.animation.media.reader import VideoClip
+from firstordermm.animation.media.writer import VideoWriter
+from firstordermm.core.errors import MediaError
+from support.media_files import (
     SAMPLE_RATE,
     build_sound,
     build_video,
@@ -18,10 +22,6 @@ from animation.media.test_builders import (
     sound_packets,
     sound_seconds,
 )
-from firstordermm.animation.media import audio
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import VideoWriter
-from firstordermm.core.errors import MediaError
 
 AUDIO_FRAME = 2048 / SAMPLE_RATE  # the largest frame of the codecs used here, in seconds
 

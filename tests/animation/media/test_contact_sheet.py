@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from animation.media.test_builders import moving_pictures
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.contact_sheet import SheetSampler
 from firstordermm.core.errors import InputError, MediaError
 from PIL import Image
+from support.media_files import moving_pictures
 
 
 def load(path: Path) -> np.ndarray:

@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 import torch
-from animation.media.test_builders import all_frames, build_sound, build_video
 from firstordermm.animation.media.frame_rate import clip_rate, exact_rate
 from firstordermm.animation.media.orientation import Orientation
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.core.errors import InputError, MediaError
+from support.media_files import all_frames, build_sound, build_video
 from torch import Tensor
 
 NTSC = Fraction(30000, 1001)

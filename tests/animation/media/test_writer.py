@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from animation.media.test_builders import all_frames, build_video, moving_pictures
 from firstordermm.animation.media import video_track
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.animation.media.writer import VideoWriter
 from firstordermm.core.errors import InputError, MediaError
+from support.media_files import all_frames, build_video, moving_pictures
 from torch import Tensor
 
 

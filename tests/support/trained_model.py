@@ -1,0 +1,12 @@
+"""A model small enough to be trained in a test."""
+
+from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.training.drawn.landmarks import COUNT
+
+TINY = FOMMConfig(
+    num_kp=COUNT,
+    kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2, pad=3),
+    dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
+    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1, skips=True),
+    align_corners=True,
+)
