@@ -9,10 +9,10 @@ from typing import Any
 from ..core.errors import CheckpointError, InputError
 from ..core.types import LoadOptions
 from ..core.weights.build import build_strict
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import Description, describe
 from .animator import ArticulateAnimator
-from .config import ArticulateConfig, from_published, from_states
+from .config import BOUNDS, ArticulateConfig, from_published, from_states
 from .variants import VARIANTS, Variant, variant_of
 
 PARTS = ("region_predictor", "generator")
@@ -51,6 +51,7 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
         from_published=from_published,
         from_states=read,
         size_of=lambda _path, published: _size(known, published),
+        bounds=BOUNDS,
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ..core.types import LoadOptions
-from ..core.weights.adapted import adapted
 from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, describe
+from ..core.weights.config import Description, adapted, describe
 from .animator import FOMMAnimator
-from .config import FOMMConfig, from_published, from_states
+from .config import BOUNDS, FOMMConfig, from_published, from_states
 
 PUBLISHED_SIZE = 256
 
@@ -18,6 +17,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 

@@ -10,7 +10,7 @@ from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
 from .animator import FSRTAnimator
-from .config import FSRTConfig, from_states
+from .config import BOUNDS, FSRTConfig, from_states
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ DESCRIPTION = Description(
     from_published=None,  # its YAML says nothing that the tensors do not
     from_states=from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from ..core.errors import InputError
 from ..core.types import LoadOptions
 from ..core.weights.build import build_strict
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import Description, describe
 from .animator import MRFAAnimator
-from .config import PUBLISHED_SIZE, MRFAConfig, from_published, from_state
+from .config import BOUNDS, PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 
 PART = "model"
 # the losses' networks, which published files hold beside the model's own; one of their kernels is not even a number
@@ -50,4 +50,5 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=_from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
+    bounds=BOUNDS,
 )

@@ -8,13 +8,12 @@ from dataclasses import replace
 
 from ..core.errors import CheckpointError, listed
 from ..core.types import LoadOptions
-from ..core.weights.adapted import adapted
 from ..core.weights.build import build_strict
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import UNREADABLE, Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import UNREADABLE, Description, adapted, describe
 from ..module_fomm.checkpoint import DESCRIPTION as FOMM
 from .animator import PartSwapAnimator
-from .config import PartSwapConfig, from_fomm, from_published, from_states
+from .config import BOUNDS, PartSwapConfig, from_fomm, from_published, from_states
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 

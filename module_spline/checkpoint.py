@@ -14,7 +14,7 @@ from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
 from .animator import SplineAnimator
-from .config import SplineConfig, from_published, from_states
+from .config import BOUNDS, SplineConfig, from_published, from_states
 
 log = logging.getLogger(__name__)
 
@@ -61,4 +61,5 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=from_states,
     size_of=training_size,
+    bounds=BOUNDS,
 )
