@@ -85,7 +85,12 @@ def _from_states(states: Mapping[str, Mapping[str, Tensor]]) -> ToyConfig:
 
 
 DESCRIPTION = Description(
-    name="toy", kind=ToyConfig, from_published=None, from_states=_from_states, size_of=lambda _path, _published: 64
+    name="toy",
+    kind=ToyConfig,
+    from_published=None,
+    from_states=_from_states,
+    size_of=lambda _path, _published: 64,
+    bounds={},
 )
 
 
@@ -98,6 +103,7 @@ def load(checkpoint: Checkpoint, _options: LoadOptions) -> ToyAnimator:
 ARCHITECTURE = Architecture(
     id="toy",
     name="Toy",
+    components=PARTS,
     matches=has("toy_painter", "first."),
     published=(PublishedWeights(name="toy", files=("toy.safetensors",), page="nowhere", paper="none"),),
     load=load,
