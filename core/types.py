@@ -1,4 +1,4 @@
-"""The values that travel between the driver and an architecture.
+"""Values that travel between the driver and an architecture.
 
 Pictures are float tensors (B, 3, H, W), RGB, in [0, 1]. Points are (x, y), x to the right, y down, and
 [-1, 1] spans the picture from the centre of its first to the centre of its last pixel.
@@ -74,7 +74,7 @@ class AnimatorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
+    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
 
     pictures: Tensor
     maps: Mapping[str, Tensor]
@@ -129,7 +129,7 @@ class Animator(nn.Module):
 
 
 class Clip(Protocol):
-    """A driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
+    """Driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
 
     Frames come as uint8 or float (B, H, W, C), exactly as they are stored; `animation.frames` checks and
     converts them.
