@@ -49,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def script() -> None:
+    """Run as an installed command."""
+    sys.exit(main())
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
