@@ -23,12 +23,12 @@ DEFAULTS = TrainConfig()
 
 
 def add_train_options(options: argparse.ArgumentParser) -> None:
-    """Options of `train`."""
+    """Add the options of `train`."""
     options.add_argument("folder", type=Path, help="where state, model and log go; a run found there is resumed")
     options.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
     options.add_argument("--steps", type=int, help="stop after so many steps")
     options.add_argument("--minutes", type=float, help="stop after so many minutes")
-    options.add_argument("--looks", type=int, default=DEFAULTS.looks, help="identities per step")
+    options.add_argument("--identities", "--looks", type=int, default=DEFAULTS.identities, help="drawn per step")
     options.add_argument("--seed", type=int, default=DEFAULTS.seed)
     options.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options.add_argument("--motion-only", type=float, default=DEFAULTS.motion_only, help="part without generator")
@@ -46,7 +46,7 @@ def train(args: argparse.Namespace) -> None:
     limit_threads(args.threads)
     device = pick_device(args.device)
     config = TrainConfig(
-        looks=args.looks,
+        identities=args.identities,
         seed=args.seed,
         steps=args.steps,
         minutes=args.minutes,

@@ -46,7 +46,7 @@ class SheetSampler:
         return [number for number, _ in self._kept]
 
     def add(self, result: Tensor) -> None:
-        """Identity at the next results (B, 3, H, W), float in [0, 1] or uint8."""
+        """Take the next results (B, 3, H, W), float in [0, 1] or uint8, and keep those that are shown."""
         for picture in torch.split(result, 1):
             if self._seen in self._wanted:
                 self._kept.append((self._seen, self._fit(picture)))
