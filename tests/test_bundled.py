@@ -6,12 +6,11 @@ import pytest
 import torch
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
-from firstordermm.animation.registry import load_animator
+from firstordermm.animation.predictor import Predictor, find_model
+from firstordermm.animation.registry import load_files
 from firstordermm.animation.samples import DRIVING, sample_pictures
 from firstordermm.cli.main import main
-from firstordermm.cli.weights import weight_file
 from firstordermm.core.types import Animator
-from firstordermm.core.weights.catalog import BUNDLED
 from firstordermm.training.evaluate import judge
 from firstordermm.training.pose_reader import PoseReader
 from support.media_files import check_shows
@@ -21,11 +20,11 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def model() -> Animator:
-    return load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm").eval()
+    return load_files(find_model("drawn-faces")[0])
 
 
 def test_unseen_faces_come_out_better_than_the_baselines(model: Animator) -> None:
-    means = judge(model, PoseReader().eval(), clips=12, frames=5)
+    means = judge(Predictor(model, CPU), PoseReader().eval(), clips=12, frames=5)
     assert means["same model"] < 0.42 * means["same copy"]
     assert means["same model"] < 0.6 * means["same mean"]
     assert means["same model details"] < 0.6 * means["same copy details"]

@@ -29,10 +29,9 @@ ADAPTERS: dict[str, Any] = runpy.run_path(str(ROOT / "tests" / "parity_adapter.p
 from firstordermm.animation.engine import DTYPES, Engine, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
-from firstordermm.animation.registry import load_animator
-from firstordermm.cli.weights import weight_file
+from firstordermm.animation.predictor import find_model
+from firstordermm.animation.registry import load_files
 from firstordermm.core.inference.rewrites import Form, form_for, rewrite
-from firstordermm.core.weights.catalog import BUNDLED
 from seeded_weights import load_pack
 
 ORDER = ("channels_last", "fold", "upsample_conv", "small_output_conv", "group_norm", "winograd")
@@ -88,7 +87,7 @@ def main() -> None:
 def model_of(pack: str) -> Any:
     """The plain model with a parity pack's weights, or the bundled one."""
     if pack == BUNDLED_NAME:
-        return load_animator(weight_file("fomm", BUNDLED, allow_download=False), "fomm")
+        return load_files(find_model("drawn-faces")[0])
     manifest, states = load_pack(PARITY / pack)
     return ADAPTERS[manifest["arch"]](manifest, states, {}).model
 

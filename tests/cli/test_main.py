@@ -7,11 +7,11 @@ import av
 import pytest
 import torch
 import yaml
+from firstordermm.animation import video
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
-from firstordermm.cli import run as run_module
 from firstordermm.cli.main import INTERRUPTED, main
 from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
 from firstordermm.core.weights.config import to_metadata
@@ -79,12 +79,12 @@ def test_options_mean_what_the_driver_means(
 ) -> None:
     written: list[torch.Tensor] = []
 
-    class Kept(run_module.VideoWriter):
+    class Kept(video.VideoWriter):
         def write(self, frames: torch.Tensor) -> None:
             written.append(frames)
             super().write(frames)
 
-    monkeypatch.setattr(run_module, "VideoWriter", Kept)
+    monkeypatch.setattr(video, "VideoWriter", Kept)
     assert main(command(files, *given)) == 0
     model = load_animator(files / "tiny.safetensors", "fomm")
     source, clip = read_picture(files / "source.png"), VideoClip(files / "driving.mp4")
@@ -112,7 +112,7 @@ def test_run_takes_other_architectures(files: Path, architecture: str, name: str
     "given",
     [
         [],
-        ["--parts", "1_3", "--target-mask", "--hard-edges", "--blend-scale", "0.6", "--best-frame", "model keypoints"],
+        ["--parts", "1_3", "--target-mask", "--hard-edges", "--blend-scale", "0.6"],
         ["--face-parts", "hair, hat"],
         ["--face-parts"],
     ],
@@ -132,12 +132,14 @@ def test_run_swaps_parts(files: Path, given: list[str]) -> None:
     ("given", "says"),
     [
         (["--parts", "nose"], "'nose' is no part"),
-        (["--parts", ""], "No segment is chosen"),
+        (["--parts", ""], "--parts is '', so that no segment is chosen"),
         (["--face-parts", "tail"], "'tail' is no part of the face"),
         (["--face-parser", "nowhere.pth"], "Add --face-parts"),
         (["--face-parts", "--face-parser", "nowhere.pth"], "nowhere.pth"),
         (["--blend-scale", "2"], "blend_scale is 2"),
         (["--avd"], "offers standard"),
+        (["--best-frame"], "--best-frame was given; Part Swap (Co-Part Segmentation) does not take it"),
+        (["--background"], "--background was given"),
     ],
 )
 def test_a_swap_that_is_none_is_one_line(
@@ -160,11 +162,16 @@ def test_best_frame_is_found_by_the_models_keypoints(files: Path, caplog: pytest
     ("change", "says"),
     [
         (["--checkpoint", "nowhere.pth"], "nowhere.pth"),
-        (["--anchor", "99"], "frames 0 to 10"),
+        (["--anchor", "99"], "--anchor is 99; the clip has frames 0 to 10"),
+        (["--batch", "0"], "--batch is 0"),
+        (["--parts", "1"], "--parts was given; First Order Motion Model (FOMM) does not take it"),
+        (["--variant", "vox256"], "--variant was given"),
+        (["--max-pixels", "9"], "--max-pixels was given"),
+        (["--blend-scale", "1"], "--blend-scale was given"),
         (["--size", "100"], "multiple of 16"),
         (["--device", "abacus"], "abacus"),
     ],
-    ids=["weights", "anchor", "size", "device"],
+    ids=["weights", "anchor", "batch", "parts", "variant", "pixels", "blend", "size", "device"],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
     files: Path, capsys: pytest.CaptureFixture[str], change: list[str], says: str
@@ -188,7 +195,7 @@ def test_stopping_leaves_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module.SheetSampler, "add", stopped)
+    monkeypatch.setattr(video.SheetSampler, "add", stopped)
     before = sorted(files.iterdir())
     assert main(command(files)) == INTERRUPTED
     assert sorted(files.iterdir()) == before

@@ -11,9 +11,9 @@ from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.segment_picture import overlaid, palette, with_legend
 from firstordermm.animation.parse_faces import parse_faces
 from firstordermm.animation.pipeline import Hooks
+from firstordermm.animation.registry import load_parser
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.layers.resnet import ResNet18
-from firstordermm.face_parsing.checkpoint import load_parser
 from firstordermm.face_parsing.classes import CLASSES, GROUPS, IDS, NAMES, chosen_classes
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser

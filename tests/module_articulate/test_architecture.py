@@ -15,15 +15,15 @@ from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.registry import load_animator
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.catalog import PUBLISHED
 from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.core.weights.config import to_metadata
 from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_articulate import checkpoint as articulate
+from firstordermm.module_articulate import architecture as articulate
 from firstordermm.module_articulate import variants
 from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.background import BGMotionPredictor
 from firstordermm.module_articulate.config import ArticulateConfig, BGPredictorConfig
+from firstordermm.module_articulate.variants import PUBLISHED
 from support.architectures import ARTICULATE, SIDE, driven, seeded, source_picture
 
 TEN = replace(ARTICULATE, num_regions=10)
@@ -92,7 +92,7 @@ def test_content_comes_before_the_name(
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if reason == "hash" else "0" * 64
     rows = [row for row in PUBLISHED if row.name == "vox256"]
     rows = [replace(row, size=path.stat().st_size, sha256=digest) for row in rows]
-    monkeypatch.setattr(variants, "published_for", lambda _: rows)
+    monkeypatch.setattr(variants, "PUBLISHED", rows)
     assert loaded(path).config.region_predictor.pad == 3
     assert f"taichi.pth is taken for vox256, by its {reason}." in caplog.text
 
@@ -195,7 +195,7 @@ def test_the_scale_is_the_weights_own(tmp_path: Path) -> None:
 
 
 def test_every_published_file_has_its_facts() -> None:
-    rows = [row for row in PUBLISHED if row.architecture == "articulate"]
+    rows = PUBLISHED
     assert [row.name for row in rows] == [*variants.VARIANTS]
     assert len({row.size for row in rows}) == len({row.sha256 for row in rows}) == len(rows)
     assert all(row.files[0] == f"{row.name}.pth" and row.url is None and row.licence is None for row in rows)

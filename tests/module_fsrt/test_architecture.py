@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import pytest
 import torch
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import ARCHITECTURES, load_animator, versions
+from firstordermm.animation.registry import KINDS, architectures, load_animator, published_names
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError, InputError, MissingWeightsError
 from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.catalog import names, published_for
 from firstordermm.core.weights.checkpoint import read_checkpoint
+from firstordermm.core.weights.find import Stamps, WeightFiles
 from firstordermm.module_fsrt.animator import FSRTAnimator
 from firstordermm.module_fsrt.config import FSRTConfig, from_states
 from PIL import Image
@@ -153,8 +153,12 @@ def test_the_two_files_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "kp_detector.pt").write_bytes(path.read_bytes())
     with pytest.raises(CheckpointError, match=r"kp_detector\.pt holds FSRT weights; FSRT's keypoint detector weights"):
         load_animator(path, "fsrt")
-    with pytest.raises(CheckpointError, match="belongs to the FSRT Runner node"):
+    with pytest.raises(CheckpointError, match="this one belongs to FSRT"):
         load_animator(path, "fomm")
+
+
+def versions(path: Path, identity: str, folders: Sequence[Path] = ()) -> Stamps:
+    return WeightFiles.of(KINDS[identity], path, folders).stamps
 
 
 def test_a_replaced_detector_makes_another_version(tmp_path: Path) -> None:
@@ -172,7 +176,7 @@ def test_a_replaced_detector_makes_another_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [LoadOptions(scale_factor=0.5), LoadOptions(aligned_sampling=True)])
 def test_options_of_other_weights_are_refused(tmp_path: Path, options: LoadOptions) -> None:
-    with pytest.raises(InputError, match="scale_factor"):
+    with pytest.raises(InputError, match=r"(scale_factor|aligned_sampling) was given; FSRT does not take it"):
         load_animator(written(tmp_path), "fsrt", options)
 
 
@@ -207,11 +211,11 @@ def test_the_published_network_has_as_many_parameters() -> None:
 
 
 def test_what_is_published() -> None:
-    assert names("fsrt") == ["vox256", "vox256_2Source"]
-    rows = [*published_for("fsrt"), *published_for("fsrt_keypoints")]
+    assert published_names("fsrt") == ["vox256", "vox256_2Source"]
+    rows = [*KINDS["fsrt"].published, *KINDS["fsrt_keypoints"].published]
     assert [row.files[0] for row in rows] == ["vox256.pt", "vox256_2Source.pt", "kp_detector.pt"]
     assert all(row.earlier == "module_fsrt/models" and row.url is None and row.licence is None for row in rows)
-    assert all(len(published_for(identity)) == 1 for row in ARCHITECTURES.values() for identity in row.apart.values())
+    assert all(len(kind.published) == 1 for row in architectures().values() for kind in row.companion_files.values())
 
 
 # --- the command line ---
@@ -243,4 +247,6 @@ def test_other_architectures_refuse_several_sources(files: Path, capsys: pytest.
     torch.save({name: part.state_dict() for name, part in tiny("spline").named_children()}, files / "vox.pth.tar")
     ours = ["--architecture", "spline", "--checkpoint", str(files / "vox.pth.tar")]
     assert main(command(files, *ours, "--more-sources", str(files / "two.png"))) == 1
-    assert "error: --more-sources was given; Thin-Plate Spline takes 1 picture." in capsys.readouterr().err
+    assert (
+        "error: --more-sources was given; Thin-Plate Spline Motion Model does not take it." in capsys.readouterr().err
+    )

@@ -8,11 +8,10 @@ import pytest
 import torch
 import yaml
 from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.predictor import find_model
 from firstordermm.animation.registry import described, load_animator
-from firstordermm.cli.weights import weight_file
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.catalog import BUNDLED
 from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.core.weights.convert import to_safetensors
 from firstordermm.module_fomm.animator import FOMMAnimator
@@ -127,8 +126,8 @@ def test_converting_keeps_the_pictures(tmp_path: Path, layout: str) -> None:
 
 
 def test_the_bundled_model_is_refused_with_a_reason() -> None:
-    path = weight_file("fomm", BUNDLED, allow_download=False)
-    with pytest.raises(CheckpointError, match="skips"):
+    path = find_model("drawn-faces")[0].path
+    with pytest.raises(CheckpointError, match="the bundled network"):
         load_animator(path, "partswap")
 
 

@@ -20,7 +20,7 @@ from firstordermm.core.weights.config import to_metadata
 from firstordermm.core.weights.convert import to_safetensors
 from firstordermm.module_spline import thin_plate
 from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.checkpoint import training_size
+from firstordermm.module_spline.architecture import training_size
 from support.architectures import SIDE, SPLINE, blobs, driven, one_thread, seeded, source_picture, tiny
 from torch import Tensor
 
@@ -123,7 +123,7 @@ def test_a_file_without_avd_loads_without_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [LoadOptions(scale_factor=0.5), LoadOptions(aligned_sampling=False)])
 def test_options_of_other_weights_are_refused(tmp_path: Path, options: LoadOptions) -> None:
-    with pytest.raises(InputError, match="one scale, with aligned corners"):
+    with pytest.raises(InputError, match="was given; Thin-Plate Spline Motion Model does not take it"):
         load_animator(written(tmp_path / "vox.pth.tar"), "spline", options)
 
 

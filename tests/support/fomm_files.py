@@ -65,7 +65,6 @@ def assert_complaint(load: Callable[[], object], *says: str) -> None:
 def published_yaml(config: FOMMConfig, **other: object) -> dict[str, Any]:
     """The file as authors write it, with the sections that are none of our business."""
     kp, motion, generator = (asdict(part) for part in (config.kp_detector, config.dense_motion, config.generator))
-    del generator["skips"]  # ours; no published YAML has it
     common = {"num_kp": config.num_kp, "num_channels": 3, "estimate_jacobian": config.estimate_jacobian}
     return {
         "dataset_params": {"root_dir": "data/vox-png", "frame_shape": [256, 256, 3]},

@@ -15,7 +15,7 @@ from firstordermm.core.weights.checkpoint import Checkpoint
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
-from firstordermm.module_partswap.checkpoint import PARTS, in_own_layout
+from firstordermm.module_partswap.architecture import PARTS, in_own_layout
 from firstordermm.module_partswap.config import from_published
 from firstordermm.module_partswap.segmentation import SEGMENTS
 from firstordermm.module_partswap.swap import Swap

@@ -1,12 +1,13 @@
 """A model small enough to be trained in a test."""
 
-from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from firstordermm.module_fomm.config import DenseMotionConfig, KPDetectorConfig
+from firstordermm.module_fomm.drawn.config import DrawnConfig, DrawnGeneratorConfig
 from firstordermm.training.drawn.landmarks import COUNT
 
-TINY = FOMMConfig(
+TINY = DrawnConfig(
     num_kp=COUNT,
     kp_detector=KPDetectorConfig(block_expansion=8, max_features=16, num_blocks=2, pad=3),
     dense_motion=DenseMotionConfig(block_expansion=8, max_features=16, num_blocks=2),
-    generator=GeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1, skips=True),
+    generator=DrawnGeneratorConfig(block_expansion=8, max_features=16, num_bottleneck_blocks=1),
     align_corners=True,
 )

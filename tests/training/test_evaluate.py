@@ -1,7 +1,8 @@
 """Evaluation: every number of the table is there, and a perfect model would get the best of them."""
 
 import torch
-from firstordermm.module_fomm.animator import FOMMAnimator
+from firstordermm.animation.predictor import Predictor
+from firstordermm.module_fomm.drawn.network import DrawnAnimator
 from firstordermm.training.drawn.pairs import held_out_clip
 from firstordermm.training.evaluate import Tally, compare, judge, table
 from firstordermm.training.pose_reader import NAMES, PoseReader, true_values
@@ -11,7 +12,7 @@ from support.trained_model import TINY
 
 def test_the_table_has_every_number() -> None:
     torch.manual_seed(0)
-    means = judge(FOMMAnimator(TINY, 32), PoseReader().eval(), clips=2, frames=3)
+    means = judge(Predictor(DrawnAnimator(TINY, 32), torch.device("cpu")), PoseReader().eval(), clips=2, frames=3)
     text = table(means)
     assert all(part in text for part in (*NAMES, "same identity", "another identity"))
     assert all(value >= 0 for value in means.values())

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from firstordermm.module_fomm.animator import FOMMAnimator
+from firstordermm.module_fomm.drawn.network import DrawnAnimator
 from firstordermm.training.bundled import BUNDLED, SIZE
 from firstordermm.training.muon import Muon, is_inner, nearly_orthogonal
 from torch import nn
@@ -49,7 +49,7 @@ def test_momentum_outlasts_the_gradient() -> None:
 
 
 def test_inner_convolutions_of_the_bundled_model() -> None:
-    parameters = dict(FOMMAnimator(BUNDLED, SIZE).named_parameters())
+    parameters = dict(DrawnAnimator(BUNDLED, SIZE).named_parameters())
     inner = {name for name, parameter in parameters.items() if is_inner(parameter)}
     assert {"generator.bottleneck.r0.conv1.weight", "generator.refine_blocks.1.r0.conv2.weight"} <= inner
     ends = ("first.conv", "final", "blend", "mask", "occlusion", "maps", "kp", "jacobian")

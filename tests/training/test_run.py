@@ -7,11 +7,11 @@ import pytest
 import torch
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError
-from firstordermm.core.layers.dense_motion import DenseMotion
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.module_fomm.checkpoint import load
+from firstordermm.module_fomm.drawn.architecture import load
+from firstordermm.module_fomm.drawn.network import GuidedMotion
 from firstordermm.training.bundled import BUNDLED
 from firstordermm.training.config import TrainConfig
 from firstordermm.training.drawn.landmarks import COUNT
@@ -122,12 +122,12 @@ def test_the_generator_paints_by_its_guides() -> None:
     generator = trainer(Path()).model.generator.eval()
     source = torch.rand(1, 3, 32, 32)
     features = generator.encode(source)
-    still = DenseMotion(make_coordinate_grid(8, 8, like=source)[None], torch.full((1, 1, 8, 8), 0.5), torch.ones(1))
+    still = make_coordinate_grid(8, 8, like=source)[None], torch.full((1, 1, 8, 8), 0.5), torch.ones(1)
     with torch.no_grad():
         for places in (slice(COUNT), slice(COUNT, None)):  # driving keypoints, and all candidates
             guides = torch.zeros(2, generator.dense_motion_network.guides, 8, 8)
             guides[0, places] = torch.rand_like(guides[0, places])
-            one, other = (generator.decode(features, replace(still, guides=guide[None])) for guide in guides)
+            one, other = (generator.decode(features, GuidedMotion(*still, guide[None])) for guide in guides)
             assert (one - other).abs().max() > 1e-4
 
 

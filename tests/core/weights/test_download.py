@@ -12,9 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from firstordermm.animation.registry import KINDS
 from firstordermm.core.errors import DownloadError, InputError
 from firstordermm.core.weights import download as module
-from firstordermm.core.weights.catalog import PUBLISHED, PublishedWeights
+from firstordermm.core.weights.catalog import PublishedWeights
 from firstordermm.core.weights.digest import sha256_of
 from firstordermm.core.weights.download import download
 
@@ -351,7 +352,7 @@ def test_what_cannot_be_checked_is_not_downloaded(
 
 
 def test_of_the_published_files_only_those_with_a_hash_are_downloaded(tmp_path: Path) -> None:
-    unchecked = [row for row in PUBLISHED if row.sha256 is None]
+    unchecked = [row for kind in KINDS.values() for row in kind.published if row.sha256 is None]
     assert unchecked
     for row in unchecked:
         assert row.page in refused(row, tmp_path)

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from firstordermm.animation.registry import KINDS, published_names
 from firstordermm.core.errors import InputError, MissingWeightsError
-from firstordermm.core.weights.catalog import BUNDLED, PUBLISHED, names, published, published_for
+from firstordermm.core.weights.architecture import WeightsKind
+from firstordermm.core.weights.find import published
 from firstordermm.core.weights.paths import find_file, find_or_raise, resolve_inside
 
 OUTSIDE = [
@@ -121,9 +123,12 @@ def test_a_folder_is_no_weight_file(tmp_path: Path) -> None:
     assert find_file(["vox.pth"], [tmp_path]) is None
 
 
-@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: row.name)
-def test_require_finds_each_accepted_name_or_says_what_to_do(tmp_path: Path, row: object) -> None:
-    entry = published(row.architecture, row.name)  # type: ignore[attr-defined]
+PUBLISHED = [(kind, row.name) for kind in KINDS.values() for row in kind.published]
+
+
+@pytest.mark.parametrize(("kind", "name"), PUBLISHED, ids=lambda value: getattr(value, "id", value))
+def test_require_finds_each_accepted_name_or_says_what_to_do(tmp_path: Path, kind: WeightsKind, name: str) -> None:
+    entry = published(kind, name)
     with pytest.raises(MissingWeightsError) as caught:
         find_or_raise(entry, [tmp_path / "models", tmp_path / "other"])
     message = str(caught.value)
@@ -136,7 +141,7 @@ def test_require_finds_each_accepted_name_or_says_what_to_do(tmp_path: Path, row
 
 
 def test_require_without_an_address_names_the_page(tmp_path: Path) -> None:
-    entry = replace(PUBLISHED[0], url=None)
+    entry = replace(KINDS["fomm"].published[0], url=None)
     with pytest.raises(MissingWeightsError, match=entry.page):
         find_or_raise(entry, [tmp_path])
     with pytest.raises(MissingWeightsError, match="the model folder"):
@@ -144,12 +149,14 @@ def test_require_without_an_address_names_the_page(tmp_path: Path) -> None:
 
 
 def test_the_fomm_table() -> None:
-    assert names("fomm") == ["vox-adv", "vox", "taichi", "taichi-adv", "fashion", "nemo", "mgif", "bair", BUNDLED]
-    rows = published_for("fomm")[:-1]
+    assert published_names("fomm") == [
+        *("vox-adv", "vox", "taichi", "taichi-adv", "fashion", "nemo", "mgif", "bair", "drawn-faces")
+    ]
+    rows = KINDS["fomm"].published[:-1]
     files = [file for row in rows for file in row.files]
     assert len(set(files)) == len(files)
     assert rows[0].files[0] == "vox-adv-cpk.pth.tar"
-    assert published("fomm", "fashion").files == ("fashion.pth.tar", "fashion.pth", "fashion.safetensors")
+    assert published(KINDS["fomm"], "fashion").files == ("fashion.pth.tar", "fashion.pth", "fashion.safetensors")
     assert [row.name for row in rows if row.sha256] == ["vox-adv", "vox", "taichi-adv"]
     for row in rows:
         assert row.url is not None and row.url.startswith("https://") and row.url.endswith(row.files[0])
@@ -160,6 +167,6 @@ def test_the_fomm_table() -> None:
 
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"'nope' .*choose one of: vox-adv, vox, "):
-        published("fomm", "nope")
+        published(KINDS["fomm"], "nope")
     with pytest.raises(InputError, match="choose one of: none"):
-        published("nothing", "vox")
+        published(KINDS["resnet18"], "vox")

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
+from firstordermm.animation.registry import KINDS, architectures, expect, identify, refuse_unaccepted
+from firstordermm.core.errors import CheckpointError, InputError
+from firstordermm.core.weights.architecture import RESTRICTED, Architecture
 from firstordermm.core.weights.checkpoint import Checkpoint
-from firstordermm.core.weights.signatures import SIGNATURES, expect, identify
 
 Keys = dict[str, list[str]]
+TOY = "toy"  # an architecture that is there for tests alone
+OURS = [name for name in KINDS if name != TOY]
 
 HOURGLASS = ["predictor.encoder.down_blocks.0.conv.weight", "predictor.decoder.up_blocks.0.conv.weight"]
 GENERATOR = ["first.conv.weight", "down_blocks.0.conv.weight", "bottleneck.r0.conv1.weight", "final.weight"]
@@ -29,6 +32,13 @@ FILES: dict[str, tuple[str, Keys]] = {
     "vox-cpk": (
         "fomm",
         {"generator": GENERATOR + DENSE, "kp_detector": [*HOURGLASS, "kp.weight", "jacobian.weight", "down.weight"]},
+    ),
+    "drawn-faces": (
+        "drawn",
+        {
+            "generator": [*GENERATOR, *DENSE, "blend.weight", "dense_motion_network.parts.maps.weight"],
+            "kp_detector": [*HOURGLASS, "kp.weight", "jacobian.weight"],
+        },
     ),
     "no jacobian": ("fomm", {"generator": GENERATOR + DENSE, "kp_detector": [*HOURGLASS, "kp.weight"]}),
     "part swap, own layout": (
@@ -101,8 +111,8 @@ def checkpoint(keys: Keys) -> Checkpoint:
 def test_each_file_is_one_architecture(file: str) -> None:
     wanted, keys = FILES[file]
     found = checkpoint(keys)
-    assert identify(found) == wanted
-    assert [row.id for row in SIGNATURES if row.matches(found)] == [wanted]
+    assert identify(found) is KINDS[wanted]
+    assert [row.id for row in KINDS.values() if row.matches(found)] == [wanted]
     assert expect(found, wanted).id == wanted
 
 
@@ -115,26 +125,39 @@ def test_strangers_are_not_mistaken(file: str) -> None:
 
 
 def test_every_architecture_is_tested() -> None:
-    assert {wanted for wanted, _ in FILES.values()} == {row.id for row in SIGNATURES}
+    assert {wanted for wanted, _ in FILES.values()} == {*OURS}
 
 
 def test_fomm_files_serve_part_swap_but_not_the_reverse() -> None:
-    assert expect(checkpoint(FILES["vox-cpk"][1]), "partswap").id == "fomm"
+    assert expect(checkpoint(FILES["vox-cpk"][1]), "partswap").id == "partswap"
     with pytest.raises(CheckpointError):
         expect(checkpoint(FILES["vox-first-order"][1]), "fomm")
 
 
-@pytest.mark.parametrize("wanted", [row.id for row in SIGNATURES])
+@pytest.mark.parametrize("wanted", OURS)
 @pytest.mark.parametrize("file", FILES)
 def test_a_wrong_file_is_told_what_it_is(file: str, wanted: str) -> None:
     actual, keys = FILES[file]
-    if wanted == actual or (actual, wanted) == ("fomm", "partswap"):
+    if wanted == actual or (actual, wanted) in (("fomm", "partswap"), ("drawn", "fomm")):
         return
-    names = {row.id: row for row in SIGNATURES}
+    names = KINDS
     with pytest.raises(CheckpointError) as caught:
         expect(checkpoint(keys), wanted)
     message = str(caught.value)
     assert f"holds {names[actual].name} weights" in message
     assert f"{names[wanted].name} weights are needed" in message
-    assert names[actual].home in message
+    assert (names[actual].advice or f"belongs to {names[actual].name}") in message
     assert "\n" not in message
+
+
+def test_the_bundled_network_is_fomms_relative() -> None:
+    found = checkpoint(FILES["drawn-faces"][1])
+    assert expect(found, "fomm") is expect(found, "drawn") is KINDS["drawn"]
+
+
+@pytest.mark.parametrize("row", architectures().values(), ids=architectures())
+def test_options_that_an_architecture_does_not_accept_are_refused_by_name(row: Architecture) -> None:
+    refuse_unaccepted(row, row.options)
+    for option in RESTRICTED - row.options:
+        with pytest.raises(InputError, match=f"{option} was given; .*does not take it"):
+            refuse_unaccepted(row, [*row.options, option])
