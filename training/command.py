@@ -15,7 +15,6 @@ from .config import TrainConfig
 from .evaluate import judge, table
 from .losses import FINISHING
 from .pose_reader import fitted
-from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ def add_train_options(options: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train, or go on with a run found in the folder."""
+    from .trainer import Trainer  # not above: it brings PyTorch's compiler, for which every command would wait
+
     if args.steps is None and args.minutes is None:
         raise InputError("There is no end to the training: give --steps, --minutes or both.")
     limit_threads(args.threads)
