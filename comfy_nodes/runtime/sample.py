@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...animation.media.reader import VideoClip, read_picture
-from ...animation.media.sound import read_sound
+from ...animation.media.audio import read_sound
 from ...animation.samples import DRIVING
 
 Audio = dict[str, Tensor | int]
