@@ -33,7 +33,7 @@ _FAMILIES: list[type[io.ComfyNode]] = [
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 
 
-def taken_ids() -> Mapping[str, object]:
+def registered_ids() -> Mapping[str, object]:
     """Return ComfyUI's one table of nodes, by id; the pack that is loaded last would win it silently."""
     return cast("Mapping[str, object]", getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {}))
 
@@ -42,7 +42,7 @@ class FirstOrderExtension(ComfyExtension):
     """The list of nodes, without those whose id another pack has already taken."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        taken = [node for node in NODES if node.__name__ in taken_ids()]
+        taken = [node for node in NODES if node.__name__ in registered_ids()]
         for node in taken:
             log.warning(
                 "The node %s of another pack is kept; remove the earlier FirstOrderMM pack to use the one of %s.",

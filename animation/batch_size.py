@@ -10,8 +10,8 @@ from ..core.device import free_memory
 from ..core.types import Animator
 from .pipeline import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
 
-MOST = {"cuda": 32, "cpu": 8}  # beyond these, nothing more is gained by larger ones
-SHARE = 0.5  # of the free memory
+MAX_BATCH = {"cuda": 32, "cpu": 8}  # beyond these, nothing more is gained by larger ones
+MEMORY_FRACTION = 0.5  # of the free memory
 
 _fitted: dict[tuple[object, ...], int] = {}
 
@@ -23,7 +23,7 @@ def choose_batch(
     if options.batch is not None:
         return options, hooks
     key = (animator.spec.name, animator.config, working_size(animator, options), str(device))
-    batch = min(_fitted.get(key, MOST["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
+    batch = min(_fitted.get(key, MAX_BATCH["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
 
     def remember(limit: int) -> None:
         _fitted[key] = limit
@@ -44,5 +44,5 @@ def batch_bytes(animator: Animator, options: AnimateOptions) -> int:
 def frames_that_fit(each: int, device: torch.device) -> int:
     """Count the frames of `each` bytes for which there is memory by estimate, within what pays; at least 1."""
     free = free_memory(device)
-    most = MOST.get(device.type, DEFAULT_BATCH)
-    return most if free is None else max(1, min(most, int(free * SHARE / each)))
+    most = MAX_BATCH.get(device.type, DEFAULT_BATCH)
+    return most if free is None else max(1, min(most, int(free * MEMORY_FRACTION / each)))

@@ -29,12 +29,12 @@ class FrameFormat:
     antialias: bool = False
 
     def convert(self, images: Tensor, name: str) -> Tensor:
-        """(B, H, W, C) as in `checked` -> (B, 3, *size) float32 in [0, 1] on the device.
+        """(B, H, W, C) as in `check_images` -> (B, 3, *size) float32 in [0, 1] on the device.
 
         The result is laid out channels last: the faster layout, and always the same one, for kernels of
         different layouts round differently.
         """
-        images = checked(images, name)
+        images = check_images(images, name)
         # A large frame is many times the size of what it becomes: a few pictures' worth of pixels at a time.
         parts = torch.split(images, max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
         rgb = torch.cat([self._fit(part) for part in parts])
@@ -51,7 +51,7 @@ class FrameFormat:
         return small.clamp_(0, 1).to(self.device)
 
 
-def checked(images: Tensor, name: str) -> Tensor:
+def check_images(images: Tensor, name: str) -> Tensor:
     """Pictures (B, H, W, C) or (H, W, C) as (B, H, W, 1 or 3), alpha dropped, values as they came.
 
     One channel is grey, two are grey and alpha, three RGB, four RGBA. Raises InputError, naming the input,

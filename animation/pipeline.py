@@ -141,10 +141,10 @@ class Session:
     ) -> Session:
         """Check the inputs, encode the source and read the anchor's pose."""
         check_clip(source, clip, options)
-        mode, size = checked_mode(animator, options), working_size(animator, options)
+        mode, size = resolve_mode(animator, options), working_size(animator, options)
         format_ = FrameFormat((size, size), device, options.antialias)
         prepared = animator.prepare(_source(animator, source, format_))
-        own = own_retargeting(animator, options.retargeting)
+        own = model_retargeting(animator, options.retargeting)
         if own is not None:
             retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
         else:
@@ -183,7 +183,7 @@ class Session:
             yield from self.by_pixel.frames(motion)
 
 
-def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
+def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
     """Return the model's own way from driving poses to the source's, where what was asked for takes one."""
     if retargeting.mode == "avd":
         return animator.avd
@@ -242,7 +242,7 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
     return size
 
 
-def checked_mode(animator: Animator, options: AnimateOptions) -> str:
+def resolve_mode(animator: Animator, options: AnimateOptions) -> str:
     """Return the retargeting mode; raises InputError where the model does not offer it."""
     mode, modes = options.retargeting.mode, animator.spec.modes
     if mode is None:

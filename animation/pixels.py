@@ -14,18 +14,18 @@ from ..core.types import Animator, Motion, Prepared
 from .out_of_memory import BackOff
 
 DEFAULT_LIMIT = 65536
-ON_CPU = 4096  # pixels; more gain nothing there, and take memory
-FEWEST = 4096  # pixels; fewer leave a GPU idle, so memory is asked first
-SHARE = 0.5  # of a GPU's free memory
+CPU_LIMIT = 4096  # pixels; more gain nothing there, and take memory
+MIN_PIXELS = 4096  # pixels; fewer leave a GPU idle, so memory is asked first
+MEMORY_FRACTION = 0.5  # of a GPU's free memory
 
 
 def pixels_at_once(limit: int | None, query_bytes: int, device: torch.device) -> int:
     """How many pixels to decode at once: the limit, or fewer where more would be no faster or not fit."""
     limit = limit or DEFAULT_LIMIT
     if device.type == "cpu":
-        return min(limit, ON_CPU)
+        return min(limit, CPU_LIMIT)
     free = free_memory(device)
-    return limit if free is None else min(limit, max(FEWEST, int(SHARE * free) // query_bytes))
+    return limit if free is None else min(limit, max(MIN_PIXELS, int(MEMORY_FRACTION * free) // query_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class PixelRenderer:
         """The pictures (b, 3, H, W) of B poses in order, as many together as `at_once` has room for."""
         step = max(1, self.at_once // (self.size[0] * self.size[1]))
         for start in range(0, len(motion), step):
-            yield self.together(motion[start : start + step])
+            yield self.render_batch(motion[start : start + step])
 
     @inference_mode()
-    def together(self, motion: Motion) -> Tensor:
+    def render_batch(self, motion: Motion) -> Tensor:
         """The pictures (B, 3, H, W) of B poses."""
         height, width = self.size
         queries = torch.arange(len(motion) * height * width, device=motion.points.device)

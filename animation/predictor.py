@@ -22,7 +22,7 @@ from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import Engine, optimize_for_inference
 from .frames import TensorClip
-from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, check_clip, checked_mode
+from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, check_clip, resolve_mode
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
@@ -117,7 +117,7 @@ class Predictor:
         measured from the frame that it finds. The memory this takes does not grow with the clip. Raises InputError.
         """
         clip = as_clip(driving)
-        options, hooks = self._settled(source, clip, options, hooks, best_frame)
+        options, hooks = self._resolve_options(source, clip, options, hooks, best_frame)
         yield from to_cpu_async(animate(self.animator, source, clip, self.device, options, hooks))
 
     def animate_mapped(
@@ -129,7 +129,7 @@ class Predictor:
     ) -> Iterator[Mapped]:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
         clip = as_clip(driving)
-        options, hooks = self._settled(source, clip, options, hooks, None)
+        options, hooks = self._resolve_options(source, clip, options, hooks, None)
         yield from animate_mapped(self.animator, source, clip, self.device, options, hooks)
 
     def animate_tensors(
@@ -138,7 +138,7 @@ class Predictor:
         """Animate a picture (1, H, W, 3) with frames (N, H, W, 3): (N, size, size, 3), all of them in memory."""
         return torch.cat([*self.animate(source, driving, options, best_frame=best_frame)]).movedim(1, -1)
 
-    def _settled(
+    def _resolve_options(
         self,
         source: Pictures,
         clip: Clip,
@@ -150,7 +150,7 @@ class Predictor:
         options = options or AnimateOptions()
         check_clip(source, clip, options)
         options, hooks = choose_batch(options, hooks or Hooks(), self.animator, self.device)
-        if best_frame is not None and checked_mode(self.animator, options) == "relative":
+        if best_frame is not None and resolve_mode(self.animator, options) == "relative":
             options = replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
         return options, hooks
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from ..core.errors import CheckpointError, InputError, listed
+from ..core.errors import CheckpointError, InputError, join_names
 from ..core.types import Animator, LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.catalog import PublishedWeights
-from ..core.weights.checkpoint import Checkpoint, name_components, read_checkpoint
+from ..core.weights.checkpoint import Checkpoint, read_checkpoint, register_components
 from ..core.weights.config import to_metadata
 from ..core.weights.find import WeightFiles, read_companions
 from ..face_parsing.architecture import FACE_PARSING, RESNET18
@@ -31,7 +31,7 @@ KINDS: dict[str, WeightsKind] = {}
 def register(row: WeightsKind) -> None:
     """Add a kind of weight file, with the kinds of its companion files."""
     KINDS[row.id] = row
-    name_components(row.components)
+    register_components(row.components)
     if isinstance(row, Architecture):
         KINDS.update({companion.id: companion for companion in row.companion_files.values()})
 
@@ -90,7 +90,7 @@ def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
     """
     wish, found = KINDS[wanted], identify(checkpoint)
     if found is None:
-        names = [name or listed(list(state)) for name, state in checkpoint.components.items()]
+        names = [name or join_names(list(state)) for name, state in checkpoint.components.items()]
         raise CheckpointError(
             f"{checkpoint.path} is of no architecture this pack knows (it holds: {', '.join(names)}); "
             f"{wish.name} weights are needed. Choose another file."
@@ -124,7 +124,7 @@ def load_files(
     row = expect(checkpoint, files.kind.id)
     assert isinstance(row, Architecture)  # of a model's files, `kind` is one, and so are its relatives
     refuse_unaccepted(row, [field.name for field in fields(options) if getattr(options, field.name) is not None])
-    return row.load(complete(checkpoint, files), options)
+    return row.load(add_companions(checkpoint, files), options)
 
 
 def load_animator(
@@ -144,7 +144,7 @@ def load_parser(path: Path) -> FaceParser:
     return load_face_parser(checkpoint)
 
 
-def complete(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
+def add_companions(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
     """Add to a checkpoint the components that are published in files of their own."""
     found = dict(checkpoint.components)
     for component, part in read_companions(checkpoint, files).items():
@@ -154,14 +154,14 @@ def complete(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
     return replace(checkpoint, components=found)
 
 
-def read_whole(path: Path) -> Checkpoint:
+def read_with_companions(path: Path) -> Checkpoint:
     """Read a weight file of any kind, or of none, with its companion files from the same folder."""
     checkpoint = read_checkpoint(path)
     kind = identify(checkpoint)
-    return checkpoint if kind is None else complete(checkpoint, WeightFiles.of(kind, path))
+    return checkpoint if kind is None else add_companions(checkpoint, WeightFiles.of(kind, path))
 
 
-def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
+def trim_and_describe(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
     """Return what a converted file holds, and what it says of its network beyond its tensors.
 
     The latter is None for what is no animator.

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.registry import architectures
-from ..core.errors import FirstOrderError, worded
+from ..core.errors import FirstOrderError, rename_parameters
 from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        with worded(FLAGS):
+        with rename_parameters(FLAGS):
             args.command(args)
     except FirstOrderError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -34,18 +34,18 @@ def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
     pictures, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
-    files, checkpoint = chosen_model(args)
+    files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
     animator = registry.load_files(files, load_options, checkpoint)
     if isinstance(animator, PartSwapAnimator):
-        animator = animator.swapping(read_swap(args, animator, device))
+        animator = animator.with_swap(read_swap(args, animator, device))
     predictor = Predictor.optimized(animator, device, read_engine(args))
-    report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
+    animate_and_report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
 
 
-def chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
+def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
     """Find the weights that the options mean; a file alone says itself which architecture it is."""
     if args.checkpoint is not None:
         return find_model(args.checkpoint, args.architecture)
@@ -54,7 +54,7 @@ def chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | No
         return find_model(args.model or row.published[0].name, row.id, download=args.download, progress=progress)
 
 
-def report(
+def animate_and_report(
     predictor: Predictor,
     pictures: Pictures,
     clip: VideoClip,

@@ -55,4 +55,4 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
         with progress_bar("B") as progress:
             path = find_weights(FACE_PARSING, request, default_folders(FACE_PARSING.id), progress, lambda: None).path
     parser = load_parser(path).to(device)
-    return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.sharp)
+    return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)

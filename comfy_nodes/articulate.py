@@ -63,7 +63,7 @@ class Articulate_Runner(common.Runner):
             inputs=[
                 *common.pictures(),
                 common.frame_rate(),
-                *common.optional_inputs(*_choices(), experts=[_variant()]),
+                *common.optional_inputs(*_choices(), advanced=[_variant()]),
             ],
             outputs=common.outputs(),
         )

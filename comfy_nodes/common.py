@@ -13,7 +13,7 @@ from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.registry import published_names
-from ..core.errors import InputError, worded
+from ..core.errors import InputError, rename_parameters
 from ..core.types import LoadOptions
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightsRequest
@@ -39,7 +39,7 @@ IF_MISSING = {"error": False, "download": True}
 T = TypeVar("T")
 
 
-def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
+def look_up_choice(name: str, value: str, options: Mapping[str, T]) -> T:
     """What a menu entry stands for; the server does not check entries, so an unknown one raises InputError."""
     if value not in options:
         raise InputError(f"{name} is {value!r}; choose one of: {', '.join(options)}.")
@@ -61,17 +61,17 @@ class CommonInputs:
     def request(self, model_name: str) -> WeightsRequest:
         """Which weights, where a name is chosen too."""
         file = "" if self.checkpoint == BY_NAME else self.checkpoint
-        return WeightsRequest(model_name, file, chosen("if_missing", self.if_missing, IF_MISSING))
+        return WeightsRequest(model_name, file, look_up_choice("if_missing", self.if_missing, IF_MISSING))
 
     def options(self, own: AnimateOptions) -> AnimateOptions:
         """A family's own options with these."""
         return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size or None)
 
 
-USUAL = CommonInputs()
+DEFAULTS = CommonInputs()
 
 
-def advanced(widget: io.Input) -> io.Input:
+def mark_advanced(widget: io.Input) -> io.Input:
     """Fold a widget away under "advanced" on frontends that know that."""
     widget.extra_dict = {"advanced": True}
     return widget
@@ -126,11 +126,11 @@ def find_best_frame(optional: bool = False) -> io.Input:
 
 
 def optional_inputs(
-    *models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
+    *models: io.Input, advanced: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
 ) -> list[io.Input]:
     """Audio, then everything that old workflows do not have: see `CommonInputs`.
 
-    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
+    `models` are a family's own inputs for choosing weights, `advanced` those folded away under "advanced";
     `best_frame` is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
     """
     sizes = [] if fixed_size else [_size()]
@@ -138,7 +138,7 @@ def optional_inputs(
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
         *models,
         *weight_file(),
-        *(advanced(widget) for widget in (*sizes, *experts, *_work(best_frame))),
+        *(mark_advanced(widget) for widget in (*sizes, *advanced, *_runtime_inputs(best_frame))),
     ]
 
 
@@ -147,15 +147,15 @@ def weight_file() -> list[io.Input]:
     return [
         io.Combo.Input(
             "checkpoint",
-            options=[BY_NAME, *folders.listed_files()],
-            default=USUAL.checkpoint,
+            options=[BY_NAME, *folders.weight_file_names()],
+            default=DEFAULTS.checkpoint,
             optional=True,
             tooltip=f"A weight file of your own in models/{MODEL_FOLDER}, instead of the published one by name.",
         ),
         io.Combo.Input(
             "if_missing",
             options=list(IF_MISSING),
-            default=USUAL.if_missing,
+            default=DEFAULTS.if_missing,
             optional=True,
             tooltip="What to do when the weight file is not there: say where to get it, or download it "
             "(only files whose SHA-256 is published).",
@@ -166,7 +166,7 @@ def weight_file() -> list[io.Input]:
 def _size() -> io.Input:
     return io.Int.Input(
         "size",
-        default=USUAL.size,
+        default=DEFAULTS.size,
         min=0,
         max=4096,
         step=128,
@@ -175,20 +175,20 @@ def _size() -> io.Input:
     )
 
 
-def _work(best_frame: bool) -> list[io.Input]:
+def _runtime_inputs(best_frame: bool) -> list[io.Input]:
     return [
         io.Boolean.Input(
             "antialias",
-            default=USUAL.antialias,
+            default=DEFAULTS.antialias,
             optional=True,
             tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
         ),
         *([_best_frame_by()] if best_frame else []),
-        batch_size(USUAL.batch_size, "Frames worked on at once; 0 takes as many as pay and fit."),
+        batch_size(DEFAULTS.batch_size, "Frames worked on at once; 0 takes as many as pay and fit."),
         io.Combo.Input(
             "precision",
             options=list(PRECISIONS),
-            default=USUAL.precision,
+            default=DEFAULTS.precision,
             optional=True,
             tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
             "auto: as ComfyUI judges the GPU, float32 on the CPU.",
@@ -200,7 +200,7 @@ def _best_frame_by() -> io.Input:
     return io.Combo.Input(
         "best_frame_by",
         options=list(METHODS),
-        default=USUAL.best_frame_by,
+        default=DEFAULTS.best_frame_by,
         optional=True,
         tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
         "else the model's own keypoints, which work for things without a face too.",
@@ -233,10 +233,12 @@ class Runner(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
         """Run again when the weight file has changed."""
-        return weights.fingerprint(cls.ARCHITECTURE, CommonInputs(checkpoint).request(model_name or cls.usual_model()))
+        return weights.fingerprint(
+            cls.ARCHITECTURE, CommonInputs(checkpoint).request(model_name or cls.default_model())
+        )
 
     @classmethod
-    def usual_model(cls) -> str:
+    def default_model(cls) -> str:
         """The published weights that workflows without a `model_name` mean."""
         return next(iter(published_names(cls.ARCHITECTURE)), "")
 
@@ -252,16 +254,16 @@ class Runner(io.ComfyNode):
         model_name: str = "",
         audio: object = None,
         find_best_frame: bool = False,
-        **work: Any,
+        **common_inputs: Any,
     ) -> io.NodeOutput:
         """What a family's own inputs mean, and then all the others, by name, as the node was given them."""
-        wanted = CommonInputs(**work)
-        with worded(INPUTS):
+        wanted = CommonInputs(**common_inputs)
+        with rename_parameters(INPUTS):
             images = run(
                 cls.ARCHITECTURE,
                 source_image,
                 driving_video_input,
-                wanted.request(model_name or cls.usual_model()),
+                wanted.request(model_name or cls.default_model()),
                 load_options or LoadOptions(),
                 wanted.options(options),
                 wanted.best_frame_by if find_best_frame else None,

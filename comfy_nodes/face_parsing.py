@@ -8,7 +8,7 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..face_parsing.classes import DEFAULT, GROUPS, IDS, NAMES, chosen_classes
-from ..module_partswap.parts import joined
+from ..module_partswap.parts import join_numbers
 from . import common
 from .runtime.partswap import PARSER_NAME, run_parser
 
@@ -47,7 +47,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
                     tooltip="How strongly the classes' colours cover the pictures that show them.",
                 ),
                 *common.weight_file(),
-                common.advanced(common.batch_size(4, "Pictures worked on at once.")),
+                common.mark_advanced(common.batch_size(4, "Pictures worked on at once.")),
             ],
             outputs=[
                 io.Mask.Output("mask", display_name="mask", tooltip="One mask per picture, of the picture's size."),
@@ -100,4 +100,4 @@ class FirstOrderMotion_FaceParts(io.ComfyNode):
 
     @classmethod
     def execute(cls, **switches: Any) -> io.NodeOutput:
-        return io.NodeOutput(joined(number for number, name in enumerate(IDS) if switches.get(name)))
+        return io.NodeOutput(join_numbers(number for number, name in enumerate(IDS) if switches.get(name)))

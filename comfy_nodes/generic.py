@@ -49,7 +49,7 @@ def generic_runner(row: Architecture) -> type[common.Runner]:
         )
 
     def execute(cls: type[common.Runner], mode: str = next(iter(MODES)), **inputs: Any) -> io.NodeOutput:
-        return cls.animate(AnimateOptions(Retargeting(common.chosen("mode", mode, MODES))), **inputs)
+        return cls.animate(AnimateOptions(Retargeting(common.look_up_choice("mode", mode, MODES))), **inputs)
 
     body = {
         "__doc__": f"{row.name}.",

@@ -84,7 +84,7 @@ def _parser_inputs() -> list[io.Input]:
     ]
 
 
-def _experts() -> list[io.Input]:
+def _advanced() -> list[io.Input]:
     return [
         io.Combo.Input(
             "parser_mask",
@@ -104,7 +104,7 @@ class FOMM_Partswap(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        audio, *more = common.optional_inputs(*_parser_inputs(), experts=_experts(), best_frame=False)
+        audio, *more = common.optional_inputs(*_parser_inputs(), advanced=_advanced(), best_frame=False)
         return io.Schema(
             node_id="FOMM_Partswap",
             display_name="FOMM Partswap",
@@ -172,9 +172,9 @@ class FOMM_Partswap(common.Runner):
         face_parts: str = DEFAULT,
         segments_of_every_frame: bool = True,
         parser_mask: str = "sharp",
-        **work: Any,
+        **common_inputs: Any,
     ) -> io.NodeOutput:
-        wanted = common.CommonInputs(**work)
+        wanted = common.CommonInputs(**common_inputs)
         request = wanted.request(model_name)
         settings = SwapSettings(
             chosen_seg_indices,
@@ -182,11 +182,11 @@ class FOMM_Partswap(common.Runner):
             use_source_seg,
             hard_edges,
             blend_scale,
-            common.chosen("parser_mask", parser_mask, PARSER_MASKS),
+            common.look_up_choice("parser_mask", parser_mask, PARSER_MASKS),
             viz_alpha,
             segments_of_every_frame,
         )
-        with common.worded(common.INPUTS):
+        with common.rename_parameters(common.INPUTS):
             swapped = run_swap(
                 source_image,
                 driving_video_input,

@@ -46,20 +46,20 @@ class FaceParser(nn.Module):
         """(B, 3, H, W) in [0, 1] -> (B, classes, *size), which sum to 1."""
         return torch.softmax(resize_map(self.logits(pictures), size, align_corners=True), dim=1)
 
-    def sharp(self, pictures: Tensor) -> Tensor:
+    def subsampled_probabilities(self, pictures: Tensor) -> Tensor:
         """As the earlier pack masks: (B, 3, H, W) -> (B, classes, 64, 64), the top left of every eighth pixel.
 
         Only those places are worked out, of the map of `size` that the published code makes.
         """
-        return torch.softmax(_every(self.logits(pictures, smooth=False), self.size, MASK_SIZE), dim=1)
+        return torch.softmax(_sample_pixels(self.logits(pictures, smooth=False), self.size, MASK_SIZE), dim=1)
 
-    def full(self, pictures: Tensor) -> Tensor:
+    def full_size_probabilities(self, pictures: Tensor) -> Tensor:
         """As the published part swap masks, before its blur: (B, 3, H, W) -> (B, classes, size, size)."""
         logits = self.logits(pictures, smooth=False)
         return torch.softmax(resize_map(logits, (self.size, self.size), align_corners=True), dim=1)
 
 
-def _every(logits: Tensor, size: int, count: int) -> Tensor:
+def _sample_pixels(logits: Tensor, size: int, count: int) -> Tensor:
     """Logits (B, C, h, w) at the pixels i size / count of the size to which they would be stretched, corners
     aligned: (B, C, count, count).
     """

@@ -59,7 +59,7 @@ VARIANTS = {
 }
 
 
-def variant_of(checkpoint: Checkpoint, choice: str | None = None) -> Variant | None:
+def identify_variant(checkpoint: Checkpoint, choice: str | None = None) -> Variant | None:
     """By the file's hash, its size, its name, or the user's `choice`, in that order; None if nothing tells.
 
     Only variants with as many regions as the file come into question.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, either, has
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, any_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
@@ -68,8 +68,8 @@ MRFA = Architecture(
     id="mrfa",
     name="MRFA",
     components=(PART,),
-    matches=either(
-        *(has(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
+    matches=any_of(
+        *(has_keys(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
     ),
     published=(_published("vox"), _published("celebvhq")),
     load=load,

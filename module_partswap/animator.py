@@ -42,7 +42,7 @@ class PartSwapAnimator(Animator):
         self.swap = Swap()
         self.eval()
 
-    def swapping(self, swap: Swap) -> Self:
+    def with_swap(self, swap: Swap) -> Self:
         """The same networks, set to another swap; nothing is copied."""
         other = copy(self)
         other.swap = swap

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.errors import CheckpointError, listed
+from ..core.errors import CheckpointError, join_names
 from ..core.types import LoadOptions
-from ..core.weights.architecture import Architecture, either, every, has
+from ..core.weights.architecture import Architecture, all_of, any_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
-from ..core.weights.config import UNREADABLE, Description, adapted, describe
+from ..core.weights.config import UNREADABLE, Description, apply_load_options, describe
 from ..module_fomm.architecture import DESCRIPTION as FOMM_DESCRIPTION
 from ..module_fomm.architecture import FOMM, VOX, VOX_ADV
 from .animator import PartSwapAnimator
@@ -46,15 +46,15 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> PartSwapAnimator:
 
     A plain FOMM's weights will do: they have no segments, so that a face parser must say what is swapped.
     """
-    parts = in_own_layout(checkpoint)
+    parts = to_first_layout(checkpoint)
     config, size = _described(checkpoint, parts)
-    config = adapted(config, options)
+    config = apply_load_options(config, options)
     if not config.first_order:
         parts = _without_motion(parts)
     return build_strict(lambda: PartSwapAnimator(config, size), parts, PARTS)
 
 
-def in_own_layout(checkpoint: Checkpoint) -> Checkpoint:
+def to_first_layout(checkpoint: Checkpoint) -> Checkpoint:
     """The same tensors under the names of the first published layout.
 
     Of the second, entries that no part swap has are left out with a warning; the published loader leaves them out in
@@ -77,7 +77,7 @@ def _renamed(key: str) -> str:
 def _known(name: str, state: State, checkpoint: Checkpoint) -> State:
     strange = [key for key in state if key.partition(".")[0] not in KNOWN[name]]
     if strange:
-        log.warning("%s: %s are of no use to part swap and left out.", checkpoint.path.name, listed(strange))
+        log.warning("%s: %s are of no use to part swap and left out.", checkpoint.path.name, join_names(strange))
     return {key: tensor for key, tensor in state.items() if key not in strange}
 
 
@@ -130,9 +130,9 @@ PARTSWAP = Architecture(
     id="partswap",
     name="Part Swap (Co-Part Segmentation)",
     components=(*PARTS, "generator", "kp_detector"),
-    matches=either(
-        every(has("reconstruction_module", "first."), has("segmentation_module", "segmentation.", "shift.")),
-        every(has("generator", "first."), has("kp_detector", "semantic_seg.", "kp.")),
+    matches=any_of(
+        all_of(has_keys("reconstruction_module", "first."), has_keys("segmentation_module", "segmentation.", "shift.")),
+        all_of(has_keys("generator", "first."), has_keys("kp_detector", "semantic_seg.", "kp.")),
     ),
     published=(
         *(_published(f"vox-{count}segments") for count in (10, 5, 15)),

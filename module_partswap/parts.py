@@ -66,14 +66,14 @@ def part_names(count: int) -> list[str]:
     return [NAMES[name] for name in named]
 
 
-def joined(numbers: Iterable[int]) -> str:
+def join_numbers(numbers: Iterable[int]) -> str:
     """Numbers as choosers hand them on: ascending, `1_2_5`."""
     return "_".join(str(number) for number in sorted(numbers))
 
 
 def from_switches(count: int, switches: Mapping[str, object]) -> str:
     """What a chooser hands on. Numbers go by the switches' names, whatever order these came in."""
-    return joined(number for number, name in enumerate(stored_ids(count)) if switches.get(name))
+    return join_numbers(number for number, name in enumerate(stored_ids(count)) if switches.get(name))
 
 
 def chosen_parts(value: object, count: int) -> tuple[int, ...]:

@@ -42,10 +42,10 @@ class Swap:
         mask = segments[:, list(chosen)].sum(dim=1, keepdim=True)
         if self.hard_edges:
             mask = (mask > 0.5).to(segments)
-        return blurred(mask, self.blend_scale)
+        return blur(mask, self.blend_scale)
 
 
-def blurred(mask: Tensor, scale: float) -> Tensor:
+def blur(mask: Tensor, scale: float) -> Tensor:
     """The anti-alias filter of a scale on masks (B, 1, h, w); nothing at 1.
 
     sigma = (1/s - 1)/2, 2 round(4 sigma) + 1 taps, every int(1/s)-th pixel: from 0.8 up one tap, below it three,

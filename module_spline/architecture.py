@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE, Architecture, every, has
+from ..core.weights.architecture import RELATIVE, Architecture, all_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
@@ -90,10 +90,10 @@ SPLINE = Architecture(
     id="spline",
     name="Thin-Plate Spline Motion Model",
     components=(*PARTS, "bg_predictor", "avd_network"),
-    matches=every(
-        has("inpainting_network", "first."),
-        has("dense_motion_network", "hourglass."),
-        has("kp_detector", "fg_encoder."),
+    matches=all_of(
+        has_keys("inpainting_network", "first."),
+        has_keys("dense_motion_network", "hourglass."),
+        has_keys("kp_detector", "fg_encoder."),
     ),
     published=(
         _published(

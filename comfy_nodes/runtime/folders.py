@@ -27,6 +27,6 @@ def search_folders(identity: str) -> list[Path]:
     return weight_folders(identity, ours, [PACK, *beside])
 
 
-def listed_files() -> list[str]:
+def weight_file_names() -> list[str]:
     """List the names of every weight file in our folder, for a menu."""
     return folder_paths.get_filename_list(MODEL_FOLDER)

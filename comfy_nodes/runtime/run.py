@@ -33,7 +33,7 @@ def run(
     clip = checked_clip(source, driving, options)
     predictor = models.get_predictor(weights.find(identity, request), load_options, engine or Engine(), options)
     frames = predictor.animate(source, clip, options, progress.hooks(), best_frame)
-    return collected(((part.movedim(1, -1),) for part in frames), len(clip))[0]
+    return collect(((part.movedim(1, -1),) for part in frames), len(clip))[0]
 
 
 def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> TensorClip:
@@ -43,7 +43,7 @@ def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> 
     return clip
 
 
-def collected(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
+def collect(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
     """Collect batches of `count` rows, kind by kind, each kind in one tensor made when the first batch shows its shape.
 
     The first kind are pictures (b, H, W, 3), which the progress bar shows.

@@ -55,7 +55,7 @@ class Architecture(WeightsKind):
     family: str | None = None
 
 
-def has(component: str, *starts: str) -> Predicate:
+def has_keys(component: str, *starts: str) -> Predicate:
     """Match files with a component that has, for each start, a key that begins so."""
 
     def matches(checkpoint: Checkpoint) -> bool:
@@ -65,17 +65,17 @@ def has(component: str, *starts: str) -> Predicate:
     return matches
 
 
-def lacks(component: str, start: str) -> Predicate:
+def lacks_keys(component: str, start: str) -> Predicate:
     """Match files without any key that begins so in a component."""
-    found = has(component, start)
+    found = has_keys(component, start)
     return lambda checkpoint: not found(checkpoint)
 
 
-def every(*predicates: Predicate) -> Predicate:
+def all_of(*predicates: Predicate) -> Predicate:
     """Match what all predicates match."""
     return lambda checkpoint: all(matches(checkpoint) for matches in predicates)
 
 
-def either(*predicates: Predicate) -> Predicate:
+def any_of(*predicates: Predicate) -> Predicate:
     """Match what one of the predicates matches."""
     return lambda checkpoint: any(matches(checkpoint) for matches in predicates)

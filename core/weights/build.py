@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, listed
+from ..errors import CheckpointError, join_names
 from .checkpoint import Checkpoint
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -84,6 +84,6 @@ def _finite(tensor: Tensor, target: Tensor) -> bool:
 
 
 def _complain(faults: list[tuple[str, list[str]]], what: str) -> None:
-    found = [f"{len(keys)} {kind} ({listed(keys, 3)})" for kind, keys in faults if keys]
+    found = [f"{len(keys)} {kind} ({join_names(keys, 3)})" for kind, keys in faults if keys]
     if found:
         raise CheckpointError(f"{what}: {'; '.join(found)}. Every entry must match; use a file of this architecture.")

@@ -69,12 +69,12 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
         check_limits(config, size, description.bounds)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{name} does not describe a {description.name}: {_told(error)}. Use the file as it was published."
+            f"{name} does not describe a {description.name}: {_one_line(error)}. Use the file as it was published."
         ) from error
     return config, size
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """Say in one line what is wrong."""
     text = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
     return " ".join(text.split()).rstrip(".")
@@ -87,14 +87,14 @@ def to_metadata(architecture: str, config: Any, size: int) -> dict[str, str]:
 
 def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
     """Read back what `to_metadata` wrote; raises one of UNREADABLE for any other text."""
-    return _built(kind, json.loads(metadata["config"])), int(metadata["size"])
+    return _from_dict(kind, json.loads(metadata["config"])), int(metadata["size"])
 
 
-def _built(kind: type[T], values: Mapping[str, Any]) -> T:
+def _from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     retired: Mapping[str, object] = getattr(kind, "RETIRED", {})
     values = {name: value for name, value in values.items() if name not in retired or value != retired[name]}
     defaults = {field.name: field.default for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    parts = {name: _built(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
+    parts = {name: _from_dict(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
     return kind(**{**values, **parts})
 
 
@@ -117,7 +117,7 @@ def refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> N
 def check_limits(config: object, size: int, bounds: Bounds) -> None:
     """Raise CheckpointError at the first setting that is of the wrong kind or beyond all reason."""
     for name, value, default in [("size", size, 256), *_settings(config)]:
-        wanted = _wanted(name, value, default, bounds.get(name, (1, WIDEST)))
+        wanted = _expected(name, value, default, bounds.get(name, (1, WIDEST)))
         if wanted:
             raise CheckpointError(f"{name} is {value!r}; {wanted} was wanted")
 
@@ -132,7 +132,7 @@ def _settings(part: Any) -> Iterator[tuple[str, Any, Any]]:
             yield field.name, value, field.default
 
 
-def _wanted(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str | None:
+def _expected(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str | None:
     """Say what should have been there; None where the value will do."""
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "true or false"
@@ -165,7 +165,7 @@ class Adaptable(Protocol):
 Config = TypeVar("Config", bound=Adaptable)
 
 
-def adapted(config: Config, options: LoadOptions) -> Config:
+def apply_load_options(config: Config, options: LoadOptions) -> Config:
     """Change a configuration as the options ask; raises InputError for a scale that is none."""
     if options.scale_factor is not None:
         if options.scale_factor not in SCALES:

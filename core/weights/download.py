@@ -145,7 +145,7 @@ def _attempt(transfer: _Transfer) -> None:
         response = build_opener(_SchemeGuard(transfer.schemes)).open(request, timeout=TIMEOUT)
     except HTTPError as error:
         with error:
-            _refused(error, transfer, start)
+            _handle_error_status(error, transfer, start)
     except DownloadError:
         raise
     except (OSError, HTTPException) as error:
@@ -163,7 +163,7 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
         )
 
 
-def _refused(error: HTTPError, transfer: _Transfer, start: int) -> None:
+def _handle_error_status(error: HTTPError, transfer: _Transfer, start: int) -> None:
     """Judge a status of 400 or above: the unfinished file is whole, or try again, or give up."""
     if error.code == 416 and start:  # nothing comes after byte `start`
         if sha256_of(transfer.part, transfer.check_cancelled) == transfer.sha256:

@@ -153,7 +153,9 @@ def test_the_sharp_mask_is_the_full_ones_every_eighth_pixel() -> None:
     """What is worked out for 64 places only equals the published map of 512 x 512, sampled as there."""
     wide = seeded(FaceParser(TINY, 512))
     images = blobs(1, 256, 256).movedim(-1, 1)
-    torch.testing.assert_close(wide.sharp(images), wide.full(images)[..., ::8, ::8], **SAME)
+    torch.testing.assert_close(
+        wide.subsampled_probabilities(images), wide.full_size_probabilities(images)[..., ::8, ::8], **SAME
+    )
 
 
 def test_cancel_and_bad_input() -> None:
