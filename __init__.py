@@ -62,7 +62,7 @@ def __getattr__(name: str) -> object:
 
 
 async def comfy_entrypoint() -> FirstOrderExtension:
-    """Return the nodes to ComfyUI (Schema V3)."""
+    """Return the extension with the nodes to ComfyUI (Schema V3)."""
     from .nodes import build_extension
 
     return build_extension()

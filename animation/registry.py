@@ -1,4 +1,4 @@
-"""The architectures there are, and which of them a weight file is."""
+"""Registry of the architectures: finds them by id, by published name and by a weight file's keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def architectures() -> Mapping[str, Architecture]:
 
 
 def architecture(identity: str) -> Architecture:
-    """Return an architecture by its id; InputError lists the ids there are."""
+    """Return an architecture by its id; InputError lists the known ids."""
     known = architectures()
     if identity not in known:
         raise InputError(f"is {identity!r}; choose one of: {', '.join(known)}.", "architecture")
@@ -59,7 +59,7 @@ def published_names(identity: str) -> list[str]:
 
 
 def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
-    """Find published weights of any architecture by a name that is no other's; InputError lists the names."""
+    """Find published weights of any architecture by a name that only one uses; InputError lists the names."""
     rows = [(kind, row) for kind in architectures().values() for row in kind.published if row.name == name]
     if len({row.files for _, row in rows}) == 1:
         return rows[0]
@@ -70,8 +70,8 @@ def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
 
 
 def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path]) -> list[Path]:
-    """List the folders to look in, in order: the model folders, then `checkpoints` of the first pack (this one), then
-    of every pack those in which the earlier pack kept this kind's files.
+    """List the folders to search, in order: the model folders, then `checkpoints` of the first pack (this one), then of
+    every pack those in which the earlier pack kept this kind's files.
     """
     earlier = dict.fromkeys(row.earlier for row in KINDS[identity].published if row.earlier)
     kept = [pack / folder for pack in packs for folder in earlier]
@@ -79,14 +79,14 @@ def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path])
 
 
 def identify(checkpoint: Checkpoint) -> WeightsKind | None:
-    """Find the kind that a checkpoint is by its keys; None for one this pack does not know."""
+    """Identify the kind of a checkpoint by its keys; None for one that this pack does not know."""
     return next((row for row in KINDS.values() if row.matches(checkpoint)), None)
 
 
 def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
-    """Return the row to load a checkpoint by where the kind `wanted` is asked for.
+    """Return the row that loads a checkpoint where weights of the kind `wanted` are needed.
 
-    Raises CheckpointError naming what the file really is, what was wanted, and what to do.
+    Raises CheckpointError naming the file's kind, the wanted one, and what to do.
     """
     wish, found = KINDS[wanted], identify(checkpoint)
     if found is None:
@@ -114,15 +114,15 @@ def refuse_unaccepted(row: Architecture, given: Collection[str]) -> None:
 def load_files(
     files: WeightFiles, options: LoadOptions | None = None, checkpoint: Checkpoint | None = None
 ) -> Animator:
-    """Read the files of an architecture's model, but for a `checkpoint` that was read already, and build it.
+    """Build an architecture's model from its files; `checkpoint` is the main one, if that was read already.
 
-    Raises CheckpointError if they are another's, MissingWeightsError where a companion file is missing, InputError
-    for an option that the architecture does not accept.
+    Raises CheckpointError for another architecture's files, MissingWeightsError where a companion file is missing,
+    InputError for an option that the architecture does not accept.
     """
     options = options or LoadOptions()
     checkpoint = checkpoint or read_checkpoint(files.path)
     row = expect(checkpoint, files.kind.id)
-    assert isinstance(row, Architecture)  # of a model's files, `kind` is one, and so are its relatives
+    assert isinstance(row, Architecture)  # as the kind of a model's files is
     refuse_unaccepted(row, [field.name for field in fields(options) if getattr(options, field.name) is not None])
     return row.load(add_companions(checkpoint, files), options)
 
@@ -130,7 +130,7 @@ def load_files(
 def load_animator(
     path: Path, identity: str, options: LoadOptions | None = None, folders: Sequence[Path] = ()
 ) -> Animator:
-    """Read a weight file as one of an architecture; see `load_files`.
+    """Build an architecture's model from a weight file; see `load_files`.
 
     Companion files are looked for beside the file, then in the folders.
     """
@@ -138,7 +138,7 @@ def load_animator(
 
 
 def load_parser(path: Path) -> FaceParser:
-    """Read a face parser's weight file; raises CheckpointError if it is another's."""
+    """Build a face parser from its weight file; raises CheckpointError for any other file."""
     checkpoint = read_checkpoint(path)
     expect(checkpoint, FACE_PARSING.id)
     return load_face_parser(checkpoint)
@@ -155,16 +155,16 @@ def add_companions(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
 
 
 def read_with_companions(path: Path) -> Checkpoint:
-    """Read a weight file of any kind, or of none, with its companion files from the same folder."""
+    """Read a weight file of any kind, known or not, with its companion files from the same folder."""
     checkpoint = read_checkpoint(path)
     kind = identify(checkpoint)
     return checkpoint if kind is None else add_companions(checkpoint, WeightFiles.of(kind, path))
 
 
 def trim_and_describe(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
-    """Return what a converted file holds, and what it says of its network beyond its tensors.
+    """Return the checkpoint and the metadata that a converted file is to hold.
 
-    The latter is None for what is no animator.
+    The checkpoint lacks what no animation needs; the metadata is None for a file that is no animator's.
     """
     row = identify(checkpoint)
     if not isinstance(row, Architecture):

@@ -1,4 +1,4 @@
-"""`convert`: a published weight file as safetensors, without optimizers and discriminators."""
+"""Command `convert`: rewrites a published weight file as safetensors, without optimizers and discriminators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def convert(args: argparse.Namespace) -> None:
-    """Read safely, write `args.output`; any architecture's file will do."""
+    """Convert the weight file of any architecture into the safetensors file `args.output`."""
     checkpoint, metadata = trim_and_describe(read_with_companions(args.checkpoint))
     to_safetensors(checkpoint, args.output, torch.float16 if args.half else None, metadata)
     log.info("Wrote %s.", args.output)

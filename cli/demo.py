@@ -1,4 +1,4 @@
-"""`demo`: the pack at work on the bundled model and samples, with nothing to download."""
+"""Command `demo`: shows the pack at work on the bundled model and samples, with nothing to download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run`: a picture file and a video file in, a video file with the video's sound out."""
+"""Command `run`: a picture file and a video file in, a video file with the video's sound out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
-    """Find the weights that the options mean; a file alone says itself which architecture it is."""
+    """Find the weights that the options name; the architecture of a file is read off it unless given."""
     if args.checkpoint is not None:
         return find_model(args.checkpoint, args.architecture)
     row = registry.architecture(args.architecture or DEFAULT_ARCHITECTURE)
@@ -72,12 +72,12 @@ def animate_and_report(
 
 
 def given_options(args: argparse.Namespace) -> list[str]:
-    """Name the options on the command line that not every architecture accepts."""
+    """List the options given that not every architecture accepts."""
     return [name for name in RESTRICTED if getattr(args, name, None) not in (None, False, [])]
 
 
 def read_engine(args: argparse.Namespace) -> Engine:
-    """Read how to run the networks from the command line's options."""
+    """Read the engine's settings from the command line's options."""
     return Engine(args.precision, fast=not args.plain, compiled=args.compile)
 
 

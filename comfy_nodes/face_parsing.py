@@ -1,4 +1,4 @@
-"""Face parsing alone: nineteen classes of pixels, chosen by name, as masks."""
+"""Nodes for face parsing alone: masks of nineteen classes of pixels, chosen by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .runtime.partswap import PARSER_NAME, run_parser
 
 
 class FirstOrderMotion_FaceParser(common.Runner):
-    """BiSeNet's masks."""
+    """Node that masks face parts by BiSeNet."""
 
     ARCHITECTURE = "face_parsing"
 
@@ -73,7 +73,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
 
 
 class FirstOrderMotion_FaceParts(io.ComfyNode):
-    """Switches for the nineteen classes."""
+    """Node with a switch for each of the nineteen classes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -1,4 +1,4 @@
-"""First Order Motion Model."""
+"""Runner node of First Order Motion Model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _advanced() -> list[io.Input]:
 
 
 class FOMM_Runner(common.Runner):
-    """First Order Motion Model."""
+    """Runner node of First Order Motion Model."""
 
     ARCHITECTURE = "fomm"
 

@@ -1,4 +1,4 @@
-"""Part Swap."""
+"""Runner node of Part Swap."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _advanced() -> list[io.Input]:
 
 
 class FOMM_Partswap(common.Runner):
-    """Part Swap."""
+    """Runner node of Part Swap."""
 
     ARCHITECTURE = "partswap"
 
@@ -151,7 +151,7 @@ class FOMM_Partswap(common.Runner):
     def fingerprint_inputs(
         cls, model_name: str = "", checkpoint: str = common.BY_NAME, use_face_parser: bool = False, **_: Any
     ) -> str:
-        """Run again when either weight file has changed."""
+        """Return a text that changes with either weight file, so that the node runs again."""
         own = super().fingerprint_inputs(model_name, checkpoint)
         return own + weights.fingerprint(PARSER, WeightsRequest(PARSER_NAME)) if use_face_parser else own
 

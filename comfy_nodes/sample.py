@@ -1,4 +1,4 @@
-"""Something to try the runners on."""
+"""Node with sample inputs to try the runners on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .runtime.sample import sample
 
 
 class FirstOrderMotion_Sample(io.ComfyNode):
-    """The bundled picture and video."""
+    """Node that outputs a bundled picture and the bundled video."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -1,7 +1,7 @@
 """Errors that users see. Each message is one line: what came, what was wanted, what to do.
 
 A message about a parameter begins with that parameter's name in Python; nodes and the command line put the name of
-their own input or option in its place (`rename_parameters`).
+their own input or option in its place (see `rename_parameters`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MediaError(FirstOrderError):
 
 @contextmanager
 def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
-    """Raise an InputError from inside under the name that `names` has for its parameter, if it has one."""
+    """Rename the parameter of an InputError from the block, if `names` has another name for it."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Face parsing: its published file, the keys that betray it, and how it becomes a parser."""
+"""Face parsing: its published file, the keys that identify it, and how it becomes a parser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .parser import FaceParser
 def load(checkpoint: Checkpoint) -> FaceParser:
     """Build the parser that a checkpoint holds and load it strictly; raises CheckpointError.
 
-    The ResNet-18 that the published code wants beside it is not needed: this file's own values replace all of it.
+    The ResNet-18 that the published code loads first is not needed: this file's own values replace all of it.
     """
     config = _config(checkpoint)
     parts = replace(checkpoint, components={"network": checkpoint.components[""]})

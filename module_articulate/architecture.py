@@ -1,4 +1,4 @@
-"""Articulated Animation: its published files, the keys that betray them, and how they become a model."""
+"""Articulated Animation: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_SIZE = 256  # of weights described by a YAML that has no `dataset_params
 def load(checkpoint: Checkpoint, options: LoadOptions) -> ArticulateAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    `options.variant` names the published model that the file is like, for files that nothing else tells; see
+    `options.variant` names the published model that the file is like, where nothing else identifies it; see
     `variants.identify_variant`. The background's network is left out: animation does not use it.
     """
     known = None if "config" in checkpoint.metadata else identify_variant(checkpoint, options.variant)
@@ -55,7 +55,7 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
 
 
 def _size(known: Variant | None, published: Any) -> int:
-    """The training size: the published file's, else what a YAML says of its data set."""
+    """Return the training size: the published file's, else the one in a YAML's `dataset_params`."""
     if known is not None:
         return known.size
     return published.get("dataset_params", {}).get("frame_shape", [DEFAULT_SIZE])[0]

@@ -1,4 +1,4 @@
-"""First Order Motion Model: its published files, the keys that betray them, and how they become a model."""
+"""First Order Motion Model: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ DRAWN_FACES = PublishedWeights(
     licence="MIT",
     paper=_PAPER,
 )
-"""The file that ships with the pack, a network of its own (`drawn`) that is offered beside FOMM's."""
+"""File that ships with the pack, of a network of its own (`drawn`) that is offered beside FOMM's."""
 
 FOMM = Architecture(
     id="fomm",

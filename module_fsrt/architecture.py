@@ -1,4 +1,4 @@
-"""FSRT: its published files, the keys that betray them, and how they become a model."""
+"""FSRT: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Part Swap: its published files, the keys that betray them, and how they, or a FOMM's, become a model."""
+"""Part Swap: its published files, the keys that identify them, and how they, or a FOMM's, become a model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> PartSwapAnimator:
 
 
 def to_first_layout(checkpoint: Checkpoint) -> Checkpoint:
-    """The same tensors under the names of the first published layout.
+    """Rename a checkpoint's tensors to the first published layout.
 
     Of the second, entries that no part swap has are left out with a warning; the published loader leaves them out in
     silence.
@@ -82,7 +82,7 @@ def _known(name: str, state: State, checkpoint: Checkpoint) -> State:
 
 
 def _described(checkpoint: Checkpoint, parts: Checkpoint) -> tuple[PartSwapConfig, int]:
-    """Configuration and training size, from a FOMM's description where it is one's.
+    """Read configuration and training size; plain FOMM weights are described as a FOMM's.
 
     A file with both segments and a dense motion network is vox-first-order's kind, unless its name speaks of segments.
     """
@@ -108,7 +108,7 @@ def _has_motion(states: Mapping[str, State]) -> bool:
 
 
 def _without_motion(parts: Checkpoint) -> Checkpoint:
-    """Without FOMM's dense motion network, which a file may have kept though its flow comes from segments."""
+    """Drop FOMM's dense motion network, which a file may contain though its flow comes from segments."""
     states = dict(parts.components)
     states["reconstruction_module"] = {k: t for k, t in states["reconstruction_module"].items() if MOTION not in k}
     return replace(parts, components=states)

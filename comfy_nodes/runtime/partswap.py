@@ -1,4 +1,4 @@
-"""The work of the Part Swap and face parsing nodes: find and load weights, run, fill output tensors."""
+"""Work of the Part Swap and face parsing nodes: find and load weights, run, fill output tensors."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
 class SwapSettings:
     """Settings of the swap itself, as the node's widgets give them.
 
-    `chosen` is whatever is stored in chosen_seg_indices; `classes`, if not None, are the parser's, which then say
-    what is swapped. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the
-    segment pictures; `every_frame` is whether every frame gets one.
+    `chosen` is the stored value of chosen_seg_indices; `classes`, if not None, are the parser's classes to swap
+    instead. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the segment
+    pictures; `every_frame` is whether every frame gets one.
     """
 
     chosen: object
@@ -50,8 +50,8 @@ class SwapSettings:
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """The result, IMAGE (N, side, side, 3), and where the source shows in it, MASK (N, side, side). IMAGEs of segments:
-    the source's and the first frame's with a legend, every frame's without.
+    """Results of a swap: `images`, IMAGE (N, side, side, 3), and `masks`, MASK (N, side, side), of where the source
+    shows in them. IMAGEs of segments: `source` and `first_target` with a legend, `targets` (every frame's) without.
     """
 
     source: Tensor
@@ -117,7 +117,7 @@ def _with_legend(picture: Tensor, names: Sequence[str], like: Tensor) -> Tensor:
 
 
 def _swap(settings: SwapSettings, animator: PartSwapAnimator, parser: FaceParser | None) -> Swap:
-    """What the widgets mean for these weights; raises InputError where nothing is chosen."""
+    """Make the swap that the settings describe for these weights; raises InputError where nothing is chosen."""
     if parser is None or settings.classes is None:
         chosen = chosen_parts(settings.chosen, animator.config.num_segments)
         return Swap(chosen, settings.from_source, settings.hard_edges, settings.blend_scale)

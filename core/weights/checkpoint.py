@@ -25,7 +25,7 @@ _known_components: set[str] = set()
 
 
 def register_components(names: Iterable[str]) -> None:
-    """Make known the networks that an architecture's files keep under a key of their own.
+    """Register the networks that an architecture's files keep under a key of their own.
 
     Other entries (optimizers, discriminators, counters) are not needed to animate and are left out.
     """

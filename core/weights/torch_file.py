@@ -1,4 +1,4 @@
-"""Files written by torch.save: told apart from others by their first bytes, and read without executing anything."""
+"""Files written by torch.save: recognised by their first bytes, and read without executing anything."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _describe_unknown(head: bytes) -> str:
 
 
 class NumpyScalar:
-    """Stands in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
+    """Stand-in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
 
     Their values are never used, so nothing of NumPy is called, and files of NumPy 1 and 2 read alike.
     """
@@ -179,8 +179,8 @@ def _reason(error: Exception, path: Path, container: Container) -> str:
         names = refused_names(path, container)
         if names:
             return (
-                f"{path} asks for {join_names(names)}, which could run code and was refused; weights need only tensors. "
-                "Get the published file, or save the state dicts alone."
+                f"{path} asks for {join_names(names)}, which could run code and was refused; weights need "
+                "only tensors. Get the published file, or save the state dicts alone."
             )
     return _damage_message(path, error)
 
@@ -241,6 +241,6 @@ def _globals_in(file: BytesIO) -> Iterator[str]:
 
 
 def _python3_name(module: str, name: str) -> str:
-    """Give Python 3's name to what pickles of torch's default protocol call as Python 2 did."""
+    """Translate a global's Python 2 name, as in pickles of torch's default protocol, to Python 3's."""
     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     return f"{module}.{name}"

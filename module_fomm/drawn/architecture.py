@@ -1,4 +1,4 @@
-"""The bundled network's row: its one file, the keys that betray it, and how it becomes a model."""
+"""Row of the bundled network: its one file, the keys that identify it, and how it becomes a model."""
 
 from __future__ import annotations
 
