@@ -1,4 +1,4 @@
-"""The best frame: the driving frame whose pose is closest to the source's, as an anchor for relative motion.
+"""Best frame: the driving frame whose pose is closest to the source's, as an anchor for relative motion.
 
 Poses are compared by face landmarks where available, else by the model's own keypoints. The published tool animates two
 reversed halves from the best frame. No model here keeps state between frames, so one pass in order, measured from that

@@ -1,4 +1,4 @@
-"""`animate`: the one driver that every architecture, node and command runs through."""
+"""Driver `animate`, through which every architecture, node and command runs."""
 
 from __future__ import annotations
 

@@ -18,12 +18,11 @@ log = logging.getLogger(__name__)
 class Retargeting:
     """Settings for carrying the driving clip's motion over to the source.
 
-    "standard" takes the driving pose as it is. "relative" adds the driving clip's change since its anchor frame to the
-    source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` the change of its linear maps too, J = J_t
-    J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the sizes of source and anchor, else 1. "avd"
-    has a network of the model give the source's shape the driving pose. The two flags have an effect only in
-    "relative". Mode None is "relative" for a model that offers it, else the model's default. `background`, only in
-    "standard", has a network of the model, if there is one, move the background.
+    `mode` "standard" takes the driving pose as it is. "relative" adds the change since the anchor frame to the
+    source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` to its linear maps too,
+    J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the sizes of source and anchor, else
+    1. "avd" has a network of the model give the source's shape the driving pose. None is "relative" for a model that
+    offers it, else the model's default. `background`, only in "standard", has the model move the background, if it can.
     """
 
     mode: str | None = None

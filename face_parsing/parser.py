@@ -60,8 +60,9 @@ class FaceParser(nn.Module):
 
 
 def _sample_pixels(logits: Tensor, size: int, count: int) -> Tensor:
-    """Sample logits (B, C, h, w) as if stretched to `size` with aligned corners: (B, C, count, count), the pixels i
-    size / count of each side.
+    """Sample logits (B, C, h, w) as if stretched to `size` with aligned corners: (B, C, count, count).
+
+    Of each side, the pixels i size / count are taken.
     """
     places = 2 * (torch.arange(count, device=logits.device) * size // count) / (size - 1) - 1
     x, y = places.expand(count, count), places[:, None].expand(count, count)
