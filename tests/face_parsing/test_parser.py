@@ -65,7 +65,7 @@ def test_a_file_must_fit(tmp_path: Path, change: str, says: str) -> None:
 
 def test_the_resnet_file_is_told_from_the_parser(tmp_path: Path) -> None:
     torch.save(ResNet18(3, 10, width=4).state_dict(), tmp_path / "resnet18-5c106cde.pth")
-    with pytest.raises(CheckpointError, match=r"79999_iter\.pth. contains all it needs"):
+    with pytest.raises(CheckpointError, match=r"79999_iter\.pth. contains all of it"):
         load_parser(tmp_path / "resnet18-5c106cde.pth")
 
 
