@@ -136,7 +136,7 @@ def test_run_swaps_parts(files: Path, given: list[str]) -> None:
         (["--face-parts", "tail"], "'tail' is no part of the face"),
         (["--face-parser", "nowhere.pth"], "Add --face-parts"),
         (["--face-parts", "--face-parser", "nowhere.pth"], "nowhere.pth"),
-        (["--blend-scale", "2"], "blend_scale is 2"),
+        (["--blend-scale", "2"], "--blend-scale is 2"),
         (["--avd"], "offers standard"),
         (["--best-frame"], "--best-frame was given; Part Swap (Co-Part Segmentation) does not take it"),
         (["--background"], "--background was given"),
