@@ -1,4 +1,4 @@
-"""Animation of a picture file by a video file, into a video file with the driving video's sound."""
+"""Animation of a picture file by a video file, into a file of frames with the driving video's sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from .media.contact_sheet import SheetSampler
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import VideoClip, read_picture
-from .media.writer import VideoWriter
+from .media.writer import open_writer
 from .pipeline import AnimateOptions, Hooks, Pictures, first_picture
 from .predictor import Predictor
 
@@ -33,8 +33,10 @@ def animate_file(
 
     >>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("vox-adv"))
 
-    `source` is a picture, or several of one face for a model that takes them; `output` is replaced only when the new
-    file is complete. Without a `predictor` the bundled model animates. `best_frame` is as in `Predictor.animate`;
+    `source` is a picture, or several of one face for a model that takes them. The suffix of `output` says what is
+    written: a video (mp4, m4v), or, without sound, an animated picture (gif, webp) or numbered pictures (png); it is
+    replaced only when the new file is complete. Without a `predictor` the bundled model animates. `best_frame` is as
+    in `Predictor.animate`;
     `sheet` names a png that shows source, driving and result side by side; `progress` is called with the frames done
     and in total. Reading, drawing and writing go on at the same time, in memory that does not grow with the clip.
 
@@ -60,7 +62,7 @@ def animate_clip(
     """Animate pictures already read by a clip already opened; see `animate_file`."""
     frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)
     sampler, done = SheetSampler(len(clip)), 0
-    with VideoWriter(output, clip.fps, audio_from=clip.path) as writer:
+    with open_writer(output, clip.fps, audio_from=clip.path) as writer:
         for part in prefetch(frames):
             writer.write(part)
             sampler.add(part)

@@ -65,10 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("run", help="animate a picture file by a video file into an mp4")
+    command = commands.add_parser("run", help="animate a picture file by a video file")
     command.add_argument("source", type=Path, help="the picture to animate")
     command.add_argument("driving", type=Path, help="the video whose motion it takes on; its sound is kept")
-    command.add_argument("output", type=Path, help="the mp4 to write; an existing one is replaced")
+    command.add_argument("output", type=Path, help="the file to write: mp4, gif, webp or numbered png")
     command.add_argument(
         "--more-sources",
         type=Path,

@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..animation import registry
 from ..animation.engine import Engine
 from ..animation.media.reader import VideoClip, read_picture
+from ..animation.media.writer import open_writer
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
     pictures, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
+    open_writer(args.output, clip.fps)  # refuses an output that it cannot write, before anything is worked out
     files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))

@@ -293,8 +293,8 @@ def test_pictures_may_differ_in_size_and_channels() -> None:
 
 @pytest.mark.parametrize(
     ("second", "says"),
-    [(blobs(0), "source_image_2 has 0 pictures"), (torch.rand(2, 3), "source_image_2 has shape"),
-     (blobs(1) * torch.nan, "source_image_2 holds NaN")],
+    [(blobs(0), "source_2 has 0 pictures"), (torch.rand(2, 3), "source_2 has shape"),
+     (blobs(1) * torch.nan, "source_2 holds NaN")],
     ids=["empty", "shape", "nan"],
 )  # fmt: skip
 def test_a_bad_second_input_is_named(second: Tensor, says: str) -> None:

@@ -142,7 +142,7 @@ def test_swapping_leaves_the_model_as_it_was() -> None:
 
 def test_a_plain_fomm_without_parser_is_refused() -> None:
     animator = model(first_order=True, has_segments=False)
-    with pytest.raises(InputError, match="Turn on the face parser"):
+    with pytest.raises(InputError, match="Use a face parser"):
         mapped(animator)
 
 
@@ -162,9 +162,14 @@ def test_the_parser_looks_no_more_often_than_it_must(from_source: bool, looks: i
 
 
 @pytest.mark.parametrize("from_source", [True, False])
-@pytest.mark.parametrize("how", ["sharp", "full"])
+@pytest.mark.parametrize("how", ["subsampled_probabilities", "full_size_probabilities"])
 def test_batches_change_nothing_with_a_parser(from_source: bool, how: str) -> None:
-    swap = Swap((1, 17), from_source, blend_scale=1.0 if how == "sharp" else 0.125, parse=getattr(parser(), how))
+    swap = Swap(
+        (1, 17),
+        from_source,
+        blend_scale=1.0 if how == "subsampled_probabilities" else 0.125,
+        parse=getattr(parser(), how),
+    )
     alone, together = (mapped(model().with_swap(swap), 5, batch=batch) for batch in (1, 4))
     torch.testing.assert_close(together.pictures, alone.pictures, **SAME)
     torch.testing.assert_close(together.maps[MASK], alone.maps[MASK], **SAME)
@@ -205,7 +210,7 @@ def test_choices_parse(value: object, numbers: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", "_", None, [], "15_16", "None", False])
 def test_nothing_chosen_is_a_clear_error(value: object) -> None:
-    with pytest.raises(InputError, match=r"No segment is chosen .*0 to 5.*chooser"):
+    with pytest.raises(InputError, match=r"parts is .*no segment is chosen; at least one of 0 to 5"):
         chosen_parts(value, 5)
 
 
@@ -235,11 +240,11 @@ def test_weights_nobody_named_have_numbers() -> None:
 
 
 def test_the_node_takes_every_published_name() -> None:
-    from firstordermm.core.weights.catalog import names
+    from firstordermm.animation.registry import published_names
 
     text = (ROOT / "comfy_nodes" / "partswap.py").read_text()
-    assert len(names("partswap")) == 6
-    assert all(f'"{name}"' in text for name in names("partswap"))
+    assert len(published_names("partswap")) == 6
+    assert all(f'"{name}"' in text for name in published_names("partswap"))
 
 
 def test_masks_keep_their_range() -> None:
