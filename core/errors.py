@@ -1,4 +1,4 @@
-"""The errors users see. Each message is one line: what came, what was wanted, what to do.
+"""Errors that users see. Each message is one line: what came, what was wanted, what to do.
 
 A message about a parameter begins with that parameter's name in Python; nodes and the command line put the name of
 their own input or option in its place (`worded`).
@@ -20,7 +20,7 @@ class FirstOrderError(Exception):
 
 
 class InputError(FirstOrderError, ValueError):
-    """A picture, a clip or an option that cannot be used.
+    """Picture, clip or option that cannot be used.
 
     With a `parameter` its name and a blank come before the text.
     """
@@ -31,19 +31,19 @@ class InputError(FirstOrderError, ValueError):
 
 
 class CheckpointError(FirstOrderError):
-    """A weight file that is damaged, unsafe, of another architecture or of another shape."""
+    """Weight file that is damaged, unsafe, of another architecture or of another shape."""
 
 
 class MissingWeightsError(FirstOrderError, FileNotFoundError):
-    """A weight file that is in none of the places where it was looked for."""
+    """Weight file that is in none of the places where it was looked for."""
 
 
 class DownloadError(FirstOrderError, OSError):
-    """A download that could not be finished or whose bytes are not the published ones."""
+    """Download that could not be finished or whose bytes are not the published ones."""
 
 
 class MediaError(FirstOrderError):
-    """A picture or video file that cannot be read or written."""
+    """Picture or video file that cannot be read or written."""
 
 
 @contextmanager

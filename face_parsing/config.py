@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..core.weights.config import State
+from ..core.weights.checkpoint import State
 
 
 @dataclass(frozen=True, slots=True)

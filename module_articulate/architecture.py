@@ -10,10 +10,10 @@ from ..core.errors import CheckpointError
 from ..core.types import LoadOptions
 from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has
 from ..core.weights.build import build_strict
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import Description, describe
 from .animator import ArticulateAnimator
-from .config import ArticulateConfig, from_published, from_states
+from .config import BOUNDS, ArticulateConfig, from_published, from_states
 from .variants import PUBLISHED, VARIANTS, Variant, variant_of
 
 PARTS = ("region_predictor", "generator")
@@ -50,6 +50,7 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
         from_published=from_published,
         from_states=read,
         size_of=lambda _path, published: _size(known, published),
+        bounds=BOUNDS,
     )
 
 
@@ -63,6 +64,7 @@ def _size(known: Variant | None, published: Any) -> int:
 ARTICULATE = Architecture(
     id="articulate",
     name="Articulated Animation",
+    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=every(has("generator", "pixelwise_flow_predictor."), has("region_predictor", "regions.")),
     published=PUBLISHED,
     load=load,

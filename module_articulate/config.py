@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import CheckpointError
-from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill
+from ..core.weights.shapes import blur_scale, generator_sizes, hourglass_sizes
 
 PUBLISHED_SCALE = 0.25  # every published file's; stands in where a copy lost its blur kernels
+
+BOUNDS = {  # least and most
+    "num_blocks": (1, 16),
+    "num_down_blocks": (0, 16),
+    "num_bottleneck_blocks": (0, 256),
+    "pad": (0, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.digest import sha256_of
+from ..core.weights.paths import sha256_of
 
 log = logging.getLogger(__name__)
 

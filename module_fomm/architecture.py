@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ..core.types import LoadOptions
-from ..core.weights.adapted import adapted
 from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has, lacks
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, describe
+from ..core.weights.config import Description, adapted, describe
 from .animator import FOMMAnimator
-from .config import FOMMConfig, from_published, from_states
+from .config import BOUNDS, FOMMConfig, from_published, from_states
 
 PUBLISHED_SIZE = 256
 PARTS = ("kp_detector", "generator")
@@ -21,6 +20,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 
@@ -68,6 +68,7 @@ DRAWN_FACES = PublishedWeights(
 FOMM = Architecture(
     id="fomm",
     name="First Order Motion Model (FOMM)",
+    components=PARTS,
     matches=every(
         has("generator", "first.", "dense_motion_network.hourglass."),
         lacks("generator", "blend."),

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import Self
 
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill, refuse_unknown
+from ..core.weights.shapes import blur_scale, generator_sizes, hourglass_sizes
 
 # Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
 # pictures (scale 1, which has no kernel) nothing was published.
 PUBLISHED_SCALE = 0.25
+
+BOUNDS = {  # least and most
+    "num_kp": (1, 1000),
+    "num_channels": (3, 3),
+    "num_blocks": (1, 16),
+    "num_down_blocks": (0, 16),
+    "num_bottleneck_blocks": (0, 256),
+    "pad": (0, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,12 @@ class KPDetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params` without the dense motion network's."""
+    """`generator_params` without the dense motion network's.
+
+    `RETIRED` are settings that files converted by earlier versions still state, with the one value they may have.
+    """
+
+    RETIRED: ClassVar = {"skips": False}
 
     block_expansion: int = 64
     max_features: int = 512

@@ -11,7 +11,7 @@ from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
 from .animator import FSRTAnimator
-from .config import FSRTConfig, from_states
+from .config import BOUNDS, FSRTConfig, from_states
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ DESCRIPTION = Description(
     from_published=None,  # its YAML says nothing that the tensors do not
     from_states=from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 
@@ -60,6 +61,7 @@ FSRT_KEYPOINTS = WeightsKind(
 FSRT = Architecture(
     id="fsrt",
     name="FSRT",
+    components=PARTS,
     matches=every(
         has("encoder", "conv_blocks.", "transformer."),
         has("decoder", "allocation_transformer.", "render_mlp."),

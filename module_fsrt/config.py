@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.errors import CheckpointError
-from ..core.weights.config import State, blur_scale, hourglass_sizes
+from ..core.weights.checkpoint import State
+from ..core.weights.shapes import blur_scale, count_numbered, hourglass_sizes
 
 START_OCTAVE = -1  # of every published file; the lowest frequency has period 4
 CODE = 4  # numbers per octave: sine and cosine of two coordinates
+
+BOUNDS = {  # least and most
+    "num_kp": (1, 1000),
+    "kp_octaves": (1, 24),
+    "pix_octaves": (1, 24),
+    "num_blocks": (1, 16),
+    "depth": (1, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +120,11 @@ def _encoder(state: State) -> EncoderConfig:
     dim, inner = state["transformer.layers.0.0.fn.to_out.0.weight"].shape
     return EncoderConfig(
         width=state["conv_blocks.0.layers.0.weight"].shape[0],
-        num_conv_blocks=_count(state, "conv_blocks.{}.layers.0.weight"),
+        num_conv_blocks=count_numbered(state, "conv_blocks.{}.layers.0.weight"),
         dim=dim,
         inner=inner,
         hidden=state["transformer.layers.0.1.fn.net.0.weight"].shape[0],
-        depth=_count(state, "transformer.layers.{}.0.norm.weight"),
+        depth=count_numbered(state, "transformer.layers.{}.0.norm.weight"),
     )
 
 
@@ -125,15 +134,7 @@ def _decoder(state: State) -> DecoderConfig:
         first=state["allocation_transformer.input_mlp.0.weight"].shape[0],
         inner=state[f"{layers}0.0.fn.to_q.weight"].shape[0],
         hidden=state[f"{layers}0.1.fn.net.0.weight"].shape[0],
-        depth=_count(state, layers + "{}.0.norm.weight"),
+        depth=count_numbered(state, layers + "{}.0.norm.weight"),
         render_width=state["render_mlp.0.weight"].shape[0],
-        render_layers=_count(state, "render_mlp.{}.weight", step=2),
+        render_layers=count_numbered(state, "render_mlp.{}.weight", step=2),
     )
-
-
-def _count(state: State, key: str, step: int = 1) -> int:
-    """How many keys of a numbered row there are."""
-    number = 0
-    while key.format(step * number) in state:
-        number += 1
-    return number

@@ -10,10 +10,10 @@ from ..core.types import LoadOptions
 from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, either, has
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import Description, describe
 from .animator import MRFAAnimator
-from .config import PUBLISHED_SIZE, MRFAConfig, from_published, from_state
+from .config import BOUNDS, PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 
 PART = "model"
 # the losses' networks, which published files hold beside the model's own; one of their kernels is not even a number
@@ -49,6 +49,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=_from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
+    bounds=BOUNDS,
 )
 
 
@@ -66,6 +67,7 @@ def _published(name: str) -> PublishedWeights:
 MRFA = Architecture(
     id="mrfa",
     name="MRFA",
+    components=(PART,),
     matches=either(
         *(has(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
     ),

@@ -9,13 +9,17 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..core.weights.config import State, fill, hourglass_sizes, refuse_unknown, widths
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill, refuse_unknown
+from ..core.weights.shapes import count_numbered, hourglass_sizes, widths
 
 PUBLISHED_SIZE = 256
 SHRINK = 4  # side of a picture over side of the maps that keypoints, prior and structures are worked out on
 DEFAULT_WIDTH = 64  # of the background predictor
 PRIOR = "mtia"  # the published files' keypoint encoder, of three that the published code knows
 RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encoder", "source_encoder"}
+
+BOUNDS = {"num_kp": (1, 1000), "num_blocks": (1, 16), "depth": (1, 64)}  # least and most
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +154,10 @@ def from_state(state: State) -> MRFAConfig:
         num_kp=token[1] // 2,
         encoder=EncoderConfig(
             width=width,
-            blocks=_count(state, trunk + "stage2.0.branches.0.{}.conv1.weight"),
-            modules=_count(state, trunk + "stage3.{}.branches.0.0.conv1.weight"),
+            blocks=count_numbered(state, trunk + "stage2.0.branches.0.{}.conv1.weight"),
+            modules=count_numbered(state, trunk + "stage3.{}.branches.0.0.conv1.weight"),
             dim=token[2],
-            depth=_count(state, layers + "{}.0.fn.norm.weight"),
+            depth=count_numbered(state, layers + "{}.0.fn.norm.weight"),
             mlp_ratio=state[layers + "0.1.fn.fn.net.0.weight"].shape[0] // token[2],
             patch=math.isqrt(state["encoder.transformer.patch_to_embedding.weight"].shape[1] // width),
         ),
@@ -166,8 +170,3 @@ def from_state(state: State) -> MRFAConfig:
         has_background=background is not None,
         background_width=DEFAULT_WIDTH if background is None else background.shape[0],
     )
-
-
-def _count(state: State, name: str) -> int:
-    """How many numbers from 0 on give a tensor's name."""
-    return next(number for number in range(len(state) + 1) if name.format(number) not in state)

@@ -8,16 +8,15 @@ from dataclasses import replace
 
 from ..core.errors import CheckpointError, listed
 from ..core.types import LoadOptions
-from ..core.weights.adapted import adapted
 from ..core.weights.architecture import Architecture, either, every, has
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
-from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import UNREADABLE, Description, State, describe
+from ..core.weights.checkpoint import Checkpoint, State
+from ..core.weights.config import UNREADABLE, Description, adapted, describe
 from ..module_fomm.architecture import DESCRIPTION as FOMM_DESCRIPTION
 from ..module_fomm.architecture import FOMM, VOX, VOX_ADV
 from .animator import PartSwapAnimator
-from .config import PartSwapConfig, from_fomm, from_published, from_states
+from .config import BOUNDS, PartSwapConfig, from_fomm, from_published, from_states
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=from_states,
     size_of=lambda _path, _published: PUBLISHED_SIZE,
+    bounds=BOUNDS,
 )
 
 
@@ -129,6 +129,7 @@ def _published(name: str) -> PublishedWeights:
 PARTSWAP = Architecture(
     id="partswap",
     name="Part Swap (Co-Part Segmentation)",
+    components=(*PARTS, "generator", "kp_detector"),
     matches=either(
         every(has("reconstruction_module", "first."), has("segmentation_module", "segmentation.", "shift.")),
         every(has("generator", "first."), has("kp_detector", "semantic_seg.", "kp.")),

@@ -9,10 +9,20 @@ from typing import Any
 from ..core.errors import CheckpointError
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..core.weights.config import State, blur_scale, fill, generator_sizes, hourglass_sizes, refuse_unknown
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill, refuse_unknown
+from ..core.weights.shapes import blur_scale, generator_sizes, hourglass_sizes
 from ..module_fomm.config import FOMMConfig, GeneratorConfig
 
 PUBLISHED_SCALE = 0.25  # every published file's; stands in where a copy lost its blur kernels
+
+BOUNDS = {  # least and most
+    "num_segments": (1, 1000),
+    "num_channels": (3, 3),
+    "num_blocks": (1, 16),
+    "num_down_blocks": (0, 16),
+    "num_bottleneck_blocks": (0, 256),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
 from .animator import SplineAnimator
-from .config import SplineConfig, from_published, from_states
+from .config import BOUNDS, SplineConfig, from_published, from_states
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ DESCRIPTION = Description(
     from_published=from_published,
     from_states=from_states,
     size_of=training_size,
+    bounds=BOUNDS,
 )
 
 
@@ -88,6 +89,7 @@ def _published(
 SPLINE = Architecture(
     id="spline",
     name="Thin-Plate Spline Motion Model",
+    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=every(
         has("inpainting_network", "first."),
         has("dense_motion_network", "hourglass."),

@@ -9,9 +9,13 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..core.weights.config import State, blur_scale, fill, hourglass_sizes, refuse_unknown, widths
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill, refuse_unknown
+from ..core.weights.shapes import blur_scale, hourglass_sizes, widths
 
 POINTS_PER_SPLINE = 5
+
+BOUNDS = {"num_channels": (3, 3), "num_blocks": (1, 16), "num_down_blocks": (0, 16)}  # least and most
 
 
 @dataclass(frozen=True, slots=True)

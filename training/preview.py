@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..core.atomic_file import atomic_write
 from ..module_fomm.drawn.network import DrawnAnimator
 from .drawn import Identity, Pose, draw
 from .drawn.pairs import TEST_SEEDS
@@ -40,6 +41,7 @@ def sheet(model: DrawnAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS
 
 
 def save_picture(path: Path, picture: Tensor) -> None:
-    """Write (3, H, W) in [0, 1] as PNG."""
+    """Write a picture (3, H, W) in [0, 1] as PNG, whole or not at all."""
     pixels = picture.clamp(0, 1).mul(255).round().byte().movedim(0, -1)
-    Image.fromarray(pixels.numpy()).save(path)
+    with atomic_write(path) as part:
+        Image.fromarray(pixels.numpy()).save(part, format="PNG")

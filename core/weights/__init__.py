@@ -1,1 +1,1 @@
-"""Weights: where they are, what they are, and how they are read without executing anything."""
+"""Weight files: found or fetched, told apart, read without executing anything, built into networks, converted."""

@@ -24,13 +24,15 @@ RESTRICTED = RELATIVE_JACOBIAN | {
 class WeightsKind:
     """A kind of weight file.
 
-    `id` is short and stays the same, `name` is for messages, `matches` tells by a file's keys, `published` lists the
-    known files in the order that menus show them, `advice` is said of such a file where another kind was wanted.
+    `id` is short and stays the same, `name` is for messages, `matches` tells by a file's keys, `components` are the
+    networks that it keeps under keys of their own, `published` lists the known files in the order that menus show
+    them, `advice` is said of such a file where another kind was wanted.
     """
 
     id: str
     name: str
     matches: Predicate
+    components: tuple[str, ...] = ()
     published: tuple[PublishedWeights, ...] = ()
     advice: str = ""
 

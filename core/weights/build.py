@@ -61,25 +61,25 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], what: str) -> No
 
 
 def _targets(module: nn.Module) -> dict[str, Tensor]:
-    """Every parameter and buffer by name, under each of its names if it has several."""
+    """List every parameter and buffer by name, under each of its names if it has several."""
     named = dict[str, Tensor](module.named_parameters(remove_duplicate=False))
     return {**named, **dict(module.named_buffers(remove_duplicate=False))}
 
 
 def _computed(key: str, module: nn.Module) -> bool:
-    """Whether an absent entry may keep the value its constructor gave it."""
+    """Tell whether an absent entry may keep the value its constructor gave it."""
     owner, _, leaf = key.rpartition(".")
     return leaf not in STATISTICS and leaf in dict(module.get_submodule(owner).named_buffers(recurse=False))
 
 
 def _form(tensor: Tensor) -> str:
-    """A shape for comparing and for messages, with the kind of number where it is not floating point."""
+    """Write a shape for comparing and for messages, with the kind of number where it is not floating point."""
     shape = str(tuple(tensor.shape))
     return shape if tensor.is_floating_point() else f"{shape} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _finite(tensor: Tensor, target: Tensor) -> bool:
-    """Whether the values are finite once they have the target's dtype."""
+    """Tell whether all values are finite once they have the target's dtype."""
     return bool(torch.isfinite(tensor.to(target.dtype)).all())
 
 

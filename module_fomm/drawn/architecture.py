@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ...core.types import LoadOptions
-from ...core.weights.adapted import adapted
 from ...core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has
 from ...core.weights.build import build_strict
 from ...core.weights.checkpoint import Checkpoint
-from ...core.weights.config import Description, describe
+from ...core.weights.config import Description, adapted, describe
 from ..architecture import DRAWN_FACES, FOMM, PARTS
+from ..config import BOUNDS
 from .config import SIZE, DrawnConfig, from_states
 from .network import DrawnAnimator
 
@@ -18,6 +18,7 @@ DESCRIPTION = Description(
     from_published=None,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
     size_of=lambda _path, _published: SIZE,
+    bounds=BOUNDS,
 )
 
 
@@ -31,6 +32,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> DrawnAnimator:
 DRAWN = Architecture(
     id="drawn",
     name="the bundled network",
+    components=PARTS,
     matches=every(
         has("generator", "first.", "blend.", "dense_motion_network.parts."), has("kp_detector", "predictor.", "kp.")
     ),

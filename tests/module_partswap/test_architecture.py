@@ -136,7 +136,7 @@ def test_options(tmp_path: Path) -> None:
     smaller = load_animator(path, "partswap", LoadOptions(scale_factor=0.125)).config
     assert (smaller.segmentation_module.scale_factor, smaller.sigma) == (0.125, 1.5)
     assert load_animator(path, "partswap", LoadOptions(aligned_sampling=True)).config.align_corners
-    with pytest.raises(InputError, match="scale factor"):
+    with pytest.raises(InputError, match=r"scale_factor is 0\.3"):
         load_animator(path, "partswap", LoadOptions(scale_factor=0.3))
 
 

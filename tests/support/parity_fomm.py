@@ -10,8 +10,8 @@ from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
 from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.adapted import adapted
 from firstordermm.core.weights.build import load_strict
+from firstordermm.core.weights.config import adapted
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import from_published
 from support.parity_common import Arrays, Taps, drive, picture
