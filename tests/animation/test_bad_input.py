@@ -35,7 +35,7 @@ from support.drivers import Around
 from support.media_files import build_video
 from torch import Tensor
 
-SOURCE, DRIVING = "source_image", "driving_video_input"
+SOURCE, DRIVING = "source", "driving"
 OWN = AnimateOptions(batch=2)
 
 
@@ -145,7 +145,7 @@ KINDS: dict[str, dict[str, Case]] = {
     "size_tiny": {"options": Case(options=replace(OWN, size=1), says=("size", "multiple"))},
     "anchor_past_the_end": {"options": Case(options=replace(OWN, anchor=3), says=("anchor", "0 to 2"))},
     "anchor_negative": {"options": Case(options=replace(OWN, anchor=-1), says=("anchor", "-1"))},
-    "max_pixels_0": {"options": Case(options=replace(OWN, max_pixels=0), says=("max_num_pixels", "0"))},
+    "max_pixels_0": {"options": Case(options=replace(OWN, max_pixels=0), says=("max_pixels", "0"))},
     "batch_0": {"options": Case(options=replace(OWN, batch=0), says=("batch", "0"))},
     "batch_negative": {"options": Case(options=replace(OWN, batch=-4), says=("batch", "-4"))},
     "unknown_mode": {
