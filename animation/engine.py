@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.inference.precision import to_mixed_precision
-from ..core.inference.rewrites import form_for, rewrite
+from ..core.inference.optimize import optimize
 from ..core.types import Animator, Motion, Prepared
 
 Render = Callable[[Prepared, Motion], Tensor]
@@ -43,13 +41,10 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
     Raises InputError for an unknown precision.
     """
     engine = engine or Engine()
-    dtype, network = dtype_for(engine.precision, device), cast(nn.Module, animator)
-    if engine.fast:
-        rewrite(network, device, form_for(device, dtype))
-    if dtype != torch.float32:
-        to_mixed_precision(network, dtype, animator.spec.keep_in_fp32)
+    dtype = dtype_for(engine.precision, device)
+    optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
     if engine.compiled:
-        object.__setattr__(network, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))
+        object.__setattr__(animator, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
 

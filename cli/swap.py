@@ -10,6 +10,7 @@ import torch
 from ..animation.predictor import default_folders
 from ..animation.registry import load_parser
 from ..core.errors import InputError
+from ..core.inference.optimize import optimize
 from ..core.weights.find import WeightsRequest, find_weights
 from ..face_parsing.architecture import FACE_PARSING
 from ..face_parsing.classes import DEFAULT, chosen_classes
@@ -54,5 +55,5 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
         request = WeightsRequest(FACE_PARSING.published[0].name, download=args.download)
         with progress_bar("B") as progress:
             path = find_weights(FACE_PARSING, request, default_folders(FACE_PARSING.id), progress, lambda: None).path
-    parser = load_parser(path).to(device)
+    parser = optimize(load_parser(path), device).to(device)
     return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)

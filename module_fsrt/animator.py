@@ -68,5 +68,5 @@ class FSRTAnimator(Animator):
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw the source in B poses, all pixels at once: (B, 3, H, W) in [0, 1]."""
         height, width = prepared.features[PIXELS].shape[:2]
-        queries = torch.arange(len(motion) * height * width, device=motion.points.device)
-        return self.decode(prepared, motion, queries).view(len(motion), height, width, 3).movedim(-1, 1)
+        queries = torch.arange(motion.points.shape[0] * height * width, device=motion.points.device)
+        return self.decode(prepared, motion, queries).view(-1, height, width, 3).movedim(-1, 1)

@@ -17,7 +17,7 @@ from ...animation.engine import Engine, optimize_for_inference
 from ...animation.pipeline import AnimateOptions
 from ...animation.predictor import Predictor
 from ...animation.registry import load_files, load_parser
-from ...core.inference.rewrites import form_for, rewrite
+from ...core.inference.optimize import optimize
 from ...core.types import PIXEL_BYTES, Animator, LoadOptions
 from ...core.weights.find import Stamps, WeightFiles
 from ...face_parsing.parser import SIZE, FaceParser
@@ -65,9 +65,7 @@ def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> Model
 
 def _parser(files: WeightFiles) -> ModelPatcher:
     def load() -> FaceParser:
-        parser, device = load_parser(files.path), management.get_torch_device()
-        rewrite(parser, device, form_for(device))
-        return parser
+        return optimize(load_parser(files.path), management.get_torch_device())
 
     return _cached(files, (files.kind.id, None, None), load)
 

@@ -19,7 +19,7 @@ from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.core.weights.convert import to_safetensors
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_mrfa.config import MRFAConfig, from_published, from_state
-from firstordermm.module_mrfa.correlation import SAMPLES, CorrBlock, pyramid_of, sample
+from firstordermm.module_mrfa.correlation import SAMPLES, CorrVolume, pyramid_of, sample
 from support.architectures import MRFA, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from torch import Tensor
 
@@ -73,7 +73,7 @@ def test_matches_are_those_of_the_definition() -> None:
     generator = torch.Generator().manual_seed(3)
     queries, keys = (torch.randn(n, 4, 8, 8, generator=generator) for n in (2, 1))
     centre = 9 * torch.rand(2, 2, 8, 8, generator=generator) - 1
-    got = CorrBlock(queries, pyramid_of(keys)).lookup(centre)
+    got = CorrVolume()(queries, pyramid_of(keys)).lookup(centre)
     assert got.shape == (2, SAMPLES, 8, 8)
     places = [(0, 0, 0, 0, 0, 0), (1, 3, 5, 0, 3, 3), (1, 7, 2, 1, 2, 5), (0, 4, 4, 1, 3, 2)]
     for frame, row, column, level, a, b in places:
