@@ -41,6 +41,6 @@ def sheet(model: DrawnAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS
 
 
 def save_picture(path: Path, picture: Tensor) -> None:
-    """Write (3, H, W) in [0, 1] as PNG."""
+    """Write a picture (3, H, W) in [0, 1] as PNG."""
     pixels = picture.clamp(0, 1).mul(255).round().byte().movedim(0, -1)
     Image.fromarray(pixels.numpy()).save(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...animation.media.reader import VideoClip, read_picture
 from ...animation.media.audio import read_sound
+from ...animation.media.reader import VideoClip, read_picture
 from ...animation.samples import DRIVING
 
 Audio = dict[str, Tensor | int]
