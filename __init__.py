@@ -1,21 +1,68 @@
-"""ComfyUI-FirstOrderMM: fast, non-diffusion image animation for ComfyUI.
+"""ComfyUI-FirstOrderMM: fast, non-diffusion image animation, for ComfyUI, the command line and Python.
 
-Importing this package is free of side effects: everything heavy, and everything that needs ComfyUI, is
-imported when ComfyUI asks for the nodes, so that tests and the command line run on a bare machine.
+>>> from firstordermm import Predictor, animate_file
+>>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("drawn-faces"))
+
+Importing this package is free of side effects: PyTorch, and everything that needs ComfyUI, is imported when it is
+asked for. `docs/python.md` shows more.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .animation.engine import Engine
+    from .animation.media.reader import VideoClip, read_picture
+    from .animation.pipeline import AnimateOptions, Hooks
+    from .animation.predictor import Predictor
+    from .animation.retarget import Retargeting
+    from .animation.video import animate_file
+    from .core.errors import FirstOrderError
+    from .core.types import LoadOptions
     from .nodes import FirstOrderExtension
 
 WEB_DIRECTORY = "./web"
 
+__all__ = [
+    "AnimateOptions",
+    "Engine",
+    "FirstOrderError",
+    "Hooks",
+    "LoadOptions",
+    "Predictor",
+    "Retargeting",
+    "VideoClip",
+    "animate_file",
+    "read_picture",
+]
+
+_MODULES = {
+    "AnimateOptions": "animation.pipeline",
+    "Engine": "animation.engine",
+    "FirstOrderError": "core.errors",
+    "Hooks": "animation.pipeline",
+    "LoadOptions": "core.types",
+    "Predictor": "animation.predictor",
+    "Retargeting": "animation.retarget",
+    "VideoClip": "animation.media.reader",
+    "animate_file": "animation.video",
+    "read_picture": "animation.media.reader",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
 
 async def comfy_entrypoint() -> FirstOrderExtension:
-    """What ComfyUI calls to get the nodes (Schema V3)."""
+    """Return the extension with the nodes to ComfyUI (Schema V3)."""
     from .nodes import build_extension
 
     return build_extension()

@@ -5,22 +5,24 @@ from __future__ import annotations
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent
 
 
-def load_pack() -> None:
+def load_pack() -> ModuleType:
     """Import this folder, whatever it is called, as the package `firstordermm`.
 
     The folder stays off `sys.path`: its `nodes.py` would hide ComfyUI's own.
     """
     if "firstordermm" in sys.modules:
-        return
+        return sys.modules["firstordermm"]
     spec = spec_from_file_location("firstordermm", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     assert spec is not None and spec.loader is not None  # both are there for any .py file
     package = module_from_spec(spec)
     sys.modules["firstordermm"] = package
     spec.loader.exec_module(package)
+    return package
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The errors users see. Each message is one line: what came, what was wanted, what to do.
+"""Errors that users see. Each message is one line: what came, what was wanted, what to do.
 
 A message about a parameter begins with that parameter's name in Python; nodes and the command line put the name of
-their own input or option in its place (`worded`).
+their own input or option in its place (see `rename_parameters`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class FirstOrderError(Exception):
 
 
 class InputError(FirstOrderError, ValueError):
-    """A picture, a clip or an option that cannot be used.
+    """Picture, clip or option that cannot be used.
 
     With a `parameter` its name and a blank come before the text.
     """
@@ -31,24 +31,24 @@ class InputError(FirstOrderError, ValueError):
 
 
 class CheckpointError(FirstOrderError):
-    """A weight file that is damaged, unsafe, of another architecture or of another shape."""
+    """Weight file that is damaged, unsafe, of another architecture or of another shape."""
 
 
 class MissingWeightsError(FirstOrderError, FileNotFoundError):
-    """A weight file that is in none of the places where it was looked for."""
+    """Weight file that is in none of the places where it was looked for."""
 
 
 class DownloadError(FirstOrderError, OSError):
-    """A download that could not be finished or whose bytes are not the published ones."""
+    """Download that could not be finished or whose bytes are not the published ones."""
 
 
 class MediaError(FirstOrderError):
-    """A picture or video file that cannot be read or written."""
+    """Picture or video file that cannot be read or written."""
 
 
 @contextmanager
-def worded(names: Mapping[str, str]) -> Generator[None, None, None]:
-    """Raise an InputError from inside under the name that `names` has for its parameter, if it has one."""
+def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
+    """Rename the parameter of an InputError from the block, if `names` has another name for it."""
     try:
         yield
     except InputError as error:
@@ -57,7 +57,7 @@ def worded(names: Mapping[str, str]) -> Generator[None, None, None]:
         raise InputError(error.text, names[error.parameter]) from error
 
 
-def listed(names: Collection[str], first: int = SHOWN) -> str:
+def join_names(names: Collection[str], first: int = SHOWN) -> str:
     """Join the first few names, with an ellipsis if there are more; "none" without any.
 
     Names may come from files that anyone wrote, so line breaks and control characters are escaped.

@@ -1,4 +1,4 @@
-"""The values that travel between the driver and an architecture.
+"""Values that travel between the driver and an architecture.
 
 Pictures are float tensors (B, 3, H, W), RGB, in [0, 1]. Points are (x, y), x to the right, y down, and
 [-1, 1] spans the picture from the centre of its first to the centre of its last pixel.
@@ -31,14 +31,14 @@ class Motion:
         return self.points.shape[0]
 
     def __getitem__(self, rows: slice | Tensor) -> Motion:
-        """Some of the poses: a slice of them, or those with the indices (N) of an integer tensor."""
+        """Select some of the poses: a slice of them, or those with the indices (N) of an integer tensor."""
         jacobians = None if self.jacobians is None else self.jacobians[rows]
         return Motion(self.points[rows], jacobians, {name: value[rows] for name, value in self.extra.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """All that depends on the source alone: its own motion, and whatever `render` needs of it."""
+    """Everything that depends on the source alone: its own motion, and whatever `render` needs of it."""
 
     motion: Motion
     features: Mapping[str, Tensor]
@@ -74,7 +74,7 @@ class AnimatorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
+    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
 
     pictures: Tensor
     maps: Mapping[str, Tensor]
@@ -129,28 +129,28 @@ class Animator(nn.Module):
 
 
 class Clip(Protocol):
-    """A driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
+    """Driving clip that can be read more than once: in memory, or decoded from a file as it is needed.
 
     Frames come as uint8 or float (B, H, W, C), exactly as they are stored; `animation.frames` checks and
     converts them.
     """
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Count the frames."""
         ...
 
     def frame(self, index: int) -> Tensor:
-        """One frame as (1, H, W, C)."""
+        """Return one frame as (1, H, W, C)."""
         ...
 
     def chunks(self, size: int) -> Iterator[Tensor]:
-        """All frames in order, `size` at a time; the last chunk may be shorter."""
+        """Yield all frames in order, `size` at a time; the last chunk may be shorter."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What the tensors of a checkpoint cannot tell.
+    """Settings that the tensors of a checkpoint cannot tell.
 
     `aligned_sampling`: sample as the PyTorch of the weights' own time did (corners aligned) instead of as
     the published code does today; None keeps what the file says, and the published form if it says nothing.

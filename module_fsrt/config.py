@@ -1,4 +1,4 @@
-"""What distinguishes one FSRT model from another: read off a checkpoint's tensors."""
+"""Configuration of FSRT, read off a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.errors import CheckpointError
-from ..core.weights.config import State, blur_scale, hourglass_sizes
+from ..core.weights.checkpoint import State
+from ..core.weights.shapes import blur_scale, count_numbered, hourglass_sizes
 
 START_OCTAVE = -1  # of every published file; the lowest frequency has period 4
 CODE = 4  # numbers per octave: sine and cosine of two coordinates
 
+BOUNDS = {  # least and most
+    "num_kp": (1, 1000),
+    "kp_octaves": (1, 24),
+    "pix_octaves": (1, 24),
+    "num_blocks": (1, 16),
+    "depth": (1, 64),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """The keypoint detector, published in a file of its own; tensors do not show its temperature."""
+    """Settings of the keypoint detector, published in a file of its own; tensors do not show its temperature."""
 
     block_expansion: int = 32
     max_features: int = 1024
@@ -25,7 +34,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The encoder: `width` channels in its first convolution, `dim` numbers in a token."""
+    """Settings of the encoder: `width` channels in its first convolution, `dim` numbers in a token."""
 
     width: int = 96
     num_conv_blocks: int = 3
@@ -37,7 +46,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The decoder: widths of its first layer, of its attention, of the layers behind, and of the render MLP."""
+    """Settings of the decoder: widths of its first layer, its attention, the layers after it, and the render MLP."""
 
     first: int = 720
     inner: int = 768
@@ -49,7 +58,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class FSRTConfig:
-    """A whole model. The defaults are those of both published files.
+    """Settings of a whole model. The defaults are those of both published files.
 
     Tensors do not show `kp_octaves` and `head_dim`. `expression_per_kp` is how many numbers the expression
     encoder reads at each keypoint, `expression_size` how many it makes of them all.
@@ -78,7 +87,7 @@ class FSRTConfig:
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         detector = round(2**self.detector.num_blocks / self.detector.scale_factor)
         return max(detector, 2**self.encoder.num_conv_blocks)
 
@@ -99,7 +108,7 @@ def from_states(states: Mapping[str, State]) -> FSRTConfig:
 
 
 def _pix_octaves(decoder: State, num_kp: int, expression_size: int) -> int:
-    """What is left of a query for the pixel's code, in octaves."""
+    """Compute the octaves of a query's pixel code from the width that its other parts leave."""
     query = decoder["allocation_transformer.input_mlp.0.weight"].shape[1]
     left = query - expression_size - CODE * num_kp * FSRTConfig().kp_octaves
     if left <= 0 or left % CODE:
@@ -111,11 +120,11 @@ def _encoder(state: State) -> EncoderConfig:
     dim, inner = state["transformer.layers.0.0.fn.to_out.0.weight"].shape
     return EncoderConfig(
         width=state["conv_blocks.0.layers.0.weight"].shape[0],
-        num_conv_blocks=_count(state, "conv_blocks.{}.layers.0.weight"),
+        num_conv_blocks=count_numbered(state, "conv_blocks.{}.layers.0.weight"),
         dim=dim,
         inner=inner,
         hidden=state["transformer.layers.0.1.fn.net.0.weight"].shape[0],
-        depth=_count(state, "transformer.layers.{}.0.norm.weight"),
+        depth=count_numbered(state, "transformer.layers.{}.0.norm.weight"),
     )
 
 
@@ -125,15 +134,7 @@ def _decoder(state: State) -> DecoderConfig:
         first=state["allocation_transformer.input_mlp.0.weight"].shape[0],
         inner=state[f"{layers}0.0.fn.to_q.weight"].shape[0],
         hidden=state[f"{layers}0.1.fn.net.0.weight"].shape[0],
-        depth=_count(state, layers + "{}.0.norm.weight"),
+        depth=count_numbered(state, layers + "{}.0.norm.weight"),
         render_width=state["render_mlp.0.weight"].shape[0],
-        render_layers=_count(state, "render_mlp.{}.weight", step=2),
+        render_layers=count_numbered(state, "render_mlp.{}.weight", step=2),
     )
-
-
-def _count(state: State, key: str, step: int = 1) -> int:
-    """How many keys of a numbered row there are."""
-    number = 0
-    while key.format(step * number) in state:
-        number += 1
-    return number

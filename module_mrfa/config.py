@@ -1,4 +1,4 @@
-"""What distinguishes one MRFA model from another: read off a checkpoint's tensors, or off a YAML."""
+"""Configuration of MRFA, read off a checkpoint's tensors or from a published YAML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
-from ..core.weights.config import State, fill, hourglass_sizes, refuse_unknown, widths
+from ..core.weights.checkpoint import State
+from ..core.weights.config import fill, refuse_unknown
+from ..core.weights.shapes import count_numbered, hourglass_sizes, widths
 
 PUBLISHED_SIZE = 256
 SHRINK = 4  # side of a picture over side of the maps that keypoints, prior and structures are worked out on
@@ -17,10 +19,12 @@ DEFAULT_WIDTH = 64  # of the background predictor
 PRIOR = "mtia"  # the published files' keypoint encoder, of three that the published code knows
 RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encoder", "source_encoder"}
 
+BOUNDS = {"num_kp": (1, 1000), "num_blocks": (1, 16), "depth": (1, 64)}  # least and most
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The keypoint encoder's sizes. `width` is that of the HRNet's finest branch, of `blocks` in each module;
+    """Sizes of the keypoint encoder. `width` is that of the HRNet's finest branch, of `blocks` in each module;
     `modules` counts those of its last stage. Tokens are `patch` cells wide. `heads` cannot be read off tensors.
     """
 
@@ -36,7 +40,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class StructureConfig:
-    """The structure encoders' hourglasses; `dim` is the length of the vectors that are compared."""
+    """Sizes of the structure encoders' hourglasses; `dim` is the length of the vectors that are compared."""
 
     block_expansion: int = 32
     max_features: int = 512
@@ -46,7 +50,7 @@ class StructureConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """The feature pyramid's sizes; there is one refinement for each of its num_blocks + 1 maps."""
+    """Sizes of the feature pyramid; there is one refinement for each of its num_blocks + 1 maps."""
 
     block_expansion: int = 64
     max_features: int = 512
@@ -60,10 +64,10 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True)
 class MRFAConfig:
-    """A whole model. The defaults are those of vox; celebvhq has a background predictor beside them.
+    """Settings of a whole model. The defaults are those of vox; celebvhq has a background predictor beside them.
 
-    `size` is the side in pixels of the only pictures the network can work on, `refine_width` the width of most of
-    the refinement's layers, which the others' go by.
+    `size` is the side in pixels of the only pictures the network can work on, `refine_width` the width of most of the
+    refinement's layers, from which the others follow.
     """
 
     size: int = PUBLISHED_SIZE
@@ -88,7 +92,7 @@ class MRFAConfig:
 
     @property
     def context(self) -> int:
-        """Channels of what refinement sees of the source."""
+        """Channels of the source's context features, which the refinement sees."""
         return 3 * self.refine_width // 2
 
     @property
@@ -150,10 +154,10 @@ def from_state(state: State) -> MRFAConfig:
         num_kp=token[1] // 2,
         encoder=EncoderConfig(
             width=width,
-            blocks=_count(state, trunk + "stage2.0.branches.0.{}.conv1.weight"),
-            modules=_count(state, trunk + "stage3.{}.branches.0.0.conv1.weight"),
+            blocks=count_numbered(state, trunk + "stage2.0.branches.0.{}.conv1.weight"),
+            modules=count_numbered(state, trunk + "stage3.{}.branches.0.0.conv1.weight"),
             dim=token[2],
-            depth=_count(state, layers + "{}.0.fn.norm.weight"),
+            depth=count_numbered(state, layers + "{}.0.fn.norm.weight"),
             mlp_ratio=state[layers + "0.1.fn.fn.net.0.weight"].shape[0] // token[2],
             patch=math.isqrt(state["encoder.transformer.patch_to_embedding.weight"].shape[1] // width),
         ),
@@ -166,8 +170,3 @@ def from_state(state: State) -> MRFAConfig:
         has_background=background is not None,
         background_width=DEFAULT_WIDTH if background is None else background.shape[0],
     )
-
-
-def _count(state: State, name: str) -> int:
-    """How many numbers from 0 on give a tensor's name."""
-    return next(number for number in range(len(state) + 1) if name.format(number) not in state)

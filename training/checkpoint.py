@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
 
+from ..core.atomic_file import atomic_write
 from ..core.errors import CheckpointError
+from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import to_metadata
+from ..core.weights.convert import to_safetensors
 from ..module_fomm.drawn.architecture import DRAWN
 from ..module_fomm.drawn.network import DrawnAnimator
 from .config import TrainConfig
@@ -22,9 +24,8 @@ logger = logging.getLogger(__name__)
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state; a crash in the middle leaves the old file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(path.suffix + ".part")
-    torch.save(state, part)
-    part.replace(path)
+    with atomic_write(path) as part:
+        torch.save(state, part)
 
 
 def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
@@ -42,12 +43,6 @@ def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
 
 def export(path: Path, model: DrawnAnimator, size: int) -> None:
     """Write the model as float16 safetensors, as `module_fomm.drawn.architecture.load` reads it."""
-    tensors = {
-        key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in model.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(path.suffix + ".part")
-    save_file(tensors, part, metadata=to_metadata(DRAWN.id, model.config, size))
-    part.replace(path)
+    checkpoint = Checkpoint(path, {"": model.state_dict()})
+    to_safetensors(checkpoint, path, torch.float16, to_metadata(DRAWN.id, model.config, size))
     logger.info("wrote %s: %.2f MB", path, path.stat().st_size / 1e6)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.atomic_file import atomic_write
 from ..core.layers.blocks import DownBlock2d
 from .drawn import Identity, Pose, draw
 from .drawn.pairs import training_generator
@@ -70,5 +71,6 @@ def fitted(path: Path, steps: int = 1500) -> PoseReader:
         return reader
     reader = fit(steps)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(reader.state_dict(), path)
+    with atomic_write(path) as part:
+        torch.save(reader.state_dict(), part)
     return reader

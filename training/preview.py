@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from ..core.atomic_file import atomic_write
 from ..module_fomm.drawn.network import DrawnAnimator
 from .drawn import Identity, Pose, draw
 from .drawn.pairs import TEST_SEEDS
@@ -41,6 +42,7 @@ def sheet(model: DrawnAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS
 
 
 def save_picture(path: Path, picture: Tensor) -> None:
-    """Write a picture (3, H, W) in [0, 1] as PNG."""
+    """Write a picture (3, H, W) in [0, 1] as PNG, whole or not at all."""
     pixels = picture.clamp(0, 1).mul(255).round().byte().movedim(0, -1)
-    Image.fromarray(pixels.numpy()).save(path)
+    with atomic_write(path) as part:
+        Image.fromarray(pixels.numpy()).save(part, format="PNG")

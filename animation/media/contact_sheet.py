@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...core.atomic_file import AtomicFile
+from ...core.atomic_file import atomic_write
 from ...core.errors import InputError, MediaError
 from ...core.types import Clip
 from .picture import eight_bit_pictures
@@ -56,17 +56,14 @@ class SheetSampler:
         """Write the sheet as PNG. `source` is (1, H, W, 3 or 4), uint8 or float in [0, 1]; of `driving` only the
         frames shown are read. MediaError before any frame came, or from the disk.
         """
-        file = AtomicFile(Path(path))
         if not self._kept:
             raise MediaError(f"{path} would show 0 frames; at least 1 is needed. Add frames before saving.")
         frames = [self._upright(driving.frame(number)) for number in self.shown]
         try:
-            self._sheet(self._rows(self._upright(source), frames)).save(file.part, format="PNG")
-            file.commit()
+            with atomic_write(Path(path)) as part:
+                self._sheet(self._rows(self._upright(source), frames)).save(part, format="PNG")
         except OSError as error:
             raise MediaError(f"{path} cannot be written ({error}). Check free space and rights.") from error
-        finally:
-            file.discard()
 
     def _upright(self, picture: Tensor) -> Tensor:
         """Scale a picture (1, H, W, 3 or 4) like the results, without alpha."""

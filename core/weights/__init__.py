@@ -1,1 +1,1 @@
-"""Weights: where they are, what they are, and how they are read without executing anything."""
+"""Weight files: finding, downloading, identifying, safe reading, building of networks, and conversion."""

@@ -1,28 +1,33 @@
-"""What a weight file says about its network: in its metadata, in a YAML beside it, or by the shapes of its tensors.
+"""Descriptions of networks: read from a file's metadata, a YAML beside it, or the shapes of its tensors, and checked.
 
-An architecture's configuration is a frozen dataclass, whose parts may be dataclasses too.
+An architecture's configuration is a frozen dataclass, whose parts may be dataclasses too. What describes it comes from
+a file that anyone wrote, so it is checked before it can exhaust memory or time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import yaml
-from torch import Tensor
+from typing_extensions import Self
 
-from ..errors import CheckpointError
-from ..layers.antialias import blur_sigma
-from .checkpoint import Checkpoint
-from .limits import check_limits
+from ..errors import CheckpointError, InputError
+from ..types import LoadOptions
+from .checkpoint import Checkpoint, State
 
-State = Mapping[str, Tensor]
 T = TypeVar("T")
+Bounds = Mapping[str, tuple[int, int]]
 
-# What reading a description can raise: texts that are none, sections or tensors that are not there or of other kinds.
+SCALES: Final = tuple(0.5**power for power in range(6))
+WIDEST: Final = 65536  # channels, or pixels
+LARGEST_SIGMA: Final = 16.0
+
+# Errors of reading a description: of malformed texts, and of missing or mistyped sections or tensors.
 UNREADABLE = (
     CheckpointError, OSError, yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError
 )  # fmt: skip
@@ -30,9 +35,10 @@ UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Description(Generic[T]):
-    """How an architecture is described: the `name` it goes by in messages, the `kind` of its configuration,
-    and how that is read from a parsed YAML (None: it never is) and from a file's tensors. `size_of` gives the
-    training size of files without metadata, by their path and the parsed YAML (None where there is none).
+    """Rules for reading an architecture's configuration: its `name` in messages, its dataclass `kind`, and functions
+    that read it from a parsed YAML (None: not supported) and from a file's tensors. `size_of` gives the training size
+    of files without metadata, by their path and the parsed YAML (None where there is none). `bounds` are the minimum
+    and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST.
     """
 
     name: str
@@ -40,11 +46,12 @@ class Description(Generic[T]):
     from_published: Callable[[Any], T] | None
     from_states: Callable[[Mapping[str, State]], T]
     size_of: Callable[[Path, Any], int]
+    bounds: Bounds
 
 
 def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, int]:
-    """Configuration and training size: from the file's own metadata, else from a YAML of the same stem
-    beside it, else read off the tensors, with the published values for what tensors cannot show.
+    """Read a network's configuration and training size: from the file's own metadata, else from a YAML of the same
+    stem beside it, else off the tensors, with the published values for what tensors cannot show.
     """
     path = checkpoint.path
     beside = path.with_name(path.name.split(".")[0] + ".yaml")
@@ -59,38 +66,40 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
             config, size = read(published), description.size_of(path, published)
         else:
             config, size = description.from_states(checkpoint.components), description.size_of(path, None)
-        check_limits(config, size)
+        check_limits(config, size, description.bounds)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{name} does not describe a {description.name}: {_told(error)}. Use the file as it was published."
+            f"{name} does not describe a {description.name}: {_one_line(error)}. Use the file as it was published."
         ) from error
     return config, size
 
 
-def _told(error: Exception) -> str:
-    """What is wrong, in one line."""
+def _one_line(error: Exception) -> str:
+    """Put the text of an error on one line."""
     text = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
     return " ".join(text.split()).rstrip(".")
 
 
 def to_metadata(architecture: str, config: Any, size: int) -> dict[str, str]:
-    """What a safetensors file of ours says about its network."""
+    """Make the metadata with which our safetensors files describe their network."""
     return {"architecture": architecture, "config": json.dumps(asdict(config)), "size": str(size)}
 
 
 def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
-    """Inverse of `to_metadata`; raises one of UNREADABLE where the text is not what that writes."""
-    return _built(kind, json.loads(metadata["config"])), int(metadata["size"])
+    """Read configuration and size from `to_metadata`'s metadata; raises one of UNREADABLE for any other text."""
+    return _from_dict(kind, json.loads(metadata["config"])), int(metadata["size"])
 
 
-def _built(kind: type[T], values: Mapping[str, Any]) -> T:
+def _from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
+    retired: Mapping[str, object] = getattr(kind, "RETIRED", {})
+    values = {name: value for name, value in values.items() if name not in retired or value != retired[name]}
     defaults = {field.name: field.default for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    parts = {name: _built(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
+    parts = {name: _from_dict(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
     return kind(**{**values, **parts})
 
 
 def fill(kind: type[T], given: Mapping[str, Any], section: str, **defaults: object) -> T:
-    """A part of a configuration from a section of a YAML; unknown keys are an error."""
+    """Make a part of a configuration from a section of a YAML; unknown keys are an error."""
     known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
     refuse_unknown(given, known, section)
     return kind(**{**defaults, **given})
@@ -105,41 +114,63 @@ def refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> N
         )
 
 
-def widths(state: State, prefix: str) -> list[int]:
-    """Output channels of the numbered blocks under a prefix, in order."""
-    found: list[int] = []
-    while (weight := state.get(f"{prefix}{len(found)}.conv.weight")) is not None:
-        found.append(weight.shape[0])
-    return found
+def check_limits(config: object, size: int, bounds: Bounds) -> None:
+    """Raise CheckpointError for the first setting of the wrong type or out of bounds."""
+    for name, value, default in [("size", size, 256), *_settings(config)]:
+        wanted = _expected(name, value, default, bounds.get(name, (1, WIDEST)))
+        if wanted:
+            raise CheckpointError(f"{name} is {value!r}; {wanted} was wanted")
 
 
-def hourglass_sizes(state: State, prefix: str) -> dict[str, int]:
-    """`block_expansion`, `max_features` and `num_blocks` of the hourglass under a prefix."""
-    down = widths(state, prefix + "encoder.down_blocks.")
-    up = widths(state, prefix + "decoder.up_blocks.")
-    if not down or not up:
-        raise KeyError(prefix + "encoder.down_blocks.0.conv.weight")
-    return {"block_expansion": up[-1], "max_features": max(down), "num_blocks": len(down)}
+def _settings(part: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, value and default of every setting, those of the parts included."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if is_dataclass(value):
+            yield from _settings(value)
+        else:
+            yield field.name, value, field.default
 
 
-def generator_sizes(state: State) -> dict[str, int]:
-    """`block_expansion`, `max_features` and the numbers of blocks of a generator without its motion network."""
-    first, down = state["first.conv.weight"].shape[0], widths(state, "down_blocks.")
-    return {
-        "block_expansion": first,
-        "max_features": max(down, default=first),
-        "num_down_blocks": len(down),
-        "num_bottleneck_blocks": sum(key.endswith("conv1.bias") for key in state if key.startswith("bottleneck.")),
-    }
+def _expected(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str | None:
+    """Describe the expected value in words; None where the value is valid."""
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    if default is None and value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name == "scale_factor":
+        return None if number and value in SCALES else _scales()
+    if isinstance(default, int):
+        least, most = bounds
+        whole = number and isinstance(value, int) and least <= value <= most
+        return None if whole else f"a whole number from {least} to {most}"
+    most = LARGEST_SIGMA if name == "sigma" else math.inf
+    return None if number and (0 < value < most or value == default) else "a positive number"
 
 
-def blur_scale(state: State, prefix: str, absent: float) -> float:
-    """The scale whose own blur kernel has the stored size (13 taps: a quarter); `absent` where none is stored."""
-    weight = state.get(prefix + "down.weight")
-    if weight is None:
-        return absent
-    taps = weight.shape[-1]
-    for power in range(1, 6):
-        if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:
-            return 0.5**power
-    raise CheckpointError(f"{prefix}down.weight is a {taps}-tap blur; 5, 13 or 29 taps were expected.")
+def _scales() -> str:
+    """List the supported scales, for a message."""
+    return "one of " + ", ".join(f"{scale:g}" for scale in SCALES)
+
+
+class Adaptable(Protocol):
+    """Configuration with an `align_corners`, and a scale that its weights do not depend on."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def at_scale(self, scale_factor: float) -> Self: ...
+
+
+Config = TypeVar("Config", bound=Adaptable)
+
+
+def apply_load_options(config: Config, options: LoadOptions) -> Config:
+    """Apply the options to a configuration; raises InputError for an unsupported scale."""
+    if options.scale_factor is not None:
+        if options.scale_factor not in SCALES:
+            raise InputError(f"is {options.scale_factor}; {_scales()} was wanted.", "scale_factor")
+        config = config.at_scale(options.scale_factor)
+    if options.aligned_sampling is not None:
+        config = replace(config, align_corners=options.aligned_sampling)
+    return config

@@ -1,10 +1,8 @@
-"""From any checkpoint this pack reads to safetensors."""
+"""Conversion of any checkpoint this pack reads to safetensors."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its PathLike has no parameter)
 from torch import Tensor
 
+from ..atomic_file import atomic_write
 from ..errors import CheckpointError
 from .checkpoint import Checkpoint
 
@@ -29,23 +28,16 @@ def to_safetensors(
     the same components. Raises CheckpointError if it cannot be written.
     """
     tensors = _flat(checkpoint, dtype)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        mode = part.stat().st_mode  # as other new files; the library's own are its owner's alone
-        save_file(tensors, str(part), metadata=dict(checkpoint.metadata if metadata is None else metadata))
-        part.chmod(mode)
-        part.replace(path)
+        with atomic_write(path) as part:
+            save_file(tensors, str(part), metadata=dict(checkpoint.metadata if metadata is None else metadata))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be written ({error}); check the folder and its free space.") from error
-    finally:
-        with suppress(OSError):  # nothing is there after success, nor if the folder is unusable
-            part.unlink()
 
 
 def _flat(checkpoint: Checkpoint, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    """All tensors under prefixed keys, each with memory of its own, as the format wants them."""
+    """Gather all tensors under prefixed keys, each with memory of its own, as the format requires."""
     flat: dict[str, Tensor] = {}
     seen: set[int] = set()
     for component, state in checkpoint.components.items():
@@ -60,7 +52,7 @@ def _flat(checkpoint: Checkpoint, dtype: torch.dtype | None) -> dict[str, Tensor
 
 
 def _converted(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """The tensor in another floating-point dtype, or as it is where values would overflow."""
+    """Convert a tensor to another floating-point dtype, or leave it as it is where values would overflow."""
     if dtype is None or not tensor.is_floating_point():
         return tensor
     converted = tensor.to(dtype)

@@ -1,4 +1,4 @@
-"""Downloading published weights: on request only, resumable, and checked against the published hash.
+"""Downloading of published weights: on request only, resumable, and checked against the published hash.
 
 All of the pack's network code is here.
 """
@@ -8,25 +8,20 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final, cast
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import BaseHandler, Request, build_opener
 
 from ..errors import DownloadError
 from .catalog import PublishedWeights
-from .digest import sha256_of
-from .paths import resolve_inside
-from .ranges import first_byte, size_in_refusal, whole_size
+from .paths import resolve_inside, sha256_of
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int | None], None]
-Check = Callable[[], None]
 
 SCHEMES: Final = ("https",)
 HEADERS: Final = {"User-Agent": "ComfyUI-FirstOrderMM", "Accept-Encoding": "identity"}
@@ -41,38 +36,34 @@ LARGEST: Final = 4 * 2**30  # bytes; more is no weight file of this pack
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """One file on its way: from where, into which unfinished file, and whom to tell."""
+    """Download of one file: its address, its unfinished file and its callbacks."""
 
-    entry: PublishedWeights
     url: str
+    sha256: str
+    size: int | None
+    page: str
     part: Path
-    progress: Progress
-    check_cancelled: Check
+    progress: Callable[[int, int | None], None]
+    check_cancelled: Callable[[], None]
     schemes: tuple[str, ...]
 
 
-class _InterruptedError(Exception):
-    """The connection broke; another attempt may continue from what came."""
-
-
-class _CheckedRedirects(HTTPRedirectHandler):
-    """Follows redirects, but never to a scheme that is not allowed for the first address."""
+class _SchemeGuard(BaseHandler):
+    """Handler that refuses every address, redirects included, whose scheme is not allowed."""
 
     def __init__(self, schemes: tuple[str, ...]) -> None:
         self.schemes = schemes
 
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        _check_scheme(newurl, self.schemes)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    def default_open(self, req: Request) -> None:
+        """Check a request before any handler connects; urllib calls this by its name."""
+        _check_scheme(req.full_url, self.schemes)
 
 
 def download(
     entry: PublishedWeights,
     folder: Path,
-    progress: Progress,
-    check_cancelled: Check,
+    progress: Callable[[int, int | None], None],
+    check_cancelled: Callable[[], None],
     *,
     schemes: tuple[str, ...] = SCHEMES,
     wait: float = WAIT,
@@ -83,20 +74,21 @@ def download(
     while unknown); `check_cancelled` raises to stop, and the part is kept. A file that is already there
     and has the published hash is taken as it is. Raises DownloadError.
     """
+    name = entry.files[0]
     if entry.url is None or entry.sha256 is None:
         lacking = "address" if entry.url is None else "SHA-256"
         raise DownloadError(
-            f"{entry.files[0]} has no published {lacking}, so it is not downloaded unchecked; "
+            f"{name} has no published {lacking}, so it is not downloaded unchecked; "
             f"get it from {entry.page} and put it into {folder}."
         )
-    target = resolve_inside(folder, entry.files[0])
-    part = resolve_inside(folder, f"{entry.files[0]}.part")
-    transfer = _Transfer(entry, entry.url, part, progress, check_cancelled, schemes)
+    _check_scheme(entry.url, schemes)
+    target, part = resolve_inside(folder, name), resolve_inside(folder, f"{name}.part")
+    transfer = _Transfer(entry.url, entry.sha256, entry.size, entry.page, part, progress, check_cancelled, schemes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not target.exists():
             _fetch(transfer, wait)
-            _verify(transfer, entry.sha256)
+            _verify(transfer)
             part.replace(target)
             logger.info("downloaded %s", target)
         elif sha256_of(target, check_cancelled) != entry.sha256:
@@ -108,14 +100,14 @@ def download(
     return target
 
 
-def _verify(transfer: _Transfer, sha256: str) -> None:
+def _verify(transfer: _Transfer) -> None:
     """Delete the unfinished file and raise DownloadError if it is not the published one."""
     came = sha256_of(transfer.part, transfer.check_cancelled)
-    if came != sha256:
+    if came != transfer.sha256:
         transfer.part.unlink()
         raise DownloadError(
-            f"{transfer.url} gave a file with SHA-256 {came}, but {sha256} is the published one; it was deleted. "
-            f"Try again, or get the file from {transfer.entry.page}."
+            f"{transfer.url} gave a file with SHA-256 {came}, but {transfer.sha256} is the published one; it was "
+            f"deleted. Try again, or get the file from {transfer.page}."
         )
 
 
@@ -126,17 +118,18 @@ def _fetch(transfer: _Transfer, wait: float) -> None:
         try:
             _attempt(transfer)
             return
-        except _InterruptedError as error:
+        except ConnectionError as error:
             if attempt == ATTEMPTS:
                 raise DownloadError(
                     f"{transfer.url} failed {ATTEMPTS} times ({error}); try again later (what came is kept), "
-                    f"or get the file from {transfer.entry.page}."
+                    f"or get the file from {transfer.page}."
                 ) from error
             logger.warning("download of %s was interrupted (%s), trying again", transfer.url, error)
         _pause(wait * 2 ** (attempt - 1), transfer.check_cancelled)
 
 
-def _pause(seconds: float, check_cancelled: Check) -> None:
+def _pause(seconds: float, check_cancelled: Callable[[], None]) -> None:
+    """Sleep, but look for a cancel several times a second."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         check_cancelled()
@@ -144,81 +137,56 @@ def _pause(seconds: float, check_cancelled: Check) -> None:
 
 
 def _attempt(transfer: _Transfer) -> None:
-    """One request, from the end of the unfinished file on; _InterruptedError where another may succeed."""
+    """Request once the bytes that the unfinished file lacks; ConnectionError where another attempt may help."""
     start = transfer.part.stat().st_size if transfer.part.exists() else 0
+    headers = {**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS
+    request = Request(transfer.url, headers=headers)  # noqa: S310 (the scheme was checked)
     try:
-        response = _request_rest(transfer, start)
+        response = build_opener(_SchemeGuard(transfer.schemes)).open(request, timeout=TIMEOUT)
     except HTTPError as error:
         with error:
-            _refused(error, transfer, start)
-        return
+            _handle_error_status(error, transfer, start)
     except DownloadError:
         raise
     except (OSError, HTTPException) as error:
-        raise _InterruptedError(str(error)) from error
-    with response:
-        headers = cast(Mapping[str, str], response.headers)
-        begin = first_byte(response.status, headers)
-        if begin > start:
-            transfer.part.unlink(missing_ok=True)
-            raise _InterruptedError(f"byte {begin} came where {start} was asked for")
-        total = whole_size(begin, headers) or transfer.entry.size
-        _check_size(transfer, begin, total)
-        _receive(response, transfer, begin, total)
-
-
-def _request_rest(transfer: _Transfer, start: int) -> HTTPResponse:
-    """Ask for the bytes from `start` on; a server may answer with the whole file all the same."""
-    _check_scheme(transfer.url, transfer.schemes)
-    headers = {**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS
-    request = Request(transfer.url, headers=headers)  # noqa: S310 (the scheme was checked)
-    return cast(HTTPResponse, build_opener(_CheckedRedirects(transfer.schemes)).open(request, timeout=TIMEOUT))
+        raise ConnectionError(str(error)) from error
+    else:
+        with response:
+            _receive(cast(HTTPResponse, response), transfer, start)
 
 
 def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
-    scheme = urlsplit(url).scheme.lower()
+    scheme = urlsplit(url).scheme
     if scheme not in schemes:
         raise DownloadError(
             f"{url} is not downloaded: its scheme is {scheme!r}, and only {', '.join(schemes)} is safe."
         )
 
 
-def _refused(error: HTTPError, transfer: _Transfer, start: int) -> None:
-    """After a status of 400 or above: the unfinished file is whole, or try again, or give up."""
-    if error.code == 416:
-        if start == (size_in_refusal(cast(Mapping[str, str], error.headers)) or transfer.entry.size):
+def _handle_error_status(error: HTTPError, transfer: _Transfer, start: int) -> None:
+    """Handle a status of 400 or above: return if the unfinished file is complete, else ask for a retry or give up."""
+    if error.code == 416 and start:  # nothing comes after byte `start`
+        if sha256_of(transfer.part, transfer.check_cancelled) == transfer.sha256:
             return
-        transfer.part.unlink(missing_ok=True)
-        raise _InterruptedError("the unfinished file did not fit and was deleted") from error
+        transfer.part.unlink()
+        raise ConnectionError("the unfinished file did not fit and was deleted") from error
     if error.code in (408, 429) or error.code >= 500:
-        raise _InterruptedError(f"status {error.code}") from error
+        raise ConnectionError(f"status {error.code}") from error
     raise DownloadError(
-        f"{transfer.url} was refused with status {error.code}; get the file from {transfer.entry.page}."
+        f"{transfer.url} was refused with status {error.code}; get the file from {transfer.page}."
     ) from error
 
 
-def _check_size(transfer: _Transfer, begin: int, total: int | None) -> None:
-    """Refuse before anything is written: another file than the published one, or too little space."""
-    size = transfer.entry.size
-    if total is not None and (total > LARGEST or (size is not None and total != size)):
-        raise DownloadError(
-            f"{transfer.url} offers {total} bytes, {size or f'at most {LARGEST}'} are expected; it is another file. "
-            f"Get it from {transfer.entry.page}."
-        )
-    needed = (total or 0) - begin + SPARE
-    free = shutil.disk_usage(transfer.part.parent).free
-    if free < needed:
-        raise DownloadError(
-            f"{transfer.part.parent} has {free // 2**20} MiB free, {needed // 2**20} MiB are needed; make room first."
-        )
-
-
-def _receive(response: HTTPResponse, transfer: _Transfer, begin: int, total: int | None) -> None:
-    """Write the answer into the unfinished file from byte `begin` on."""
-    done, reported = begin, 0.0
-    with transfer.part.open("r+b" if begin else "wb") as file:
-        file.seek(begin)
-        file.truncate()
+def _receive(response: HTTPResponse, transfer: _Transfer, start: int) -> None:
+    """Write an answer to the end of the unfinished file, or as a new one if it is the whole file."""
+    partial = response.status == 206
+    if partial and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        transfer.part.unlink(missing_ok=True)
+        raise ConnectionError(f"other bytes came than those from {start} on")
+    done, reported = start if partial else 0, 0.0
+    total = transfer.size if response.length is None else done + response.length
+    _check_size(transfer, done, total)
+    with transfer.part.open("ab" if partial else "wb") as file:
         for block in _blocks(response):
             done += len(block)
             if done > (total or LARGEST):
@@ -230,13 +198,28 @@ def _receive(response: HTTPResponse, transfer: _Transfer, begin: int, total: int
             transfer.check_cancelled()
     transfer.progress(done, total)
     if total is not None and done < total:
-        raise _InterruptedError(f"{done} of {total} bytes came")
+        raise ConnectionError(f"{done} of {total} bytes came")
 
 
 def _blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes in; a broken connection is an _InterruptedError."""
+    """Yield the body as it comes in; failures of the network are ConnectionErrors."""
     try:
         while block := response.read1(BLOCK):
             yield block
     except (OSError, HTTPException) as error:
-        raise _InterruptedError(str(error)) from error
+        raise ConnectionError(str(error)) from error
+
+
+def _check_size(transfer: _Transfer, done: int, total: int | None) -> None:
+    """Raise DownloadError, before anything is written, for a file of another size or too little free space."""
+    if total is not None and (total > LARGEST or (transfer.size is not None and total != transfer.size)):
+        raise DownloadError(
+            f"{transfer.url} offers {total} bytes, {transfer.size or f'at most {LARGEST}'} are expected; it is another "
+            f"file. Get it from {transfer.page}."
+        )
+    needed = (total or 0) - done + SPARE
+    free = shutil.disk_usage(transfer.part.parent).free
+    if free < needed:
+        raise DownloadError(
+            f"{transfer.part.parent} has {free // 2**20} MiB free, {needed // 2**20} MiB are needed; make room first."
+        )

@@ -1,8 +1,9 @@
-"""Finding weight files by name, inside the folders they may be in and nowhere else."""
+"""Weight files on disk: found by name, only inside the given folders, and hashed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
@@ -10,17 +11,18 @@ from ..errors import InputError, MissingWeightsError
 from .catalog import PublishedWeights
 
 LONGEST_PART: Final = 255  # bytes; no common file system takes longer names
+BLOCK: Final = 2**20  # bytes read at a time
 
 
 def resolve_inside(folder: Path, name: str) -> Path:
-    """The path of a file that a workflow names, which need not exist.
+    """Resolve a file name of unknown origin to a path inside a folder; the file need not exist.
 
     Subfolders may be written with either slash. Raises InputError for a name that leaves the folder: by
     `..`, as an absolute path, through a drive letter, or by way of a link.
     """
     parts = PureWindowsPath(name).parts  # splits at both slashes, and knows drives on every system
     if not parts or not all(_is_plain(part) for part in parts):
-        raise InputError(f"{name!r} is no file name inside the model folder; choose a file from the list.")
+        raise InputError(f"{name!r} is no file name inside the model folder; choose another file.")
     try:
         root = folder.resolve()
         path = root.joinpath(*parts).resolve()
@@ -32,7 +34,7 @@ def resolve_inside(folder: Path, name: str) -> Path:
 
 
 def find_file(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
-    """The first of the folders' files with one of the names (earlier names preferred), or None."""
+    """Find the first file with one of the names, folder by folder (earlier names preferred); None without any."""
     for folder in folders:
         for name in names:
             path = resolve_inside(folder, name)
@@ -42,7 +44,7 @@ def find_file(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
 
 
 def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
-    """Where a published weight file is; MissingWeightsError says where to get it and where to put it."""
+    """Find a published weight file; MissingWeightsError says where to get it and where to put it."""
     path = find_file(entry.files, folders)
     if path is not None:
         return path
@@ -53,8 +55,18 @@ def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
     )
 
 
+def sha256_of(path: Path, check_cancelled: Callable[[], None] = lambda: None) -> str:
+    """Compute a file's SHA-256, in hexadecimal. `check_cancelled` is called now and then, and may raise."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            check_cancelled()
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _is_plain(part: str) -> bool:
-    """Whether one part of a name is an ordinary file or folder name on every system."""
+    """Tell whether one part of a name is an ordinary file or folder name on every system."""
     if part in (".", "..") or any(mark in part for mark in '/\\:*?"<>|'):
         return False
     return part.isprintable() and len(part.encode(errors="replace")) <= LONGEST_PART

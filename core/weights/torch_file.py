@@ -1,23 +1,44 @@
-"""Files written by torch.save: tensors and plain containers come out, nothing is executed."""
+"""Files written by torch.save: recognised by their first bytes, and read without executing anything."""
 
 from __future__ import annotations
 
+import pickletools
 import re
 import struct
+import tarfile
 import zipfile
-from collections.abc import Callable
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import Lock
-from typing import Final
+from typing import Final, Literal
 
 import torch
 
-from ..errors import CheckpointError, listed
-from .container import Container
-from .pickle_names import refused_names
+from ..errors import CheckpointError, MissingWeightsError, join_names
 
-DAMAGE: Final = (
+Container = Literal["safetensors", "zip", "pickle"]
+
+MAX_HEADER: Final = 100_000_000  # bytes; the safetensors format allows no longer header
+PUBLISHER_TEXTS: Final = (
+    (b"<", "a web page (HTML or XML), as hosts send instead of the file when a link has expired"),
+    (b"version https://git-lfs", "a Git-LFS pointer, which only names the real file"),
+    (b"{", "a JSON text"),
+)
+
+PICKLES_IN_LEGACY_FILE: Final = 5  # magic number, protocol, system facts, the object, its storages' keys
+MAX_STEPS: Final = 500_000  # of a pickle; keeps a made-up file from taking long
+MAX_PICKLE: Final = 64 * 2**20  # bytes; more than enough, as the tensors themselves lie elsewhere
+EXPECTED_GLOBALS: Final = re.compile(
+    r"torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2|torch(\.storage)?\.\w*Storage"
+    r"|torch\.(Size|Tensor|device|[a-z]*\d+)|torch\.nn\.parameter\.Parameter|torch\.serialization\._get_layout"
+    r"|collections\.(OrderedDict|Counter)|_codecs\.encode|numpy\.dtype|numpy\._?core\.multiarray\.scalar"
+)
+
+READ_ERRORS: Final = (
     UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
@@ -32,20 +53,87 @@ DAMAGE: Final = (
     AssertionError,
     MemoryError,
 )
-"""What torch's reader and restricted unpickler raise on damaged bytes; they share no base class."""
+"""Errors that torch's reader and restricted unpickler raise on damaged bytes; they share no base class."""
+
+
+def container_of(path: Path) -> Container:
+    """Tell how a weight file is packed: safetensors, torch's zip archive, or its older bare pickle.
+
+    A file called .safetensors promises to hold no pickle, so it must be what its name says.
+
+    Raises MissingWeightsError if there is no such file, CheckpointError if it is no weight file.
+    """
+    head = _head(path)
+    kind = _kind(head, path)
+    if path.suffix.lower() == ".safetensors" and kind != "safetensors":
+        raise CheckpointError(
+            f"{path} is called .safetensors but holds a torch file; rename it to .pth if you trust where it came from."
+        )
+    return kind
+
+
+def _head(path: Path) -> bytes:
+    """Read the first 64 bytes of a regular, non-empty file."""
+    try:
+        if not path.exists():
+            raise MissingWeightsError(f"{path} does not exist; put the weight file there or choose another one.")
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise CheckpointError(f"{path} is {what}; a weight file is needed. Choose the file itself.")
+        with path.open("rb") as file:
+            head = file.read(64)
+    except MissingWeightsError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check its permissions and disk.") from error
+    if not head:
+        raise CheckpointError(f"{path} is empty (0 bytes); delete it and download the weights again.")
+    return head
+
+
+def _kind(head: bytes, path: Path) -> Container:
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER:
+        return "safetensors"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    if _is_tar(path):  # before "pickle": the first byte of a tar is its maker's choice
+        raise CheckpointError(f"{path} is a real tar archive; unpack it and use the weight file inside.")
+    if head.startswith(b"\x80"):
+        return "pickle"
+    raise CheckpointError(
+        f"{path} is {_describe_unknown(head)}; a torch or safetensors file is needed. Download it again."
+    )
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (OSError, EOFError, ValueError):
+        return False
+
+
+def _describe_unknown(head: bytes) -> str:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for start, what in PUBLISHER_TEXTS:
+        if text.startswith(start):
+            return what
+    if head.startswith(b"\x1f\x8b"):
+        return "compressed with gzip"
+    printable = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+    return "a text file" if printable else f"of an unknown format (it starts with {head[:8].hex(' ')})"
 
 
 class NumpyScalar:
-    """Stands in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
+    """Stand-in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
 
     Their values are never used, so nothing of NumPy is called, and files of NumPy 1 and 2 read alike.
     """
 
     def __init__(self, *_: object) -> None:
-        """Takes the arguments of `numpy.dtype` or of a scalar's constructor and forgets them."""
+        """Take the arguments of `numpy.dtype` or of a scalar's constructor and forget them."""
 
     def __setstate__(self, state: object) -> None:
-        """Forgets a dtype's state."""
+        """Forget a dtype's state."""
 
 
 ALLOWED: Final[list[Callable[..., object] | tuple[Callable[..., object], str]]] = [
@@ -56,7 +144,7 @@ _allowing: Final = Lock()  # torch keeps the list per process, and leaving would
 
 
 def read_torch_file(path: Path, container: Container) -> object:
-    """The object in a torch.save file, on the CPU: containers, numbers, strings and tensors only.
+    """Read the object in a torch.save file, on the CPU: containers, numbers, strings and tensors only.
 
     Raises CheckpointError for a damaged file and for one that asks for anything else, naming it.
     """
@@ -65,7 +153,7 @@ def read_torch_file(path: Path, container: Container) -> object:
     try:
         with _allowing, torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except DAMAGE as error:
+    except READ_ERRORS as error:
         advice = isinstance(error, UnpicklingError)  # torch's text, which tells users to allow execution
         raise CheckpointError(_reason(error, path, container)) from (None if advice else error)
 
@@ -78,8 +166,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (*DAMAGE, NotImplementedError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+    except (*READ_ERRORS, NotImplementedError) as error:
+        raise CheckpointError(_damage_message(path, error)) from error
     if not any(entry.filename.endswith("/data.pkl") for entry in entries):
         raise CheckpointError(f"{path} is a zip archive without torch's data.pkl; unpack it and use the file inside.")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
@@ -91,16 +179,68 @@ def _reason(error: Exception, path: Path, container: Container) -> str:
         names = refused_names(path, container)
         if names:
             return (
-                f"{path} asks for {listed(names)}, which could run code and was refused; weights need only tensors. "
-                "Get the published file, or save the state dicts alone."
+                f"{path} asks for {join_names(names)}, which could run code and was refused; weights need "
+                "only tensors. Get the published file, or save the state dicts alone."
             )
-    return _damaged(path, error)
+    return _damage_message(path, error)
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _damage_message(path: Path, error: Exception) -> str:
     text = "unreadable pickle" if isinstance(error, UnpicklingError) else f"{type(error).__name__}: {error}"
     detail = re.split(r"[\r\n]|\. ", text)[0].rstrip(".")[:160]
     return (
         f"{path} is damaged or cut short ({path.stat().st_size} bytes, {detail}); "
         "a whole weight file is needed. Download it again."
     )
+
+
+def refused_names(path: Path, container: Container) -> list[str]:
+    """List the classes and functions, as `module.name`, that a file asks for and tensors and their dicts do not need.
+
+    For a message only: what may be built is decided by torch's own restricted unpickler.
+    """
+    names: dict[str, None] = {}
+    try:
+        for name in islice(_globals(path, container), MAX_STEPS):
+            if not EXPECTED_GLOBALS.fullmatch(name):
+                names[name] = None
+    except (ValueError, EOFError, LookupError, OSError, zipfile.BadZipFile, NotImplementedError):
+        pass  # a damaged pickle: what was found before the damage is all there is
+    return list(names)
+
+
+def _globals(path: Path, container: Container) -> Iterator[str]:
+    if container == "zip":
+        with zipfile.ZipFile(path) as archive:
+            pickles = [entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl")]
+            for entry in pickles[:1]:
+                with archive.open(entry) as file:
+                    yield from _globals_in(BytesIO(file.read(MAX_PICKLE)))
+    else:
+        with path.open("rb") as file:
+            head = BytesIO(file.read(MAX_PICKLE))
+        for _ in range(PICKLES_IN_LEGACY_FILE):
+            yield from _globals_in(head)
+
+
+def _globals_in(file: BytesIO) -> Iterator[str]:
+    """Yield the names that one pickle asks for, and leave the file just after it.
+
+    Bytes in memory, as a real file would try to make room for whatever length a damaged pickle claims.
+    """
+    strings = ["", ""]  # the two that a STACK_GLOBAL instruction would take from the stack
+    for step, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if step > MAX_STEPS:
+            return
+        if opcode.name == "GLOBAL" and isinstance(argument, str):
+            yield _python3_name(*argument.split(" ", 1))
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings)
+        elif isinstance(argument, str):
+            strings = [strings[1], argument]
+
+
+def _python3_name(module: str, name: str) -> str:
+    """Translate a global's Python 2 name, as in pickles of torch's default protocol, to Python 3's."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ...core.weights.config import State
+from ...core.weights.checkpoint import State
 from .. import config as fomm
 
 SIZE = 128  # side in pixels of the pictures that the file was trained on
@@ -24,7 +24,7 @@ class DrawnGeneratorConfig(fomm.GeneratorConfig):
 
 @dataclass(frozen=True, slots=True)
 class DrawnConfig(fomm.FOMMConfig):
-    """A whole model, configured as a FOMM is."""
+    """Settings of a whole model, as a FOMM's."""
 
     generator: DrawnGeneratorConfig = DrawnGeneratorConfig()
 

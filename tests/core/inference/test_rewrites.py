@@ -199,10 +199,10 @@ def test_maps_are_sampled_in_float32(monkeypatch: pytest.MonkeyPatch, name: str)
 def test_what_poses_are_read_by_stays_exact(name: str) -> None:
     model = copy.deepcopy(tiny(name))
     wanted = model.motion(blobs(2).movedim(-1, 1))
-    to_mixed_precision(model, torch.bfloat16, model.spec.exact)
+    to_mixed_precision(model, torch.bfloat16, model.spec.keep_in_fp32)
     got = model.motion(blobs(2).movedim(-1, 1))
     assert torch.equal(got.points, wanted.points)
-    assert TINY[name].motion in model.spec.exact
+    assert TINY[name].motion in model.spec.keep_in_fp32
 
 
 def test_precision_by_name() -> None:

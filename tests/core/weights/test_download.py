@@ -16,7 +16,6 @@ from firstordermm.animation.registry import KINDS
 from firstordermm.core.errors import DownloadError, InputError
 from firstordermm.core.weights import download as module
 from firstordermm.core.weights.catalog import PublishedWeights
-from firstordermm.core.weights.digest import sha256_of
 from firstordermm.core.weights.download import download
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -143,7 +142,7 @@ def entry(
     url: str | None, sha256: str | None = DIGEST, size: int | None = len(CONTENT), name: str = "vox.pth"
 ) -> PublishedWeights:
     return PublishedWeights(
-        "fomm", "vox", (name,), sha256, size, url, "https://example.org/page", None, "A paper", None
+        name="vox", files=(name,), sha256=sha256, size=size, url=url, page="https://example.org/page", paper="A paper"
     )
 
 
@@ -377,8 +376,3 @@ def test_names_stay_inside_the_folder(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     assert "cannot be written" in refused(entry(server.url), tmp_path / "file" / "models")
-
-
-def test_sha256_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(CONTENT * 3)
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(CONTENT * 3).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from firstordermm.animation.registry import KINDS, published_names
 from firstordermm.core.errors import InputError, MissingWeightsError
 from firstordermm.core.weights.architecture import WeightsKind
 from firstordermm.core.weights.find import published
-from firstordermm.core.weights.paths import find_file, find_or_raise, resolve_inside
+from firstordermm.core.weights.paths import find_file, find_or_raise, resolve_inside, sha256_of
 
 OUTSIDE = [
     "",
@@ -146,6 +147,21 @@ def test_require_without_an_address_names_the_page(tmp_path: Path) -> None:
         find_or_raise(entry, [tmp_path])
     with pytest.raises(MissingWeightsError, match="the model folder"):
         find_or_raise(entry, [])
+
+
+def test_sha256_of_a_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4096 * 3  # 3 MiB, in blocks
+    (tmp_path / "a").write_bytes(content)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_hashing_can_be_cancelled(tmp_path: Path) -> None:
+    def check() -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(KeyboardInterrupt):
+        sha256_of(tmp_path / "a", check)
 
 
 def test_the_fomm_table() -> None:
