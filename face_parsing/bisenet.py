@@ -1,4 +1,4 @@
-"""BiSeNet without its spatial path: ResNet's finest map stands in for that. Keys are the published ones."""
+"""BiSeNet without its spatial path, for which ResNet's finest map stands in. Keys are the published ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.layers.blocks import batch_invariant
 from ..core.layers.resnet import ResNet18
 from .config import FaceParsingConfig
 
 
 class ConvBNReLU(nn.Module):
-    """Convolution without bias, norm, ReLU; keeps the resolution."""
+    """Convolution without bias, norm and ReLU at one resolution."""
 
     FOLDS = (("conv", "bn"),)
 
@@ -22,12 +21,12 @@ class ConvBNReLU(nn.Module):
         self.bn = nn.BatchNorm2d(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W)."""
-        return F.relu(self.bn(batch_invariant(self.conv, x)))
+        """Map (B, in, H, W) to (B, out, H, W)."""
+        return F.relu(self.bn(self.conv(x)))
 
 
 class AttentionRefinementModule(nn.Module):
-    """Weighs channels by what the whole map says of them (section 3.2)."""
+    """Attention to channels by their averages over the map (section 3.2)."""
 
     FOLDS = (("conv_atten", "bn_atten"),)
 
@@ -38,13 +37,13 @@ class AttentionRefinementModule(nn.Module):
         self.bn_atten = nn.BatchNorm2d(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W)."""
+        """Map (B, in, H, W) to (B, out, H, W)."""
         features = self.conv(x)
-        return features * torch.sigmoid(self.bn_atten(batch_invariant(self.conv_atten, whole(features))))
+        return features * torch.sigmoid(self.bn_atten(self.conv_atten(global_average(features))))
 
 
 class ContextPath(nn.Module):
-    """A ResNet whose coarse maps are refined and brought back up."""
+    """Context path: a ResNet whose coarse maps are refined and upsampled."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -56,16 +55,16 @@ class ContextPath(nn.Module):
         self.conv_avg = ConvBNReLU(8 * width, 2 * width, kernel_size=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) -> ResNet's map at 1/8, the context at 1/8 and at 1/16, each (B, 2 width, ...)."""
+        """Map (B, 3, H, W) to ResNet's map at 1/8, and the context at 1/8 and at 1/16, each (B, 2 width, ...)."""
         _, fine, middle, coarse = self.resnet.maps(x)
-        context = self.arm32(coarse) + self.conv_avg(whole(coarse))
+        context = self.arm32(coarse) + self.conv_avg(global_average(coarse))
         context16 = self.conv_head32(F.interpolate(context, middle.shape[2:], mode="nearest"))
         context = self.arm16(middle) + context16
         return fine, self.conv_head16(F.interpolate(context, fine.shape[2:], mode="nearest")), context16
 
 
 class FeatureFusionModule(nn.Module):
-    """Joins fine and context features; channels that matter are doubled (section 3.3)."""
+    """Fusion of fine and context features, whose channels are weighed up to twofold (section 3.3)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -74,14 +73,14 @@ class FeatureFusionModule(nn.Module):
         self.conv2 = nn.Conv2d(features // 4, features, 1, bias=False)
 
     def forward(self, fine: Tensor, context: Tensor) -> Tensor:
-        """Two of (B, features / 2, H, W) -> (B, features, H, W)."""
+        """Fuse two maps (B, features / 2, H, W): (B, features, H, W)."""
         features = self.convblk(torch.cat([fine, context], dim=1))
-        narrow = F.relu(batch_invariant(self.conv1, whole(features)))
-        return features * torch.sigmoid(batch_invariant(self.conv2, narrow)) + features
+        narrow = F.relu(self.conv1(global_average(features)))
+        return features * torch.sigmoid(self.conv2(narrow)) + features
 
 
 class BiSeNetOutput(nn.Module):
-    """A 3x3 block, and a 1x1 convolution to the classes."""
+    """Head of a 3x3 block and a 1x1 convolution to the classes."""
 
     def __init__(self, in_features: int, middle: int, num_classes: int) -> None:
         super().__init__()
@@ -89,12 +88,12 @@ class BiSeNetOutput(nn.Module):
         self.conv_out = nn.Conv2d(middle, num_classes, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> logits (B, classes, H, W)."""
-        return batch_invariant(self.conv_out, self.conv(x))
+        """Map (B, in, H, W) to logits (B, classes, H, W)."""
+        return self.conv_out(self.conv(x))
 
 
 class BiSeNet(nn.Module):
-    """Normalised pictures -> logits at an eighth of their size.
+    """Face parsing network, which gives logits at an eighth of the pictures' size.
 
     The auxiliary heads `conv_out16` and `conv_out32` serve training; they are here because the file has them.
     """
@@ -109,11 +108,11 @@ class BiSeNet(nn.Module):
         self.conv_out32 = BiSeNetOutput(2 * width, width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W), normalised -> (B, classes, H / 8, W / 8), of the main head alone."""
+        """Map normalised pictures (B, 3, H, W) to logits (B, classes, H / 8, W / 8) of the main head alone."""
         fine, context, _ = self.cp(x)
         return self.conv_out(self.ffm(fine, context))
 
 
-def whole(features: Tensor) -> Tensor:
-    """Channels' means over the whole map: (B, C, H, W) -> (B, C, 1, 1)."""
+def global_average(features: Tensor) -> Tensor:
+    """Average the channels of maps (B, C, H, W) over all places: (B, C, 1, 1)."""
     return features.mean(dim=(2, 3), keepdim=True)

@@ -15,13 +15,13 @@ NUMBERS = 6  # to a region: x, y, and its affine row by row
 
 
 class RegionAVDNetwork(AVDNetwork):
-    """The network of both successors, on regions."""
+    """AVD network on regions."""
 
     def __init__(self, num_regions: int, config: AVDConfig) -> None:
         super().__init__(NUMBERS * num_regions, config.id_bottle_size, config.pose_bottle_size)
 
     def retarget(self, source: Motion, driving: Motion) -> Motion:
-        """Motions of 1 and of B pictures -> B motions, with covariances A A^T.
+        """Give the shape of 1 source the poses of B driving pictures: B motions, with covariances A A^T.
 
         Only the source's affines are turned to the driving ones' side; the network knows the signs of the
         decomposition, so the driving ones stay as they are.
@@ -30,11 +30,11 @@ class RegionAVDNetwork(AVDNetwork):
         _, sign = relative_frames(source.jacobians, driving.jacobians)
         points = source.points.expand_as(driving.points)
         decoded = self(rows(points, source.jacobians * sign), rows(driving.points, driving.jacobians))
-        numbers = decoded.view(len(driving), -1, NUMBERS)
+        numbers = decoded.view(driving.points.shape[0], -1, NUMBERS)
         affine = numbers[..., 2:].reshape(driving.jacobians.shape)
         return Motion(numbers[..., :2], affine, {COVARIANCE: affine @ affine.mT})
 
 
 def rows(points: Tensor, frames: Tensor) -> Tensor:
-    """Shifts (B, K, 2) and affines (B, K, 2, 2) as the network reads them: (B, 6K), region by region."""
+    """Join shifts (B, K, 2) and affines (B, K, 2, 2) as the network reads them: (B, 6K), region by region."""
     return torch.cat([points, frames.flatten(2)], dim=-1).flatten(1)

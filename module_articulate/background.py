@@ -1,4 +1,4 @@
-"""The background's motion between two pictures (section 3.3)."""
+"""Motion of the background between two pictures (section 3.3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .config import BGPredictorConfig
 
 
 class BGMotionPredictor(nn.Module):
-    """Source and driving picture of one video -> the affine map from driving to source coordinates.
+    """Predictor of the affine map from driving to source coordinates, for two pictures of one video.
 
     Published animation leaves it out, for the camera of another video says nothing of the source's
     background; only reconstruction of the source's own video uses it.
@@ -25,8 +25,8 @@ class BGMotionPredictor(nn.Module):
         self.fc.bias.data.copy_(torch.eye(2, 3).flatten())
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
-        """Two pictures (B, 3, H, W) -> matrices (B, 3, 3) on homogeneous coordinates."""
+        """Map two pictures (B, 3, H, W) to matrices (B, 3, 3) on homogeneous coordinates."""
         features = self.encoder(torch.cat([source.expand_as(driving), driving], dim=1))[-1]
         affine = self.fc(features.mean(dim=(2, 3))).view(-1, 2, 3)
-        last = affine.new_tensor([0, 0, 1]).expand(len(affine), 1, 3)
+        last = affine.new_tensor([0, 0, 1]).expand(affine.shape[0], 1, 3)
         return torch.cat([affine, last], dim=1)

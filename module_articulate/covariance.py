@@ -14,7 +14,7 @@ from ..core.layers.matrix2x2 import inverse_2x2
 
 
 def expected_covariance(heatmap: Tensor, points: Tensor, grid: Tensor) -> Tensor:
-    """Covariances of positions under heatmaps (B, K, h, w) about their means (B, K, 2): (B, K, 2, 2).
+    """Compute covariances of positions under heatmaps (B, K, h, w) about their means (B, K, 2): (B, K, 2, 2).
 
     Plain sums, as in `heatmap.py`, and for the same reason.
     """
@@ -24,15 +24,15 @@ def expected_covariance(heatmap: Tensor, points: Tensor, grid: Tensor) -> Tensor
 
 
 def principal_axes(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvectors, as the columns of (..., 2, 2), and eigenvalues (..., 2), larger first, in closed form.
+    """Decompose covariances into eigenvectors, the columns of (..., 2, 2), and eigenvalues (..., 2), larger first.
 
-    Nothing but the decomposition settles the signs of the vectors, and the published networks were trained
-    with those of LAPACK's SVD. For a symmetric matrix that is not diagonal it returns a reflection (a
+    In closed form. Nothing but the decomposition settles the signs of the vectors, and the published networks were
+    trained with those of LAPACK's SVD. For a symmetric matrix that is not diagonal it returns a reflection (a
     determinant of -1) whose first column follows the rule below. Here a diagonal matrix gives one too.
     """
     a, b, c = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     determinant = a * c - b * b
-    first = (a + c) / 2 + torch.hypot((a - c) / 2, b)
+    first = (a + c) / 2 + (((a - c) / 2).square() + b.square()).sqrt()  # `hypot` cannot be exported to ONNX
     second = (determinant / first.clamp_min(torch.finfo(first.dtype).tiny)).clamp_min(0)
     angle = torch.atan2(2 * b, a - c) / 2
     upright = (b > 0) & (determinant > a * a + b * b)
@@ -42,13 +42,16 @@ def principal_axes(covariance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def square_root(covariance: Tensor) -> Tensor:
-    """A = U sqrt(S), with A A^T the covariance U S U^T (section 3.2): (..., 2, 2), signs as LAPACK's."""
+    """Compute A = U sqrt(S), with A A^T the covariance U S U^T (section 3.2): (..., 2, 2), signs as LAPACK's."""
     axes, variances = principal_axes(covariance)
     return axes * variances.sqrt().unsqueeze(-2)
 
 
 def covariance_heatmaps(points: Tensor, covariance: Tensor, maps: Tensor) -> Tensor:
-    """exp(-d^T C^-1 d / 2), d = z - p, at every position z of maps (..., h, w): points (B, K, 2) -> (B, K, h, w)."""
+    """Draw exp(-d^T C^-1 d / 2), d = z - p, around points p (B, K, 2), at the size of maps (..., h, w).
+
+    Returns (B, K, h, w).
+    """
     grid = make_coordinate_grid(*maps.shape[-2:], like=points)
     inverse = inverse_2x2(covariance)[:, :, None, None]  # (B, K, 1, 1, 2, 2)
     dx, dy = (grid - points[:, :, None, None, :]).unbind(-1)
@@ -57,7 +60,7 @@ def covariance_heatmaps(points: Tensor, covariance: Tensor, maps: Tensor) -> Ten
 
 
 def relative_frames(source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
-    """A_s A_d^-1, and the sign +-1 (B, K, 1, 1) that makes its first entry positive.
+    """Compute A_s A_d^-1, and the sign +-1 (B, K, 1, 1) that makes its first entry positive.
 
     A frame and its negative have the same covariance; the sign keeps regions from turning by half a turn
     where the decomposition chose the other one (`revert_axis_swap` in the published code).

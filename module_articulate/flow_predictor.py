@@ -1,4 +1,4 @@
-"""From sparse region motion to a dense flow and an occlusion map (section 3.3)."""
+"""Dense flow and occlusion map from the motions of regions (section 3.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .region_predictor import COVARIANCE
 
 
 class PixelwiseFlowPredictor(DenseMotionHead):
-    """Weighs K region motions and the background's against each other, at every pixel."""
+    """Dense motion that weighs K region motions and the background's at every pixel."""
 
     def __init__(self, config: ArticulateConfig) -> None:
         params = config.pixelwise_flow_predictor
@@ -28,16 +28,16 @@ class PixelwiseFlowPredictor(DenseMotionHead):
         )
 
     def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
-        """What depends on the source (1, 3, H, W) and its regions alone: its `small` copy and its `heatmaps`."""
+        """Compute what depends on the source (1, 3, H, W) and its regions alone: `small`, its copy, and `heatmaps`."""
         small = self.down(source)
         return {"small": small, "heatmaps": self.heatmaps(small, motion)}
 
     def heatmaps(self, small: Tensor, motion: Motion) -> Tensor:
-        """Gaussians of the regions' own shapes: (B, K, h, w)."""
+        """Draw Gaussians of the regions' own shapes: (B, K, h, w)."""
         return covariance_heatmaps(motion.points, motion.extra[COVARIANCE], small)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
-        """T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
+        """Evaluate T_k(z) = A_s A_d^-1 (z - p_d) + p_s, the background's motion first: (B, K+1, h, w, 2)."""
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
         assert source.jacobians is not None and driving.jacobians is not None  # regions always have some
         relative, sign = relative_frames(source.jacobians, driving.jacobians)
@@ -46,7 +46,7 @@ class PixelwiseFlowPredictor(DenseMotionHead):
     def forward(
         self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None
     ) -> DenseMotion:
-        """The shrunken source (1 or B, 3, h, w), its heatmaps, and motions of 1 or B and of B -> flow.
+        """Find the flow from the small source (1 or B, 3, h, w), its heatmaps, its motion (1 or B) and B driving ones.
 
         `background` (B, 3, 3) moves what belongs to no region; None holds it still.
         """

@@ -1,4 +1,4 @@
-"""The generator: regions' motion, then the source's features along it at every scale (section 3.3)."""
+"""Generator, which warps the source's features by the regions' motion at every scale (section 3.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .flow_predictor import PixelwiseFlowPredictor
 
 
 class Generator(WarpingGenerator):
-    """The decoder with skips, and the network that tells it how pixels move."""
+    """Warping generator with skips, and its dense motion network."""
 
     def __init__(self, config: ArticulateConfig) -> None:
         params = config.generator

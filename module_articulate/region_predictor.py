@@ -16,7 +16,7 @@ COVARIANCE = "covar"  # in a motion's `extra`
 
 
 class RegionPredictor(nn.Module):
-    """Picture -> centres, covariances and affine frames of K regions.
+    """Detector of the centres, covariances and affine frames of K regions.
 
     With `pad` 0 the heatmap is six cells smaller than the feature map on either side, and its own grid still
     spans [-1, 1]; the weights must be run with the `pad` they were trained with.
@@ -31,7 +31,7 @@ class RegionPredictor(nn.Module):
         self.down = shrink(3, params.scale_factor)
 
     def forward(self, image: Tensor) -> Motion:
-        """(B, 3, H, W) in [0, 1] -> shifts (B, K, 2) and affines (B, K, 2, 2), covariances beside them."""
+        """Map pictures (B, 3, H, W) in [0, 1] to shifts (B, K, 2), affines (B, K, 2, 2) and, as extra, covariances."""
         logits = self.regions(self.predictor(self.down(image)))
         heatmap = spatial_softmax(logits.float(), self.temperature)
         grid = make_coordinate_grid(*heatmap.shape[2:], like=heatmap)

@@ -1,4 +1,4 @@
-"""From sparse keypoint motion to a dense flow and an occlusion map (FOMM, section 3.2)."""
+"""Dense flow and occlusion map from the motions of keypoints (FOMM, section 3.2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .config import FOMMConfig
 
 
 class DenseMotionNetwork(DenseMotionHead):
-    """Weighs K keypoint motions and the background's against each other, at every pixel."""
+    """Dense motion that weighs K keypoint motions and the background's at every pixel."""
 
     def __init__(self, config: FOMMConfig, extra: int = 0) -> None:
         motion = config.dense_motion

@@ -1,4 +1,4 @@
-"""The generator: keypoints' motion, then the source's features along it (FOMM, section 3.2)."""
+"""Generator, which warps the source's features by the keypoints' motion (FOMM, section 3.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .dense_motion import DenseMotionNetwork
 
 
 class OcclusionAwareGenerator(WarpingGenerator):
-    """The warping generator, and the network that tells it how pixels move."""
+    """Warping generator, and its dense motion network."""
 
     def __init__(self, config: FOMMConfig, dense_motion: DenseMotionNetwork | None = None, skips: bool = False) -> None:
         params = config.generator
@@ -28,7 +28,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
         self.dense_motion_network = dense_motion or DenseMotionNetwork(config)
 
     def forward(self, source: Tensor, kp_source: Motion, kp_driving: Motion) -> tuple[Tensor, DenseMotion]:
-        """Do everything at once, as in training: (B, 3, H, W), motions of B -> prediction and dense motion."""
+        """Do everything at once, as in training: predict pictures (B, 3, H, W) and dense motion from motions of B."""
         encoded = self.dense_motion_network.encode(source, kp_source)
         motion = self.dense_motion_network(encoded, kp_source, kp_driving)
         return self.decode(self.encode(source), motion), motion

@@ -13,7 +13,7 @@ from .config import FOMMConfig
 
 
 class KPDetector(nn.Module):
-    """Picture -> keypoints and jacobians.
+    """Detector of keypoints and their jacobians.
 
     With `pad` 0 the heatmap is six cells smaller than the feature map on either side, and its own grid
     still spans [-1, 1]: a constant stretch that the weights were trained with.
@@ -37,7 +37,7 @@ class KPDetector(nn.Module):
         return head
 
     def forward(self, image: Tensor) -> Motion:
-        """(B, 3, H, W) in [0, 1] -> keypoints (B, K, 2) and jacobians (B, K, 2, 2)."""
+        """Map pictures (B, 3, H, W) in [0, 1] to keypoints (B, K, 2) and jacobians (B, K, 2, 2)."""
         features = self.predictor(self.down(image))
         heatmap = spatial_softmax(self.kp(features).float(), self.temperature)
         points = expected_point(heatmap, make_coordinate_grid(*heatmap.shape[2:], like=heatmap))

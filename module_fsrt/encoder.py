@@ -1,4 +1,4 @@
-"""From pictures of one face to a set of tokens (section 3.2)."""
+"""Encoder of pictures of one face into a set of tokens (section 3.2)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class SRTConvBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, 2 hidden, H/2, W/2)."""
+        """Map (B, in, H, W) to (B, 2 hidden, H/2, W/2)."""
         return self.layers(x)
 
 
 class ImprovedFSRTEncoder(nn.Module):
-    """Pictures with their keypoints and expressions -> the set latent, in which pictures have no order."""
+    """Encoder of pictures, their keypoints and expressions into the set latent, in which pictures have no order."""
 
     def __init__(self, config: FSRTConfig) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ImprovedFSRTEncoder(nn.Module):
         self.transformer = Transformer(sizes.dim, sizes.depth, sizes.inner, config.head_dim, sizes.hidden)
 
     def planes(self, picture: Tensor, points: Tensor, expression: Tensor) -> Tensor:
-        """A picture (1, 3, H, W), its keypoints' code, every pixel's code and its expression: (1, C, H, W)."""
+        """Stack a picture (1, 3, H, W), its keypoints' code, every pixel's code and its expression: (1, C, H, W)."""
         height, width = picture.shape[2:]
         code = position_code(points.flatten(1), self.kp_octaves, START_OCTAVE)
         pixels = position_code(pixel_centres(height, width, picture.device), self.pix_octaves, START_OCTAVE)
@@ -50,11 +50,11 @@ class ImprovedFSRTEncoder(nn.Module):
         return torch.cat([picture, keypoint_planes, pixels.movedim(-1, 0)[None], expression_planes], dim=1)
 
     def tokens(self, picture: Tensor, points: Tensor, expression: Tensor) -> Tensor:
-        """One picture's patches, row by row: (1, H/8 * W/8, dim)."""
+        """Encode one picture's patches, row by row: (1, H/8 * W/8, dim)."""
         maps: Tensor = self.per_patch_linear(self.conv_blocks(self.planes(picture, points, expression)))
         return maps.flatten(2).mT.float()
 
     def forward(self, pictures: Tensor, points: Tensor, expression: Tensor) -> Tensor:
-        """Pictures (S, 3, H, W), keypoints (S, K, 2), expressions (S, n) -> tokens of all (1, S * T, dim)."""
+        """Map pictures (S, 3, H, W), keypoints (S, K, 2) and expressions (S, n) to tokens of all (1, S * T, dim)."""
         each = zip(*(torch.split(part, 1) for part in (pictures, points, expression)), strict=True)
         return self.transformer(torch.cat([self.tokens(*one) for one in each], dim=1))

@@ -13,13 +13,13 @@ from torch import Tensor
 
 
 def position_code(values: Tensor, octaves: int, start: int) -> Tensor:
-    """(..., n) -> (..., 2 n octaves): the sines of every number at every octave, then the cosines."""
+    """Encode numbers (..., n) by their sines at every octave, then their cosines: (..., 2 n octaves)."""
     powers = torch.arange(start, start + octaves, dtype=torch.float32, device=values.device)
     angles = (values.float()[..., None] * (2**powers * math.pi)).flatten(-2)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
-    """(height, width, 2) of (x, y), [-1, 1] spanning the picture from edge to edge."""
+    """Make a grid (height, width, 2) of (x, y), [-1, 1] spanning the picture from edge to edge."""
     x, y = ((torch.arange(n, device=device) + 0.5 - n / 2) / (n / 2) for n in (width, height))
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)

@@ -11,7 +11,7 @@ from ..core.layers.attention import Attention, FeedForward, KeysValues
 
 
 class PreNorm(nn.Module):
-    """x + f(norm(x))."""
+    """Residual connection around a layer norm and another layer: x + f(norm(x))."""
 
     def __init__(self, dim: int, fn: nn.Module) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class PreNorm(nn.Module):
         self.fn = fn
 
     def forward(self, x: Tensor, *more: KeysValues | None) -> Tensor:
-        """(B, N, dim), unchanged in shape."""
+        """Map tokens (B, N, dim) to the same shape."""
         return x + self.fn(self.norm(x), *more)
 
 
@@ -31,11 +31,11 @@ class Layer(nn.ModuleList):
         super().__init__([PreNorm(dim, attention), PreNorm(dim, feed_forward)])
 
     def keys_values(self, memory: Tensor) -> KeysValues:
-        """Of a memory (B, T, kv_dim), which is taken as it is, without a norm."""
+        """Compute keys and values of a memory (B, T, kv_dim), which is taken as it is, without a norm."""
         return cast(Attention, self.get_submodule("0.fn")).keys_values(memory)
 
     def forward(self, x: Tensor, memory: KeysValues | None) -> Tensor:
-        """(B, N, dim), unchanged in shape."""
+        """Map tokens (B, N, dim) to the same shape."""
         return self[1](self[0](x, memory))
 
 
@@ -50,11 +50,11 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Layer(dim, inner, head_dim, hidden, kv_dim) for _ in range(depth))
 
     def keys_values(self, memory: Tensor) -> list[KeysValues]:
-        """Every layer's keys and values of a memory (B, T, kv_dim)."""
+        """Compute every layer's keys and values of a memory (B, T, kv_dim)."""
         return [cast(Layer, layer).keys_values(memory) for layer in self.layers]
 
     def forward(self, x: Tensor, memory: Sequence[KeysValues] | None = None) -> Tensor:
-        """(B, N, dim), unchanged in shape; `memory` as `keys_values` gives it, for layers that have a `kv_dim`."""
+        """Map tokens (B, N, dim) to the same shape; layers with a `kv_dim` need the `memory` of `keys_values`."""
         for number, layer in enumerate(self.layers):
             x = layer(x, None if memory is None else memory[number])
         return x

@@ -1,4 +1,4 @@
-"""The motion prior: from keypoints to a first dense flow, as in FOMM (MRFA, section 3.1)."""
+"""Motion prior: a first dense flow from keypoints, as in FOMM (MRFA, section 3.1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .config import MRFAConfig
 
 
 class DenseMotionNetwork(DenseMotionHead):
-    """Weighs K keypoint motions and the background's against each other; visibility is left in logits."""
+    """Dense motion that weighs K keypoint motions and the background's; the occlusion map is left in logits."""
 
     def __init__(self, config: MRFAConfig) -> None:
         motion = config.dense_motion
@@ -27,18 +27,18 @@ class DenseMotionNetwork(DenseMotionHead):
         self.kp_variance = motion.kp_variance
 
     def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
-        """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
+        """Draw a Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
         return gaussian_heatmaps(points, small, self.kp_variance)
 
     def sparse_motions(self, small: Tensor, source: Motion, driving: Motion, background: Tensor | None) -> Tensor:
-        """T_k(z) = J_s J_d^-1 (z - p_d) + p_s, the background's first: (B, K+1, h, w, 2)."""
+        """Evaluate T_k(z) = J_s J_d^-1 (z - p_d) + p_s, the background's motion first: (B, K+1, h, w, 2)."""
         grid = make_coordinate_grid(*small.shape[2:], like=driving.points)
         return candidate_motions(grid, source, driving, background)
 
     def forward(
         self, small: Tensor, heatmaps: Tensor, source: Motion, driving: Motion, background: Tensor | None = None
     ) -> DenseMotion:
-        """The shrunken source (1, 3, h, w), its heatmaps, its motion and B driving ones -> flow.
+        """Find the flow from the shrunken source (1, 3, h, w), its heatmaps, its motion and B driving ones.
 
         `background` (B, 3, 3) moves what belongs to no keypoint; None holds it still.
         """

@@ -1,4 +1,4 @@
-"""The source's feature pyramid, and the decoder that paints from what of it was moved (MRFA, section 3.3)."""
+"""Feature pyramid of the source, and the decoder that paints from its warped maps (MRFA, section 3.3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.layers.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d, batch_invariant
+from ..core.layers.blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
 from .config import MRFAConfig
 
 
@@ -20,12 +20,12 @@ class ChannelBlock2d(nn.Module):
         self.norm1 = nn.BatchNorm2d(2 * features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 2 features, H, W) -> (B, features, H, W)."""
-        return batch_invariant(self.conv1, F.relu(self.norm1(x), inplace=not self.training))
+        """Map (B, 2 features, H, W) to (B, features, H, W)."""
+        return self.conv1(F.relu(self.norm1(x), inplace=not self.training))
 
 
 class OcclusionAwareGenerator(nn.Module):
-    """`encode` sees the source alone; `decoded` is one step up the pyramid, `final` the picture's last layer."""
+    """Encoder of the source and decoder: `decoded` is one step up the pyramid, `final` the picture's last layer."""
 
     def __init__(self, config: MRFAConfig) -> None:
         super().__init__()
@@ -39,12 +39,12 @@ class OcclusionAwareGenerator(nn.Module):
         self.final = nn.Conv2d(widths[0], 3, 7, padding=3)
 
     def encode(self, source: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) -> its features, coarsest first; the last are of the picture's size."""
+        """Encode sources (B, 3, H, W) into features, coarsest first; the last are of the picture's size."""
         maps = [self.first(source)]
         for block in self.down_blocks:
             maps.append(block(maps[-1]))
         return maps[::-1]
 
     def decoded(self, stage: int, x: Tensor) -> Tensor:
-        """(B, 2C, h, w) -> (B, C', 2h, 2w), C' being the next stage's width."""
+        """Map (B, 2C, h, w) to (B, C', 2h, 2w), C' being the next stage's width."""
         return self.up_blocks[stage](self.resblock[stage](self.channel_block[stage](x)))

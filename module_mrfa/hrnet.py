@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.layers.blocks import batch_invariant
 from ..core.layers.resnet import BasicBlock
 
 BOTTLENECKS = 4
@@ -19,25 +18,15 @@ EXPANSION = 4  # of the first layer's blocks
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, norm, and what comes `after` them."""
+    """Convolution without bias, norm, and layers `after` them."""
 
     def __init__(self, in_features: int, out_features: int, kernel: int, stride: int = 1, *after: nn.Module) -> None:
         conv = nn.Conv2d(in_features, out_features, kernel, stride, padding=kernel // 2, bias=False)
         super().__init__(conv, nn.BatchNorm2d(out_features), *after)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H / stride, W / stride), or what `after` makes of it."""
-        return batch_invariant(self.in_turn, input)
-
-    def in_turn(self, x: Tensor) -> Tensor:
-        """One layer after another."""
-        for layer in self:
-            x = layer(x)
-        return x
-
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions; the input is added, projected where the width changes."""
+    """Residual block of 1x1, 3x3 and 1x1 convolutions; the input is projected where the width changes."""
 
     FOLDS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
@@ -53,15 +42,15 @@ class Bottleneck(nn.Module):
         self.downsample = ConvNorm(in_features, wide, 1) if in_features != wide else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, 4 features, H, W)."""
-        out = F.relu(self.bn1(batch_invariant(self.conv1, x)))
-        out = F.relu(self.bn2(batch_invariant(self.conv2, out)))
-        out = self.bn3(batch_invariant(self.conv3, out))
+        """Map (B, in, H, W) to (B, 4 features, H, W)."""
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
         return F.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 class HighResolutionModule(nn.Module):
-    """Branches side by side, then each of the first `outputs` becomes the sum of all, brought to its size."""
+    """Branches at several resolutions, then each of the first `outputs` becomes the sum of all, at its size."""
 
     def __init__(self, widths: Sequence[int], blocks: int, outputs: int) -> None:
         super().__init__()
@@ -69,16 +58,17 @@ class HighResolutionModule(nn.Module):
             nn.Sequential(*(BasicBlock(width, width, 1) for _ in range(blocks))) for width in widths
         )
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleDict({str(j): _bring(widths, j, i) for j in range(len(widths)) if j != i}) for i in range(outputs)
+            nn.ModuleDict({str(j): _resampler(widths, j, i) for j in range(len(widths)) if j != i})
+            for i in range(outputs)
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps finest first, each of half the side of the one before -> the first `outputs` of them."""
+        """Map maps finest first, each of half the side of the one before, to the first `outputs` of them."""
         maps = [branch(m) for branch, m in zip(self.branches, maps, strict=True)]
         return [self.fuse(i, maps) for i in range(len(self.fuse_layers))]
 
     def fuse(self, i: int, maps: Sequence[Tensor]) -> Tensor:
-        """The sum of all branches at the size of the i-th, in their order."""
+        """Sum all branches at the size of the i-th, in their order."""
         layers = self.fuse_layers[i]
         assert isinstance(layers, nn.ModuleDict)
         brought = [m if j == i else layers[str(j)](m) for j, m in enumerate(maps)]
@@ -88,8 +78,8 @@ class HighResolutionModule(nn.Module):
         return F.relu(total)
 
 
-def _bring(widths: Sequence[int], j: int, i: int) -> nn.Module:
-    """Branch j at the size and width of branch i: upwards by nearest pixels, downwards by strides."""
+def _resampler(widths: Sequence[int], j: int, i: int) -> nn.Module:
+    """Make the layers from branch j to the size and width of branch i: nearest pixels upwards, strides downwards."""
     if j > i:
         return ConvNorm(widths[j], widths[i], 1, 1, nn.Upsample(scale_factor=2 ** (j - i), mode="nearest"))
     steps = [ConvNorm(widths[j], widths[j], 3, 2, nn.ReLU()) for _ in range(i - j - 1)]
@@ -97,7 +87,7 @@ def _bring(widths: Sequence[int], j: int, i: int) -> nn.Module:
 
 
 class HRNet(nn.Module):
-    """Picture -> features at a quarter of its side."""
+    """Network that gives features at a quarter of a picture's side."""
 
     FOLDS = (("conv1", "bn1"), ("conv2", "bn2"))
 
@@ -119,8 +109,8 @@ class HRNet(nn.Module):
         self.stage3 = nn.Sequential(*(HighResolutionModule(widths, blocks, count) for count in outputs))
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, width, H/4, W/4)."""
-        x = F.relu(self.bn1(batch_invariant(self.conv1, image)))
-        x = self.layer1(F.relu(self.bn2(batch_invariant(self.conv2, x))))
+        """Map pictures (B, 3, H, W) in [0, 1] to (B, width, H/4, W/4)."""
+        x = F.relu(self.bn1(self.conv1(image)))
+        x = self.layer1(F.relu(self.bn2(self.conv2(x))))
         fine, middle = self.stage2([transition(x) for transition in self.transition1])
         return self.stage3([fine, middle, self.transition2["2"](middle)])[0]

@@ -1,10 +1,10 @@
-"""The whole network, under the published names."""
+"""MRFA as a whole, under the published names."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..core.layers.background import BGMotionPredictor
+from .background import BGMotionPredictor
 from .config import MRFAConfig
 from .dense_motion import DenseMotionNetwork
 from .raft_flow import RaftFlow
@@ -23,7 +23,7 @@ class MRFA(nn.Module):
         self.down = self.dense_motion.down  # published files hold the same kernel twice
 
     def encode(self, source: Tensor, points: Tensor) -> dict[str, Tensor]:
-        """All that depends on the source (1, 3, H, W) and its keypoints (1, K, 2) alone."""
+        """Compute all that depends on the source (1, 3, H, W) and its keypoints (1, K, 2) alone."""
         small = self.down(source)
         features = {"source": source, "small": small, "heatmaps": self.dense_motion.heatmaps(small, points)}
         return features | self.decoder.encode(source, small, points)

@@ -1,4 +1,4 @@
-"""Refinement of flow and visibility, from coarse to fine, by matching structures (MRFA, section 3.2)."""
+"""Refinement of flow and occlusion map, from coarse to fine, by matching structures (MRFA, section 3.2)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.layers.blocks import batch_invariant
 from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
 from ..core.layers.heatmap import gaussian_heatmaps
 from ..core.layers.hourglass import Hourglass
 from .config import MRFAConfig
-from .correlation import LEVELS, SAMPLES, CorrBlock, pixel_grid, pyramid_of, sample
+from .correlation import LEVELS, SAMPLES, CorrBlock, CorrVolume, pixel_grid, pyramid_of, sample
 from .generator import OcclusionAwareGenerator
 
 STRUCTURE_VARIANCE = 0.1
@@ -23,7 +22,7 @@ STRUCTURE_VARIANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One refinement: flows (B, 2, n, n) in pixels before and after it, and visibility (B, 1, n, n) in [0, 1]."""
+    """Refinement at one scale: flows (B, 2, n, n) in pixels before and after, occlusion map (B, 1, n, n) in [0, 1]."""
 
     before: Tensor
     flow: Tensor
@@ -31,12 +30,12 @@ class Step:
 
 
 def convolved(conv: nn.Module, x: Tensor) -> Tensor:
-    """Convolution and ReLU."""
-    return F.relu(batch_invariant(conv, x))
+    """Apply a convolution and a ReLU."""
+    return F.relu(conv(x))
 
 
 class BasicMotionEncoder(nn.Module):
-    """What the matches along a flow, and the flow itself, say; the flow is its last two channels."""
+    """Encoder of the correlations along a flow and of the flow itself, which is its last two channels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -48,18 +47,18 @@ class BasicMotionEncoder(nn.Module):
         self.conv = nn.Conv2d(costs + flow, width - 2, 3, padding=1)
 
     def forward(self, flow: Tensor, matches: Tensor) -> Tensor:
-        """(B, 2, n, n) and (B, SAMPLES, h, w) -> (B, width, n, n).
+        """Map a flow (B, 2, n, n) and correlations (B, SAMPLES, h, w) to (B, width, n, n).
 
-        Published code resizes the matches before `convc1`; a 1x1 convolution may as well come first.
+        Published code resizes the correlations before `convc1`; a 1x1 convolution may as well come first.
         """
         height, width = flow.shape[2:]
-        costs = F.relu(resize_map(batch_invariant(self.convc1, matches), (height, width), align_corners=True))
+        costs = F.relu(resize_map(self.convc1(matches), (height, width), align_corners=True))
         both = torch.cat([convolved(self.convc2, costs), convolved(self.convf2, convolved(self.convf1, flow))], dim=1)
         return torch.cat([convolved(self.conv, both), flow], dim=1)
 
 
 class RefineFlow(nn.Module):
-    """The change of flow and of visibility's logits."""
+    """Predictor of the change of the flow and of the occlusion map's logits."""
 
     def __init__(self, width: int, context: int) -> None:
         super().__init__()
@@ -70,14 +69,14 @@ class RefineFlow(nn.Module):
         self.convo2 = nn.Conv2d(width, 1, 3, padding=1)
 
     def forward(self, motion: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, width, n, n) and (B, context, n, n) -> (B, 2, n, n) in pixels and (B, 1, n, n)."""
+        """Map (B, width, n, n) and (B, context, n, n) to changes (B, 2, n, n) in pixels and (B, 1, n, n)."""
         x = torch.cat([motion, convolved(self.convc1, context)], dim=1)
-        flow = batch_invariant(self.conv2, convolved(self.conv1, x))
-        return flow.float(), batch_invariant(self.convo2, convolved(self.convo1, x)).float()
+        flow = self.conv2(convolved(self.conv1, x))
+        return flow.float(), self.convo2(convolved(self.convo1, x)).float()
 
 
 class RaftFlow(nn.Module):
-    """The structures' encoders, the refinement, and the generator. `encode` depends on the source alone."""
+    """Structure encoders, refinement and generator. `encode` depends on the source alone."""
 
     def __init__(self, config: MRFAConfig) -> None:
         super().__init__()
@@ -90,16 +89,17 @@ class RaftFlow(nn.Module):
         )
         self.kp_head = nn.Conv2d(self.kp.out_features, sizes.dim, 1)
         self.kp_img_head = nn.Conv2d(self.kp_img.out_features, sizes.dim, 1)
+        self.corr_volume = CorrVolume()
         self.corr_enc = BasicMotionEncoder(config.refine_width)
         self.refine = RefineFlow(config.refine_width, config.context)
         self.to_context = nn.ModuleList(nn.Conv2d(width, config.context, 1) for width in config.generator.widths[::-1])
 
     def structure(self, points: Tensor) -> Tensor:
-        """Where keypoints (B, K, 2) are, softly, with what was learnt of every place: (B, K, h, w)."""
+        """Draw Gaussians of keypoints (B, K, 2) and add the learnt embedding of every place: (B, K, h, w)."""
         return gaussian_heatmaps(points, self.pos_embedding, STRUCTURE_VARIANCE) + self.pos_embedding
 
     def encode(self, source: Tensor, small: Tensor, points: Tensor) -> dict[str, Tensor]:
-        """The source (1, 3, H, W), shrunken (1, 3, h, w), and its keypoints -> all that depends on them alone.
+        """Compute all that depends on the source (1, 3, H, W), also shrunken (1, 3, h, w), and its keypoints alone.
 
         `feature0`, `feature1`, ... from coarse to fine; `context0`, ...: those of them that have more channels than
         the context made of them, turned into it without its bias; `key0`, ...: its structure at every level.
@@ -111,21 +111,21 @@ class RaftFlow(nn.Module):
             if projection.in_channels > projection.out_channels:
                 features[f"context{stage}"] = F.conv2d(feature, projection.weight)
         structure = torch.cat([self.structure(points).to(small), small], dim=1)
-        keys = pyramid_of(batch_invariant(self.kp_img_head, self.kp_img(structure)))
+        keys = pyramid_of(self.kp_img_head(self.kp_img(structure)))
         return features | {f"key{level}": key for level, key in enumerate(keys)}
 
     def projection(self, stage: int) -> nn.Conv2d:
-        """The layer that makes the context of a stage's features."""
+        """Return the layer that makes the context of a stage's features."""
         layer = self.to_context[stage]
         assert isinstance(layer, nn.Conv2d)
         return layer
 
     def queries(self, points: Tensor) -> Tensor:
-        """The structure of driving keypoints (B, K, 2): (B, dim, h, w)."""
-        return batch_invariant(self.kp_head, self.kp(self.structure(points).to(self.kp_head.weight)))
+        """Encode the structure of driving keypoints (B, K, 2): (B, dim, h, w)."""
+        return self.kp_head(self.kp(self.structure(points).to(self.kp_head.weight)))
 
     def context(self, features: Mapping[str, Tensor], stage: int, flow: Tensor) -> Tensor:
-        """What the source shows along a flow (B, 2, n, n): (B, context, n, n)."""
+        """Sample the source's context along a flow (B, 2, n, n): (B, context, n, n)."""
         projection, projected = self.projection(stage), features.get(f"context{stage}")
         if projected is None:
             return convolved(projection, sample(features[f"feature{stage}"], flow))
@@ -133,7 +133,7 @@ class RaftFlow(nn.Module):
         return F.relu(sample(projected, flow) + projection.bias[:, None, None])
 
     def steps(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> Iterator[Step]:
-        """`encode`'s maps of the source, driving keypoints (B, K, 2) and their prior -> a refinement per stage."""
+        """Refine the prior by `encode`'s maps of the source and driving keypoints (B, K, 2): a step for every stage."""
         assert prior.occlusion_map is not None
         queries, keys = self.queries(points), [features[f"key{level}"] for level in range(LEVELS)]
         side = queries.shape[-1]
@@ -147,8 +147,8 @@ class RaftFlow(nn.Module):
             flow = resized(start, size) * (size / side) + flow_change
             occlusion = resized(prior.occlusion_map.float(), size) + occlusion_change
             coarse = min(size, side)  # the side of the lookup
-            if block is None or block.size[-1] != coarse:
-                block = CorrBlock(F.adaptive_avg_pool2d(queries, coarse) if coarse < side else queries, keys)
+            if block is None or block.width != coarse:
+                block = self.corr_volume(F.adaptive_avg_pool2d(queries, coarse) if coarse < side else queries, keys)
             if size > side:
                 centre = resized(flow, side) * (side / size) + grid
             else:
@@ -161,7 +161,7 @@ class RaftFlow(nn.Module):
                 occlusion_change = resized(occlusion_change + occlusion_update, 2 * size)
 
     def forward(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> Tensor:
-        """The same -> pictures (B, 3, H, W) in [0, 1]."""
+        """Paint pictures (B, 3, H, W) in [0, 1] from `encode`'s maps, driving keypoints (B, K, 2) and their prior."""
         painted: Tensor | None = None
         last = len(self.to_context) - 1
         for stage, step in enumerate(self.steps(features, points, prior)):
@@ -177,5 +177,5 @@ class RaftFlow(nn.Module):
 
 
 def resized(maps: Tensor, size: int) -> Tensor:
-    """Maps (B, C, n, n) at another side, bilinear, corners aligned."""
+    """Resize maps (B, C, n, n) to another side, bilinear, corners aligned."""
     return resize_map(maps, (size, size), align_corners=True)

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.layers.attention import Attention, FeedForward
-from ..core.layers.mlp import by_row
 from ..core.types import Motion
 from .config import MRFAConfig
 from .hrnet import HRNet
@@ -18,7 +17,7 @@ TEMPERATURE = 10000  # of the position code
 
 
 def position_code(side: int, dim: int) -> Tensor:
-    """Sines and cosines of row, then of column, for the side x side patches row by row: (1, side^2, dim)."""
+    """Encode rows, then columns, of side x side patches by sines and cosines: (1, side^2, dim)."""
     half = dim // 2
     place = 2 * math.pi * torch.arange(1, side + 1, dtype=torch.float32) / (side + 1e-6)
     channel = torch.arange(half, dtype=torch.float32)
@@ -29,7 +28,7 @@ def position_code(side: int, dim: int) -> Tensor:
 
 
 class PreNorm(nn.Module):
-    """Normalises what a layer sees."""
+    """Layer norm before another layer."""
 
     def __init__(self, dim: int, fn: nn.Module) -> None:
         super().__init__()
@@ -37,24 +36,24 @@ class PreNorm(nn.Module):
         self.fn = fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, n, dim), unchanged in shape."""
+        """Map tokens (B, n, dim) to the same shape."""
         return self.fn(self.norm(x))
 
 
 class Residual(nn.Module):
-    """Adds what a layer gives to what it got."""
+    """Residual connection around another layer."""
 
     def __init__(self, fn: nn.Module) -> None:
         super().__init__()
         self.fn = fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (B, n, dim), unchanged in shape."""
+        """Map tokens (B, n, dim) to the same shape."""
         return x + self.fn(x)
 
 
 class Transformer(nn.Module):
-    """Attention and feed-forward in turn; patches are told their places again before every layer but the first."""
+    """Layers of attention and feed-forward; patches get their position code again before each but the first."""
 
     def __init__(self, dim: int, depth: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -67,7 +66,7 @@ class Transformer(nn.Module):
         )
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        """Tokens (B, n, dim), the last of them patches with places (1, patches, dim): unchanged in shape."""
+        """Map tokens (B, n, dim), the last of them patches with position code (1, patches, dim), to the same shape."""
         again = F.pad(code, (0, 0, x.shape[1] - code.shape[1], 0))
         for depth, layer in enumerate(self.layers):
             x = layer(x + again if depth else x)
@@ -75,7 +74,7 @@ class Transformer(nn.Module):
 
 
 class TokenPose(nn.Module):
-    """Features -> keypoints and their local linear maps, by two tokens each."""
+    """Transformer that reads keypoints and their local linear maps off features, by two tokens each."""
 
     pos_embedding: Tensor
 
@@ -91,27 +90,23 @@ class TokenPose(nn.Module):
         self.mlp_head_jacobian = nn.Sequential(nn.LayerNorm(sizes.dim), nn.Linear(sizes.dim, 4))
 
     def patches(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, patches, patch^2 C): row by row, and so inside each, channels fastest."""
+        """Cut (B, C, h, w) into patches (B, patches, patch^2 C): row by row, and so inside each, channels fastest."""
         batch, channels, height, width = features.shape
         side = self.patch
         cut = features.reshape(batch, channels, height // side, side, width // side, side)
         return cut.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
-    def numbers(self, patches: Tensor) -> Tensor:
-        """Patches -> rows of each keypoint's two logits and four numbers of its map: (B, K, 6)."""
-        embedded = self.patch_to_embedding(patches) + self.pos_embedding
-        tokens = torch.cat([self.keypoint_token.expand(len(patches), -1, -1), embedded], dim=1)
-        points, maps = self.transformer(tokens, self.pos_embedding)[:, : 2 * self.num_kp].chunk(2, dim=1)
-        return torch.cat([self.mlp_head(points), self.mlp_head_jacobian(maps)], dim=-1)
-
     def forward(self, features: Tensor) -> Motion:
-        """(B, C, h, w) -> keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
-        numbers = by_row(self.numbers, self.patches(features)).float()
-        return Motion(2 * torch.sigmoid(numbers[..., :2]) - 1, numbers[..., 2:].reshape(-1, self.num_kp, 2, 2))
+        """Map (B, C, h, w) to keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
+        embedded = self.patch_to_embedding(self.patches(features)) + self.pos_embedding
+        tokens = torch.cat([self.keypoint_token.expand(embedded.shape[0], -1, -1), embedded], dim=1)
+        points, maps = self.transformer(tokens, self.pos_embedding)[:, : 2 * self.num_kp].chunk(2, dim=1)
+        logits, jacobians = self.mlp_head(points).float(), self.mlp_head_jacobian(maps).float()
+        return Motion(2 * torch.sigmoid(logits) - 1, jacobians.view(-1, self.num_kp, 2, 2))
 
 
 class KeypointEncoder(nn.Module):
-    """Picture -> keypoints and jacobians; the published code calls it `mtia`."""
+    """Detector of keypoints and jacobians; the published code calls it `mtia`."""
 
     def __init__(self, config: MRFAConfig) -> None:
         super().__init__()
@@ -120,5 +115,5 @@ class KeypointEncoder(nn.Module):
         self.transformer = TokenPose(config)
 
     def forward(self, image: Tensor) -> Motion:
-        """(B, 3, H, W) in [0, 1] -> keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
+        """Map pictures (B, 3, H, W) in [0, 1] to keypoints (B, K, 2) in [-1, 1] and jacobians (B, K, 2, 2)."""
         return self.transformer(self.pre_feature(image))

@@ -1,4 +1,4 @@
-"""Moving the source's features to the target's pose, and painting what came of both (section 3.2)."""
+"""Reconstruction: move the source's features to the target's pose, and paint both (section 3.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .segmentation import SEGMENTS
 
 
 class ReconstructionModule(WarpingGenerator):
-    """FOMM's generator, told by the segments, or by FOMM's own network, how pixels move."""
+    """FOMM's generator, with a flow from the segments or from FOMM's own network."""
 
     def __init__(self, config: PartSwapConfig) -> None:
         params = config.reconstruction_module
@@ -33,7 +33,7 @@ class ReconstructionModule(WarpingGenerator):
         self.dense_motion_network = DenseMotionNetwork(config.fomm) if config.first_order else None
 
     def motion(self, source: Motion, target: Motion, encoded: Mapping[str, Tensor]) -> DenseMotion:
-        """Poses of the source (1 or B) and of B targets -> flow and visibility.
+        """Find the flow and occlusion map from the poses of the source (1 or B) and of B targets.
 
         `encoded` has, where FOMM's network tells the motion, what that made of the source.
         """
@@ -46,9 +46,9 @@ class ReconstructionModule(WarpingGenerator):
 
 
 def visibility(source: Tensor, target: Tensor) -> Tensor:
-    """1 - F_s (1 - F_t) of segments (1 or B, K+1, h, w) and (B, K+1, h, w), F being all but background: (B, 1, h, w).
+    """Compute 1 - F_s (1 - F_t) of segments (1 or B, K+1, h, w) and (B, K+1, h, w), F being all but the background.
 
-    Both are taken at the same pixel: the source's segments are not warped.
+    Both are taken at the same pixel: the source's segments are not warped. Returns (B, 1, h, w).
     """
     front, cover = (segments[:, 1:].sum(dim=1, keepdim=True) for segments in (source, target))
     return 1 - front * (1 - cover)

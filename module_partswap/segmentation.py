@@ -17,7 +17,7 @@ PADDING = 3  # FOMM's detector pads by 0, so that its weights see other position
 
 
 class SegmentationModule(nn.Module):
-    """Picture -> shifts, affines and segments of K parts. FOMM's keypoint detector, with a head for segments."""
+    """Detector of K parts: FOMM's keypoint detector, with a head for segments."""
 
     def __init__(self, config: PartSwapConfig) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class SegmentationModule(nn.Module):
         self.down = shrink(config.num_channels, params.scale_factor, config.sigma)
 
     def forward(self, image: Tensor) -> Motion:
-        """(B, 3, H, W) in [0, 1] -> shifts (B, K, 2), affines (B, K, 2, 2) and, in `extra`, segments (B, K+1, h, w).
+        """Map pictures (B, 3, H, W) in [0, 1] to shifts (B, K, 2), affines (B, K, 2, 2) and segments (B, K+1, h, w).
 
-        Segments sum to 1 at every place; the first is the background.
+        Segments, in `extra`, sum to 1 at every place; the first is the background.
         """
         features = self.predictor(self.down(image))
         heatmap = spatial_softmax(self.shift(features).float(), self.temperature)

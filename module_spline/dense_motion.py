@@ -1,4 +1,4 @@
-"""From ten splines to one dense flow and visibility at four sizes (Thin-Plate Spline Motion Model, section 3)."""
+"""Dense flow of all splines, and occlusion maps at every size (Thin-Plate Spline Motion Model, section 3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .thin_plate import fit
 
 @dataclass(frozen=True, slots=True)
 class DenseMotion:
-    """A backward flow (B, h, w, 2), and visibility (B, 1, ., .) in [0, 1] for each of the inpainting network's
+    """Backward flow (B, h, w, 2), and an occlusion map (B, 1, ., .) in [0, 1] for each of the inpainting network's
     maps, coarsest first.
     """
 
@@ -29,7 +29,7 @@ class DenseMotion:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weighs the splines and a still background against each other, at every pixel."""
+    """Dense motion that weighs the splines and a still background at every pixel."""
 
     def __init__(self, config: SplineConfig) -> None:
         super().__init__()
@@ -49,28 +49,29 @@ class DenseMotionNetwork(nn.Module):
         self.kp_variance = motion.kp_variance
 
     def encode(self, source: Tensor, points: Tensor) -> dict[str, Tensor]:
-        """What depends on the source (1, 3, H, W) and its keypoints alone: its small copy, and its heatmaps."""
+        """Compute what depends on the source (1, 3, H, W) and its keypoints: `small`, its copy, and `heatmaps`."""
         small = self.down(source)
         return {"small": small, "heatmaps": self.heatmaps(small, points)}
 
     def heatmaps(self, small: Tensor, points: Tensor) -> Tensor:
-        """A Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
+        """Draw a Gaussian around every keypoint, at the size of the small source: (B, K, h, w)."""
         return gaussian_heatmaps(points, small, self.kp_variance)
 
     def transformations(
         self, size: tuple[int, int], source: Tensor, driving: Tensor, background: Tensor | None = None
     ) -> Tensor:
-        """Where each candidate sends each position: (B, num_tps + 1, h, w, 2), the background first.
+        """Transform every position by each candidate, the background first: (B, num_tps + 1, h, w, 2).
 
         Keypoints are (1 or B, K, 2) and (B, K, 2); `background` (B, 3, 3) is None for one that stands still.
         """
         grid = make_coordinate_grid(*size, like=driving)
-        controls, targets = by_spline(driving), by_spline(source).expand(len(driving), -1, -1, -1)
-        still = grid.expand(len(driving), *grid.shape) if background is None else project(background, grid)
+        batch, controls = driving.shape[0], by_spline(driving)
+        targets = by_spline(source).expand(batch, -1, -1, -1)
+        still = grid.expand(batch, *grid.shape) if background is None else project(background, grid)
         return torch.cat([still[:, None], fit(controls, targets)(grid)], dim=1)
 
     def hourglass_input(self, encoded: Mapping[str, Tensor], driving: Tensor, transformations: Tensor) -> Tensor:
-        """Differences of heatmaps, an empty one first, then the colours of each candidate's picture."""
+        """Stack differences of heatmaps, an empty one first, and the source as each candidate warps it."""
         small = encoded["small"]
         heatmaps = heatmap_difference(encoded["heatmaps"], self.heatmaps(small, driving))
         pictures = warp_each(small, transformations.to(small), align_corners=True)  # (B, num_tps + 1, 3, h, w)
@@ -79,7 +80,7 @@ class DenseMotionNetwork(nn.Module):
     def forward(
         self, encoded: Mapping[str, Tensor], source: Tensor, driving: Tensor, background: Tensor | None = None
     ) -> DenseMotion:
-        """`encode`'s maps of the source (1 or B), its keypoints (1 or B) and the driving ones (B) -> flow."""
+        """Find the flow from `encode`'s maps of the source (1 or B), its keypoints (1 or B) and driving ones (B)."""
         height, width = encoded["small"].shape[2:]
         transformations = self.transformations((height, width), source, driving, background)
         pyramid = self.hourglass.pyramid(self.hourglass_input(encoded, driving, transformations))
@@ -92,5 +93,5 @@ class DenseMotionNetwork(nn.Module):
 
 
 def by_spline(points: Tensor) -> Tensor:
-    """Keypoints (B, K, 2), five after five -> (B, num_tps, 5, 2)."""
-    return points.view(len(points), -1, POINTS_PER_SPLINE, 2)
+    """Group keypoints (B, K, 2), five after five: (B, num_tps, 5, 2)."""
+    return points.view(points.shape[0], -1, POINTS_PER_SPLINE, 2)

@@ -1,4 +1,4 @@
-"""The inpainting network: warp the source at every size and paint what it does not show (section 3.2)."""
+"""Inpainting network: warp the source at every size, and paint what it does not show (section 3.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .dense_motion import DenseMotion
 
 
 class InpaintingNetwork(nn.Module):
-    """Source and dense motion -> picture. `encode` depends on the source alone, `decode` on each frame."""
+    """Generator of pictures. `encode` depends on the source alone, `decode` on each frame."""
 
     def __init__(self, config: SplineConfig) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class InpaintingNetwork(nn.Module):
         self.final = nn.Conv2d(widths[0], config.num_channels, 7, padding=3)
 
     def encode(self, source: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) -> itself as `source`, and `encoded0` (full size), `encoded1`, ... down to the coarsest."""
+        """Encode `source` (B, 3, H, W), which is returned too, into `encoded0` (full size), `encoded1`, ..."""
         out = self.first(source)
         features = {"source": source, "encoded0": out}
         for depth, block in enumerate(self.down_blocks, 1):
@@ -39,7 +39,7 @@ class InpaintingNetwork(nn.Module):
         return features
 
     def decode(self, features: Mapping[str, Tensor], motion: DenseMotion) -> Tensor:
-        """`encode`'s maps of the source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
+        """Paint pictures (B, 3, H, W) in [0, 1] from `encode`'s maps of the source (1 or B) and dense motion (B)."""
         out = self.warped(features, motion, 0)
         for stage, block in enumerate(self.up_blocks):
             if stage > 0:
@@ -50,10 +50,10 @@ class InpaintingNetwork(nn.Module):
         return torch.sigmoid(out) * (1 - shown) + moved(features["source"], motion) * shown
 
     def warped(self, features: Mapping[str, Tensor], motion: DenseMotion, stage: int) -> Tensor:
-        """The source's map of a stage (0 the coarsest), moved, and dimmed where the source does not show it."""
+        """Warp the source's map of a stage (0 the coarsest), and dim it where the source does not show it."""
         return moved(features[f"encoded{len(self.up_blocks) - stage}"], motion) * motion.occlusion_maps[stage]
 
 
 def moved(features: Tensor, motion: DenseMotion) -> Tensor:
-    """Maps (1 or B, C, H, W) along the flow: (B, C, H, W)."""
+    """Warp maps (1 or B, C, H, W) by the flow: (B, C, H, W)."""
     return warp(features, motion.deformation, align_corners=True, resize_aligned=True)

@@ -10,13 +10,13 @@ from .config import SplineConfig
 
 
 class KPDetector(nn.Module):
-    """Picture -> the control points of every spline, five after five."""
+    """Detector of the control points of every spline, five after five."""
 
     def __init__(self, config: SplineConfig) -> None:
         super().__init__()
         self.fg_encoder = ResNet18(config.num_channels, 2 * config.num_points, config.width)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, 5 num_tps, 2) in [-1, 1]."""
+        """Map pictures (B, 3, H, W) in [0, 1] to points (B, 5 num_tps, 2) in [-1, 1]."""
         numbers = self.fg_encoder(image).float()
-        return (2 * torch.sigmoid(numbers) - 1).view(len(numbers), -1, 2)
+        return (2 * torch.sigmoid(numbers) - 1).view(numbers.shape[0], -1, 2)

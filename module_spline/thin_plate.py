@@ -18,7 +18,7 @@ SOLVE = cast("Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]", torch.linalg.s
 
 
 def kernel(squared: Tensor) -> Tensor:
-    """U(r) = r^2 log r^2 of squared distances, the bending of a thin plate around a point.
+    """Compute U(r) = r^2 log r^2 of squared distances, the bending of a thin plate around a point.
 
     Not for half precision: there `NEVER_ZERO` is zero, and U(0) not a number.
     """
@@ -27,7 +27,7 @@ def kernel(squared: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ThinPlate:
-    """T(z) = A z + b + sum_i c_i U(|z - p_i|) for K splines of N control points each.
+    """Splines T(z) = A z + b + sum_i c_i U(|z - p_i|), K of them with N control points each.
 
     `points` (B, K, N, 2) are the p_i, `bending` (B, K, N, 2) the c_i, `theta` (B, K, 2, 3) is [A b].
     """
@@ -37,7 +37,7 @@ class ThinPlate:
     theta: Tensor
 
     def __call__(self, grid: Tensor) -> Tensor:
-        """Where the positions of a grid (h, w, 2) are sent: (B, K, h, w, 2)."""
+        """Transform the positions of a grid (h, w, 2): (B, K, h, w, 2)."""
         offset = grid - self.points[:, :, :, None, None, :]
         bent = kernel(offset.square().sum(-1))  # (B, K, N, h, w)
         x, y = grid.unbind(-1)
@@ -50,7 +50,7 @@ class ThinPlate:
 
 
 def system(points: Tensor) -> Tensor:
-    """The regularised matrix that spline coefficients solve: (..., N, 2) -> (..., N + 3, N + 3).
+    """Build the regularised matrix of splines' linear systems: (..., N, 2) -> (..., N + 3, N + 3).
 
     [[U(|p_i - p_j|), P], [P^T, 0]] + 0.01 I with rows (x, y, 1) in P.
     """
@@ -64,7 +64,7 @@ def system(points: Tensor) -> Tensor:
 
 
 def fit(points: Tensor, targets: Tensor) -> ThinPlate:
-    """Splines that send control points to targets, both (B, K, N, 2), nearly: the regulariser lets them miss.
+    """Fit splines that send control points to targets, both (B, K, N, 2), nearly: the regulariser lets them miss.
 
     Solved in double precision where the device has it (clustered points need it), returned in float32.
     """

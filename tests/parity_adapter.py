@@ -12,7 +12,7 @@ runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
 sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
-from firstordermm.core.inference.rewrites import form_for, rewrite
+from firstordermm.core.inference.optimize import optimize
 from support.parity_articulate import ArticulateAdapter
 from support.parity_common import Arrays, undrawn
 from support.parity_face_parsing import FaceParsingAdapter
@@ -37,12 +37,12 @@ ADAPTERS = {
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays, fast: bool = False) -> Arrays:
     """The outputs of one case, named as in `case["outputs"]`; stages we have no counterpart for are left out.
 
-    By the plain networks, or by their inference form.
+    By the plain networks as they are trained, or by the optimised ones.
     """
     with undrawn():
         adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
     if fast:
-        rewrite(adapter.model, CPU, form_for(CPU))
+        optimize(adapter.model, CPU)
     with torch.inference_mode():
         got = adapter.run(case, inputs)
     return as_named(manifest, case, {name: np.asarray(value) for name, value in got.items()})

@@ -1,4 +1,4 @@
-"""Running the heavy layers of a network with fewer bits; everything else stays in float32.
+"""Mixed precision: heavy layers of a network run with fewer bits, everything else stays in float32.
 
 Heavy are convolutions and linear layers between many channels: nearly all of the work. The layers that end in
 coordinates, masks and colours are narrow, and softmax, jacobians, grids, splines and layer norms have no such layers.
@@ -29,7 +29,7 @@ def to_mixed_precision(
     heavy: int | None = None,
 ) -> None:
     """Run layers of at least `heavy` pairs of channels (by default HEAVY) in `dtype`, in place, and everything
-    inside the submodules named in `exact` in float32.
+    inside the submodules `keep_in_fp32` in float32.
 
     Maps keep the type of the layer they come from; each layer casts what enters it to its own. With
     `keep_weights`, for training, weights stay in float32 and are cast at each use.
@@ -49,7 +49,7 @@ def to_mixed_precision(
 
 
 def channel_pairs(layer: nn.Module) -> int:
-    """Input channels times output channels, of one group."""
+    """Multiply the input channels of a layer's group by its output channels."""
     shape = cast(Tensor, layer.weight).shape
     return shape[0] * shape[1]
 
@@ -70,7 +70,7 @@ def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:
 
 @contextmanager
 def inference_mode() -> Generator[None, None, None]:
-    """PyTorch's, with float32 exact: without TensorFloat-32, which keeps 10 bits of a number's 23."""
+    """Enter PyTorch's inference mode with exact float32: without TensorFloat-32, which keeps 10 bits of 23."""
     places = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [bool(place.allow_tf32) for place in places]
     try:

@@ -1,4 +1,4 @@
-"""Rewrites a loaded network, once, into an equal one that runs faster.
+"""Rewrite a loaded network, once, into an equal one that runs faster.
 
 Works on any module tree: norms are folded where a block names them in `FOLDS` and in every `nn.Sequential`; the other
 rewrites replace single layers by what they are. The result is for inference only, and is not for saving.
@@ -29,7 +29,7 @@ WIDE = 128  # channels from which on `WinogradConv2d` pays
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Which rewrites to apply; `tests/benchmarks/forms.py` measures each. All off is the plain, published form.
+    """Choice of rewrites; `tests/benchmarks/forms.py` measures each. All off is the plain, published form.
 
     `fold`: batch norms into the layers before them. `upsample_conv`: doubling and convolution as one step.
     `channels_last`: weights in the layout of the maps. `winograd`: wide residual convolutions. `small_output_conv`:
@@ -45,7 +45,7 @@ class Form:
 
 
 def form_for(device: torch.device, dtype: torch.dtype = torch.float32) -> Form:
-    """What pays on a device where heavy layers run in `dtype`.
+    """Choose the rewrites that pay on a device where heavy layers run in `dtype`.
 
     The last three make up for what PyTorch's CPU kernels lack, Winograd's for float32 alone: with fewer bits its
     differences round too coarsely.
@@ -81,7 +81,7 @@ def rewrite(network: nn.Module, device: torch.device, form: Form) -> None:
 
 
 def _foldable(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Blocks, and in them the names of a layer and of the batch norm right behind it."""
+    """Find blocks, and in them the names of a layer and of the batch norm right behind it."""
     for block in network.modules():
         pairs = [*getattr(block, "FOLDS", ())]
         if isinstance(block, nn.Sequential):
@@ -102,7 +102,7 @@ def _every(network: nn.Module, kind: type[_Block]) -> list[_Block]:
 
 
 def _as_group_norm(norm: nn.InstanceNorm2d) -> nn.GroupNorm:
-    """A group to a channel is the same sum."""
+    """Make the equal group norm, with a group for every channel."""
     group = nn.GroupNorm(norm.num_features, norm.num_features, norm.eps, norm.affine)
     group.weight, group.bias = norm.weight, norm.bias
     return group

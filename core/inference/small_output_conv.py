@@ -1,4 +1,4 @@
-"""Convolutions of many channels into very few, such as the one that paints the picture.
+"""Convolutions of many channels into very few, such as the generators' last.
 
 A CPU computes 16 output channels in the time of one. Each convolution here makes a square of neighbouring pixels at
 once, as so many channels: more multiplications, fewer of them idle.
@@ -14,7 +14,7 @@ SIDES = {1: 4, 2: 2, 3: 2, 4: 2}  # of the square, by output channels
 
 
 class SmallOutputConv2d(nn.Module):
-    """A convolution that keeps the resolution, into 1 to 4 channels."""
+    """Convolution at one resolution into 1 to 4 channels."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -23,17 +23,17 @@ class SmallOutputConv2d(nn.Module):
         self.weight = nn.Parameter(_shifted(conv.weight, self.side), requires_grad=False)
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.repeat_interleave(self.side**2), False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W), of the weights' type."""
-        height, width = x.shape[2:]
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H, W), of the weights' type."""
+        height, width = input.shape[2:]
         below, right = -height % self.side, -width % self.side
-        padded = F.pad(x, (0, right, 0, below)) if below or right else x
+        padded = F.pad(input, (0, right, 0, below)) if below or right else input
         squares = F.conv2d(padded.to(self.weight.dtype), self.weight, self.bias, stride=self.side, padding=self.padding)
         return F.pixel_shuffle(squares, self.side)[:, :, :height, :width]
 
 
 def is_small_output(conv: nn.Conv2d) -> bool:
-    """Whether `SmallOutputConv2d` can stand in for it, and pays."""
+    """Tell whether `SmallOutputConv2d` can stand in for a convolution, and pays."""
     sizes = conv.kernel_size
     same = isinstance(conv.padding, tuple) and conv.padding == (sizes[0] // 2, sizes[0] // 2)
     square = sizes[0] == sizes[1] and sizes[0] % 2 == 1 and sizes[0] >= 5
@@ -42,7 +42,7 @@ def is_small_output(conv: nn.Conv2d) -> bool:
 
 
 def _shifted(weight: Tensor, side: int) -> Tensor:
-    """(out, in, k, k) -> (out * side^2, in, k + side - 1, k + side - 1): a copy for every place in the square."""
+    """Copy a kernel (out, in, k, k) to every place in the square: (out * side^2, in, k + side - 1, k + side - 1)."""
     out, channels, size, _ = weight.shape
     kernel = weight.new_zeros(out, side, side, channels, size + side - 1, size + side - 1)
     for row in range(side):

@@ -18,7 +18,7 @@ MERGED = (((1, 0, 0), (0, 1, 1)), ((1, 1, 0), (0, 0, 1)))
 
 
 def upsample_conv(conv: nn.Conv2d, device: torch.device) -> nn.Module:
-    """What gives conv(doubled x), for a 3x3 convolution with padding 1, on maps (B, in, H, W)."""
+    """Make the layer that maps x (B, in, H, W) to conv(doubled x), for a 3x3 convolution with padding 1."""
     phases = _phases(conv.weight)
     if device.type == "cpu" and conv.in_channels * conv.out_channels > MANY_WEIGHTS:
         return PhasedConv2d(phases, conv.bias)
@@ -26,13 +26,13 @@ def upsample_conv(conv: nn.Conv2d, device: torch.device) -> nn.Module:
 
 
 def _phases(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> the kernels (2, 2, out, in, 2, 2) of the even and odd rows and columns."""
+    """Sum a kernel (out, in, 3, 3) into those of even and odd rows and columns: (2, 2, out, in, 2, 2)."""
     merged = weight.new_tensor(MERGED)
     return torch.einsum("yar,oirc,xbc->yxoiab", merged, weight, merged).detach()
 
 
 def _transposed(conv: nn.Conv2d, phases: Tensor) -> nn.ConvTranspose2d:
-    """The four kernels interleaved, as a transposed convolution wants them: tap a of phase y is its row 3 - 2a - y."""
+    """Interleave the four kernels into a transposed convolution's: tap a of phase y is its row 3 - 2a - y."""
     layer = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, 2, 1, bias=False)
     kernel = conv.weight.new_empty(conv.in_channels, conv.out_channels, 4, 4)
     for y in range(2):
@@ -51,13 +51,13 @@ class PhasedConv2d(nn.Module):
         self.weight = nn.Parameter(phases.flatten(0, 2), requires_grad=False)  # (4 out, in, 2, 2)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, 2H, 2W), channels last."""
-        batch, _, height, width = x.shape
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, 2H, 2W), channels last."""
+        batch, _, height, width = input.shape
         shape = (batch, self.weight.shape[0] // 4, 2 * height, 2 * width)
-        out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+        out = torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=torch.channels_last)
         for phase, weight in enumerate(self.weight.chunk(4)):
             row, column = divmod(phase, 2)
-            part = F.conv2d(x, weight, self.bias, padding=1)  # (B, out, H + 1, W + 1)
+            part = F.conv2d(input, weight, self.bias, padding=1)  # (B, out, H + 1, W + 1)
             out[:, :, row::2, column::2] = part[:, :, row : row + height, column : column + width]
         return out

@@ -15,7 +15,7 @@ TILE_BYTES = 2**21  # transformed input worked on at once; more would fall out o
 
 
 class WinogradConv2d(nn.Module):
-    """A 3x3 convolution with padding 1, picture by picture, so that batches change nothing."""
+    """3x3 convolution with padding 1, picture by picture, so that batches change nothing."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class WinogradConv2d(nn.Module):
         self.bias = conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W), channels last."""
+        """Map (B, in, H, W) to (B, out, H, W), channels last."""
         batch, channels, height, width = x.shape
         tall, wide = -(-height // 2), -(-width // 2)  # in tiles of 2 x 2
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1 + width % 2, 1, 1 + height % 2))
@@ -38,7 +38,7 @@ class WinogradConv2d(nn.Module):
         return out[:, :height, :width].permute(0, 3, 1, 2)
 
     def _convolve(self, x: Tensor, out: Tensor) -> None:
-        """(2n + 2, 2w + 2, in) -> into (2n, 2w, out)."""
+        """Convolve (2n + 2, 2w + 2, in) into (2n, 2w, out)."""
         high, wide, channels = x.shape[0] // 2 - 1, x.shape[1] // 2 - 1, x.shape[2]
         tiles = x.new_empty(4, 4, high, wide, channels)
         rows = x.new_empty(4, high, x.shape[1], channels)
@@ -52,7 +52,7 @@ class WinogradConv2d(nn.Module):
 
 
 def _spread_input(x: list[Tensor], out: list[Tensor]) -> None:
-    """B^T d along one axis."""
+    """Compute B^T d along one axis."""
     torch.sub(x[0], x[2], out=out[0])
     torch.add(x[1], x[2], out=out[1])
     torch.sub(x[2], x[1], out=out[2])
@@ -60,5 +60,5 @@ def _spread_input(x: list[Tensor], out: list[Tensor]) -> None:
 
 
 def _gathered(m: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """A^T m along one axis: the even and the odd positions."""
+    """Compute A^T m along one axis: the even and the odd positions."""
     return (m[1] + m[2]).add_(m[0]), (m[1] - m[2]).sub_(m[3])

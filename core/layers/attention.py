@@ -9,7 +9,7 @@ KeysValues = tuple[Tensor, Tensor]
 
 
 class Attention(nn.Module):
-    """Attention among `dim` numbers each, or, with `kv_dim`, from them to a memory of `kv_dim` numbers each."""
+    """Multi-head attention among tokens of `dim` numbers, or from them to a memory of tokens of `kv_dim` numbers."""
 
     def __init__(self, dim: int, inner: int, head_dim: int, kv_dim: int | None = None) -> None:
         super().__init__()
@@ -22,16 +22,16 @@ class Attention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(inner, dim))
 
     def by_head(self, x: Tensor) -> Tensor:
-        """(B, N, inner) -> (B, heads, N, head_dim)."""
+        """Split (B, N, inner) among the heads: (B, heads, N, head_dim)."""
         return x.view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
 
     def keys_values(self, memory: Tensor) -> KeysValues:
-        """What a memory (B, T, kv_dim) is asked by and answers: (B, heads, T, head_dim) each."""
+        """Compute keys and values of a memory (B, T, kv_dim): (B, heads, T, head_dim) each."""
         keys, values = (self.by_head(part).contiguous() for part in self.to_kv(memory).chunk(2, dim=-1))
         return keys, values
 
     def forward(self, x: Tensor, memory: KeysValues | None = None) -> Tensor:
-        """(B, N, dim) -> (B, N, dim), from the memory's keys and values if there are any."""
+        """Map tokens (B, N, dim) to as many, by themselves or by a memory's keys and values."""
         if memory is None:
             query, keys, values = (self.by_head(part) for part in self.to_qkv(x).chunk(3, dim=-1))
         else:
@@ -40,7 +40,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers; between them an exact GELU."""
+    """Two linear layers with an exact GELU between them."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -48,5 +48,5 @@ class FeedForward(nn.Module):
         self.net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), dropout, nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., dim), unchanged in shape."""
+        """Map (..., dim) to the same shape."""
         return self.net(x)

@@ -1,4 +1,4 @@
-"""The generator of FOMM and Articulated Animation: warp an encoded source, paint what the source does not show."""
+"""Generator of FOMM, Articulated Animation and Part Swap: warp an encoded source, and inpaint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .grid import warp
 
 
 def residual_blocks(features: int, count: int) -> nn.Sequential:
-    """Blocks `r0`, `r1`, ... one after another; without any the input stays as it is."""
+    """Chain residual blocks `r0`, `r1`, ...; none of them leave the input as it is."""
     return nn.Sequential(OrderedDict((f"r{i}", ResBlock2d(features)) for i in range(count)))
 
 
@@ -48,8 +48,8 @@ class WarpingGenerator(nn.Module):
         self.align_corners = align_corners
 
     def encode(self, source: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) -> `encoded`, the innermost features; with skips also `source` itself and `skip0`, `skip1`,
-        ... from fine to coarse.
+        """Encode sources (B, 3, H, W) into the innermost features, `encoded`; with skips also into `source`, which
+        they are themselves, and `skip0`, `skip1`, ... from fine to coarse.
         """
         features: dict[str, Tensor] = {"source": source} if self.skips else {}
         out = self.first(source)
@@ -60,7 +60,7 @@ class WarpingGenerator(nn.Module):
         return features | {"encoded": out}
 
     def decode(self, features: Mapping[str, Tensor], motion: DenseMotion) -> Tensor:
-        """Features of the source (1 or B) and dense motion (B) -> pictures (B, 3, H, W) in [0, 1]."""
+        """Paint pictures (B, 3, H, W) in [0, 1] from features of the source (1 or B) and dense motion (B)."""
         height, width = features["encoded"].shape[2:]
         here = motion.at((height, width))
         warped = here.move(features["encoded"], self.align_corners)
@@ -78,12 +78,12 @@ class WarpingGenerator(nn.Module):
         return features[f"skip{len(self.up_blocks) - depth}"]
 
     def paint(self, encoded: Tensor) -> Tensor:
-        """Innermost features (B, C, h, w) that are already in place -> pictures (B, 3, H, W), without skips."""
+        """Paint pictures (B, 3, H, W) from innermost features (B, C, h, w) that were moved already, without skips."""
         out = self.bottleneck(encoded)
         for block in self.up_blocks:
             out = block(out)
         return torch.sigmoid(self.final(out))
 
     def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
-        """The source picture (1 or B, 3, H, W) warped by the flow alone; to look at, or to train on."""
+        """Warp the source picture (1 or B, 3, H, W) by the flow alone, to look at or to train on."""
         return warp(source, motion.deformation, self.align_corners)

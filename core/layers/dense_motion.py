@@ -1,4 +1,4 @@
-"""From the motions of sparse parts to one dense flow, as FOMM (section 3.2) and Articulated Animation do it."""
+"""Dense flow from the motions of sparse parts, as in FOMM (section 3.2) and Articulated Animation."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ PUBLISHED_DENSE_MOTION = DenseMotionConfig()
 
 @dataclass(frozen=True, slots=True)
 class DenseMotion:
-    """A backward flow (B, h, w, 2) and, if the model estimates it, visibility (B, 1, h, w) in [0, 1] (MRFA: its
-    logits).
+    """Backward flow (B, h, w, 2) with an occlusion map (B, 1, h, w), if the model estimates it.
 
-    `mask` (B, K+1, h, w) says how much of each candidate motion went into the flow; it sums to 1.
+    The occlusion map is how visible every place is in the source, in [0, 1] (MRFA: its logits). `mask`
+    (B, K+1, h, w) are the shares of the candidate motions in the flow; they sum to 1.
     """
 
     deformation: Tensor
@@ -41,29 +41,29 @@ class DenseMotion:
     mask: Tensor
 
     def at(self, size: tuple[int, int], align_corners: bool = False) -> DenseMotion:
-        """The same for maps of another size; only with aligned corners does no motion stay exactly none."""
+        """Resize it for maps of another size; only with aligned corners does no motion stay exactly none."""
         occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size, align_corners)
         return replace(self, deformation=resize_flow(self.deformation, size, align_corners), occlusion_map=occlusion)
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
-        """Features (1 or B, C, h, w) along the flow, dimmed where the source shows nothing of them: m warp(f)."""
+        """Warp features (1 or B, C, h, w) by the flow, and dim them where the source shows nothing: m warp(f)."""
         moved = warp(features, self.deformation, align_corners)
         return moved if self.occlusion_map is None else moved * self.occlusion_map
 
     def blend(self, features: Tensor, painted: Tensor, align_corners: bool = False) -> Tensor:
-        """`fill(move(features), painted)` in fewer passes over the maps."""
+        """Compute `fill(move(features), painted)` in fewer passes over the maps."""
         moved = warp(features, self.deformation, align_corners)
         if self.occlusion_map is None:
             return moved + painted
         return torch.lerp(painted, moved.to(painted.dtype), self.occlusion_map.to(painted.dtype))
 
     def fill(self, moved: Tensor, painted: Tensor) -> Tensor:
-        """m warp(f) + (1 - m) x: what `move` gave, and what was painted where that is dim; without m, their sum."""
+        """Add painted features where moved ones are dim: m warp(f) + (1 - m) x; without m, their sum."""
         return moved + (painted if self.occlusion_map is None else painted * (1 - self.occlusion_map))
 
 
 def local_motions(grid: Tensor, source: Tensor, driving: Tensor, linear: Tensor | None) -> Tensor:
-    """z -> R_k (z - p_d) + p_s at every position of a grid (h, w, 2): (B, K, h, w, 2).
+    """Evaluate z -> R_k (z - p_d) + p_s at every position of a grid (h, w, 2): (B, K, h, w, 2).
 
     `source` and `driving` (1 or B, K, 2) are a part's places, `linear` (B, K, 2, 2) its R; None is identity.
     """
@@ -74,7 +74,7 @@ def local_motions(grid: Tensor, source: Tensor, driving: Tensor, linear: Tensor 
 
 
 def candidate_motions(grid: Tensor, source: Motion, driving: Motion, background: Tensor | None = None) -> Tensor:
-    """T_0, and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (FOMM, equations 4 and 5): (B, K+1, h, w, 2).
+    """Evaluate T_0, and T_k(z) = J_s J_d^-1 (z - p_d) + p_s (FOMM, equations 4 and 5): (B, K+1, h, w, 2).
 
     `background` (B, 3, 3) is T_0; None is T_0(z) = z.
     """
@@ -85,24 +85,24 @@ def candidate_motions(grid: Tensor, source: Motion, driving: Motion, background:
 
 
 def with_background(grid: Tensor, moved: Tensor, background: Tensor | None) -> Tensor:
-    """The background's motion, then those of K parts (B, K, h, w, 2): (B, K+1, h, w, 2).
+    """Put the background's motion before those of K parts (B, K, h, w, 2): (B, K+1, h, w, 2).
 
     `background` (B, 3, 3) moves the grid (h, w, 2) projectively; None holds it still.
     """
     rest = grid if background is None else project(background, grid)[:, None]
-    return torch.cat([rest.expand(len(moved), 1, *grid.shape), moved], dim=1)
+    return torch.cat([rest.expand(moved.shape[0], 1, *grid.shape), moved], dim=1)
 
 
 def blended(motions: Tensor, mask: Tensor) -> Tensor:
-    """Candidate motions (B, N, h, w, 2) weighed by maps (B, N, h, w) that sum to 1: a flow (B, h, w, 2)."""
+    """Average candidate motions (B, N, h, w, 2) by maps (B, N, h, w) that sum to 1: a flow (B, h, w, 2)."""
     return (mask[..., None] * motions).sum(dim=1)
 
 
 class DenseMotionHead(nn.Module):
-    """Weighs K parts' motions and the background's against each other, at every pixel of a small picture.
+    """Base of the dense motion networks: weighs K parts' motions and the background's at every pixel.
 
-    The small picture has `extra` maps behind its colours. With `logits`, visibility is left as it is before its
-    sigmoid.
+    It works on a small picture, which has `extra` maps behind its colours. With `logits`, the occlusion map is left
+    as it is before its sigmoid.
     """
 
     def __init__(
@@ -130,21 +130,21 @@ class DenseMotionHead(nn.Module):
         self.logits = logits
 
     def deformed_sources(self, small: Tensor, motions: Tensor) -> Tensor:
-        """The small source (1 or B, C, h, w) moved by every candidate: (B, K+1, C, h, w)."""
+        """Warp the small source (1 or B, C, h, w) by every candidate motion: (B, K+1, C, h, w)."""
         return warp_each(small, motions, self.align_corners)
 
     def combine(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> DenseMotion:
-        """Small source (1 or B, C, h, w), the candidates' heatmaps (B, K+1, h, w) and motions -> flow."""
+        """Find the flow from the small source (1 or B, C, h, w), heatmaps (B, K+1, h, w) and motions of candidates."""
         return self.weighed(self.features(small, heatmaps, motions), motions)
 
     def features(self, small: Tensor, heatmaps: Tensor, motions: Tensor) -> Tensor:
-        """All candidates side by side, as the hourglass sees them: (B, `hourglass.out_features`, h, w)."""
+        """Run the hourglass on all candidates side by side: (B, `hourglass.out_features`, h, w)."""
         pictures = self.deformed_sources(small, motions)
         # candidate by candidate: its heatmap, then its colours
         return self.hourglass(torch.cat([heatmaps[:, :, None].to(pictures), pictures], dim=2).flatten(1, 2))
 
     def weighed(self, features: Tensor, motions: Tensor) -> DenseMotion:
-        """The candidates' motions (B, K+1, h, w, 2), weighed by what `features` gave of them -> flow."""
+        """Find the flow from the hourglass's features and the candidates' motions (B, K+1, h, w, 2)."""
         mask = torch.softmax(self.mask(features).float(), dim=1)
         deformation = blended(motions, mask)
         occlusion = None if self.occlusion is None else self.occlusion(features)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def make_coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(height, width, 2) of (x, y) in [-1, 1], the centres of the corner pixels at exactly +-1.
+    """Make a grid (height, width, 2) of (x, y) in [-1, 1], the centres of the corner pixels at exactly +-1.
 
     Dtype and device are those of `like`. A side of one pixel sits at -1, as in the published code.
     """
@@ -18,14 +18,14 @@ def make_coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def resize_map(maps: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
-    """(B, C, h, w) -> (B, C, *size), bilinear; returned untouched if it has that size."""
+    """Resize maps (B, C, h, w) to (B, C, *size), bilinear; those of that size are returned untouched."""
     if maps.shape[-2:] == size:
         return maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int], align_corners: bool = False) -> Tensor:
-    """A flow (B, h, w, 2) at another size, bilinear."""
+    """Resize a flow (B, h, w, 2), bilinear."""
     if flow.shape[1:3] == size:
         return flow
     return resize_map(flow.movedim(-1, 1), size, align_corners).movedim(1, -1)
@@ -48,7 +48,7 @@ def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_ali
 
 
 def warp_each(picture: Tensor, flows: Tensor, align_corners: bool = False) -> Tensor:
-    """A picture (1 or B, C, h, w) along each of N flows (B, N, h, w, 2) of its size: (B, N, C, h, w)."""
+    """Sample a picture (1 or B, C, h, w) along each of N flows (B, N, h, w, 2) of its size: (B, N, C, h, w)."""
     batch, count = flows.shape[:2]
     repeated = picture[:, None].expand(batch, count, *picture.shape[1:])
     moved = warp(repeated.flatten(0, 1), flows.flatten(0, 1), align_corners)
@@ -56,7 +56,7 @@ def warp_each(picture: Tensor, flows: Tensor, align_corners: bool = False) -> Te
 
 
 def project(matrix: Tensor, grid: Tensor) -> Tensor:
-    """The positions of a grid (h, w, 2) under homogeneous 3x3 matrices (B, 3, 3): (B, h, w, 2)."""
+    """Transform the positions of a grid (h, w, 2) by matrices on homogeneous coordinates (B, 3, 3): (B, h, w, 2)."""
     x, y = grid.unbind(-1)
     rows = [a * x + b * y + c for a, b, c in (row[..., None, None].unbind(1) for row in matrix.unbind(1))]
     return torch.stack([rows[0] / rows[2], rows[1] / rows[2]], dim=-1)

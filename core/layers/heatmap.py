@@ -1,4 +1,4 @@
-"""From heatmaps to points and back.
+"""Heatmaps of points, and the points of heatmaps.
 
 Averages are plain sums, not matrix products: a product's rounding depends on the size of the batch, and the
 networks behind amplify it.
@@ -14,17 +14,17 @@ from .grid import make_coordinate_grid
 
 
 def spatial_softmax(logits: Tensor, temperature: float) -> Tensor:
-    """(B, K, h, w) logits -> heatmaps of the same shape, each summing to 1 over its positions."""
+    """Turn logits (B, K, h, w) into heatmaps of the same shape, each of which sums to 1 over its positions."""
     return torch.softmax(logits.contiguous().flatten(2) / temperature, dim=-1).view(logits.shape)
 
 
 def expected_point(heatmap: Tensor, grid: Tensor) -> Tensor:
-    """Heatmaps (B, K, h, w) over a grid (h, w, 2) -> their mean positions (B, K, 2)."""
+    """Average the positions of a grid (h, w, 2) under heatmaps (B, K, h, w): points (B, K, 2)."""
     return torch.stack([(heatmap * axis).sum(dim=(-2, -1)) for axis in grid.unbind(-1)], dim=-1)
 
 
 def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
-    """Average 2x2 maps under heatmaps: (B, K, h, w) and (B, 4 or 4K, h, w) -> (B, K, 2, 2).
+    """Average linear maps (B, 4 or 4K, h, w) under heatmaps (B, K, h, w): jacobians (B, K, 2, 2).
 
     Channels are keypoint-major, four to a keypoint, row by row; four channels in all serve every keypoint.
     """
@@ -35,11 +35,14 @@ def expected_frame(heatmap: Tensor, maps: Tensor) -> Tensor:
 
 
 def gaussian_heatmaps(points: Tensor, maps: Tensor, variance: float) -> Tensor:
-    """exp(-|z - p|^2 / (2 variance)) at every position z of maps (..., h, w): points (B, K, 2) -> (B, K, h, w)."""
+    """Draw exp(-|z - p|^2 / (2 variance)) around points p (B, K, 2), at the size of maps (..., h, w): (B, K, h, w)."""
     offset = make_coordinate_grid(*maps.shape[-2:], like=points) - points[:, :, None, None, :]
     return torch.exp(-offset.square().sum(-1) / (2 * variance))
 
 
 def heatmap_difference(source: Tensor, driving: Tensor) -> Tensor:
-    """Driving minus source (B, K, h, w and 1 or B, K, h, w), an empty background first: (B, K+1, h, w)."""
+    """Subtract the source's heatmaps (1 or B, K, h, w) from the driving ones (B, K, h, w), an empty background first.
+
+    Returns (B, K+1, h, w).
+    """
     return F.pad(driving - source, (0, 0, 0, 0, 1, 0))

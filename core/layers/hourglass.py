@@ -1,4 +1,4 @@
-"""The hourglass (U-net) that predicts keypoints, regions and dense motion in the whole family."""
+"""Hourglass (U-net), which predicts keypoints, regions and dense motion in the first-order family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .blocks import DownBlock2d, Norm, UpBlock2d
 
 
 class Encoder(nn.Module):
-    """Down blocks; block i widens to min(max_features, block_expansion * 2^(i+1))."""
+    """Contracting half: block i widens to min(max_features, block_expansion * 2^(i+1))."""
 
     def __init__(
         self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm = nn.BatchNorm2d
@@ -21,7 +21,7 @@ class Encoder(nn.Module):
         self.down_blocks = nn.ModuleList(DownBlock2d(widths[i], widths[i + 1], norm) for i in range(num_blocks))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The input and every block's output, finest first: num_blocks + 1 maps."""
+        """Return the input and every block's output, finest first: num_blocks + 1 maps."""
         maps = [x]
         for block in self.down_blocks:
             maps.append(block(maps[-1]))
@@ -29,7 +29,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Up blocks; after each, the encoder's map of that size is appended behind the block's output."""
+    """Expanding half: behind each block's output, the encoder's map of that size is appended."""
 
     def __init__(
         self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm = nn.BatchNorm2d
@@ -44,7 +44,7 @@ class Decoder(nn.Module):
         self.out_features = block_expansion + in_features
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """From the encoder's maps to the decoder's, coarsest first; the last has the input's size."""
+        """Map the encoder's maps to the decoder's, coarsest first; the last has the input's size."""
         out = maps[-1]
         results: list[Tensor] = []
         for block, skip in zip(self.up_blocks, reversed(maps[:-1]), strict=True):
@@ -73,9 +73,9 @@ class Hourglass(nn.Module):
         self.out_features = self.decoder.out_features
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Every decoder map, coarsest first."""
+        """Return every decoder map, coarsest first."""
         return self.decoder(self.encoder(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_features, H, W) -> (B, out_features, H, W)."""
+        """Map (B, in_features, H, W) to (B, out_features, H, W)."""
         return self.pyramid(x)[-1]

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 
-def by_row(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Linear layers whose result for a row (B, ...) does not depend on how many come with it.
-
-    On the CPU, PyTorch gives a product of another size to another kernel, whose sums round differently.
-    """
-    if x.device.type == "cpu" and not x.requires_grad:
-        return torch.cat([layer(row) for row in torch.split(x, 1)])
-    return layer(x)
-
-
 class MLP(nn.Sequential):
-    """Linear layers with BatchNorm (unless not `norm`) and ReLU between them; keys are those of a `Sequential`."""
+    """Linear layers with ReLU, and with `norm` BatchNorm, between them; keys are those of a `Sequential`."""
 
     def __init__(self, widths: Sequence[int], norm: bool = True) -> None:
         layers: list[nn.Module] = []
@@ -28,15 +18,9 @@ class MLP(nn.Sequential):
             layers += [nn.Linear(before, after), *([nn.BatchNorm1d(after)] if norm else []), nn.ReLU()]
         super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, widths[0]) -> (B, widths[-1])."""
-        for layer in self:
-            input = by_row(layer, input) if isinstance(layer, nn.Linear) else layer(input)
-        return input
-
 
 class AVDNetwork(nn.Module):
-    """Gives one picture's shape the pose of another; both are rows of as many `numbers`."""
+    """Network that gives one picture's shape the pose of another; both are rows of as many `numbers`."""
 
     def __init__(self, numbers: int, id_bottle_size: int, pose_bottle_size: int) -> None:
         super().__init__()
@@ -45,6 +29,6 @@ class AVDNetwork(nn.Module):
         self.decoder = MLP([pose_bottle_size + id_bottle_size, 1024, 512, 256, numbers])
 
     def forward(self, identity: Tensor, pose: Tensor) -> Tensor:
-        """Rows (1 or B, numbers) whose shape, and rows (B, numbers) whose pose: (B, numbers), unbounded."""
+        """Join the shape of rows (1 or B, numbers) and the pose of rows (B, numbers): (B, numbers), unbounded."""
         shape = self.id_encoder(identity).expand(pose.shape[0], -1)
         return self.decoder(torch.cat([self.pose_encoder(pose), shape], dim=1))

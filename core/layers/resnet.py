@@ -5,9 +5,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import batch_invariant
-from .mlp import by_row
-
 EXPANSIONS = (1, 2, 4, 8)  # of the width, layer by layer
 
 
@@ -28,14 +25,14 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(out_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H / stride, W / stride), halves rounded up."""
-        out = F.relu(self.bn1(batch_invariant(self.conv1, x)))
-        out = self.bn2(batch_invariant(self.conv2, out))
-        return F.relu(out + (x if self.downsample is None else batch_invariant(self.downsample, x)))
+        """Map (B, in, H, W) to (B, out, H / stride, W / stride), halves rounded up."""
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return F.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 class ResNet18(nn.Module):
-    """A picture -> `out_features` numbers; with None of them there is no last layer, and only maps can be had.
+    """ResNet of eight basic blocks, which gives `out_features` numbers; with None there is no last layer, only maps.
 
     `width` is 64 in every published network.
     """
@@ -53,20 +50,20 @@ class ResNet18(nn.Module):
         self.fc = None if out_features is None else nn.Linear(EXPANSIONS[-1] * width, out_features)
 
     def stem(self, x: Tensor) -> Tensor:
-        """(B, in_features, H, W) -> (B, width, H/4, W/4)."""
-        return F.max_pool2d(F.relu(self.bn1(batch_invariant(self.conv1, x))), 3, 2, padding=1)
+        """Map (B, in_features, H, W) to (B, width, H/4, W/4) by the layers before the blocks."""
+        return F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, padding=1)
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """(B, in_features, H, W) -> the four layers' outputs, at 1/4, 1/8, 1/16 and 1/32 of the size."""
+        """Map (B, in_features, H, W) to the four layers' outputs, at 1/4, 1/8, 1/16 and 1/32 of the size."""
         maps = [self.stem(x)]
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             maps.append(layer(maps[-1]))
         return maps[1:]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_features, H, W) -> (B, out_features)."""
+        """Map (B, in_features, H, W) to (B, out_features)."""
         assert self.fc is not None
-        return by_row(self.fc, self.maps(x)[-1].contiguous().mean(dim=(2, 3)))
+        return self.fc(self.maps(x)[-1].contiguous().mean(dim=(2, 3)))
 
 
 def _layer(in_features: int, out_features: int, stride: int) -> nn.Sequential:

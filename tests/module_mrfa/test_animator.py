@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import described, load_animator
+from firstordermm.animation.registry import load_animator, trim_and_describe
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import Animator, LoadOptions
@@ -19,7 +19,7 @@ from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.core.weights.convert import to_safetensors
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_mrfa.config import MRFAConfig, from_published, from_state
-from firstordermm.module_mrfa.correlation import SAMPLES, CorrBlock, pyramid_of, sample
+from firstordermm.module_mrfa.correlation import SAMPLES, CorrVolume, pyramid_of, sample
 from support.architectures import MRFA, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from torch import Tensor
 
@@ -73,7 +73,7 @@ def test_matches_are_those_of_the_definition() -> None:
     generator = torch.Generator().manual_seed(3)
     queries, keys = (torch.randn(n, 4, 8, 8, generator=generator) for n in (2, 1))
     centre = 9 * torch.rand(2, 2, 8, 8, generator=generator) - 1
-    got = CorrBlock(queries, pyramid_of(keys)).lookup(centre)
+    got = CorrVolume()(queries, pyramid_of(keys)).lookup(centre)
     assert got.shape == (2, SAMPLES, 8, 8)
     places = [(0, 0, 0, 0, 0, 0), (1, 3, 5, 0, 3, 3), (1, 7, 2, 1, 2, 5), (0, 4, 4, 1, 3, 2)]
     for frame, row, column, level, a, b in places:
@@ -186,7 +186,7 @@ def test_options_of_other_weights_are_refused(tmp_path: Path, options: LoadOptio
 
 def test_converting_leaves_training_behind(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(written(tmp_path / "vox.pth", state_of("mrfa_like_celebvhq") | TRAINING))
-    trimmed, metadata = described(checkpoint)
+    trimmed, metadata = trim_and_describe(checkpoint)
     to_safetensors(trimmed, tmp_path / "mrfa-vox.safetensors", metadata=metadata)
     again = read_checkpoint(tmp_path / "mrfa-vox.safetensors")
     assert set(again.components["model"]) == set(state_of("mrfa_like_celebvhq"))

@@ -11,7 +11,7 @@ from firstordermm.core.types import Motion
 from firstordermm.core.weights.build import load_strict
 from firstordermm.module_mrfa.animator import BACKGROUND, MRFAAnimator
 from firstordermm.module_mrfa.config import from_state
-from firstordermm.module_mrfa.correlation import sample, volume
+from firstordermm.module_mrfa.correlation import sample
 from support.parity_common import Arrays, Taps, drive, picture
 from torch import Tensor, nn
 
@@ -91,7 +91,7 @@ class MRFAAdapter:
         taps.entering(source_structure_in=net.kp_img, driving_structure_in=net.kp)
         prepared, driving = self.model.prepare(self.source(inputs)), self.model.motion(self.driving(inputs))
         queries = net.queries(driving.points)
-        matches = volume(queries, prepared.features["key0"]).view(1, queries.shape[2] ** 2, -1)
+        matches = net.corr_volume.level(queries, prepared.features["key0"]).view(1, queries.shape[2] ** 2, -1)
         return taps.seen | {"driving_query": queries, "correlation_volume": matches}
 
     def stages(self, inputs: Arrays) -> tuple:

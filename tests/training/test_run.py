@@ -22,7 +22,7 @@ from firstordermm.training.transform import Transform
 from support.trained_model import TINY
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(model=TINY, size=32, looks=4, steps=30, motion_only=0.0, ramp=1, half_precision=False)
+CONFIG = TrainConfig(model=TINY, size=32, identities=4, steps=30, motion_only=0.0, ramp=1, half_precision=False)
 
 
 def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
