@@ -38,7 +38,7 @@ __all__ = [
     "read_picture",
 ]
 
-_HOMES = {
+_MODULES = {
     "AnimateOptions": "animation.pipeline",
     "Engine": "animation.engine",
     "FirstOrderError": "core.errors",
@@ -54,15 +54,15 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = value
     return value
 
 
 async def comfy_entrypoint() -> FirstOrderExtension:
-    """Return the nodes to ComfyUI (Schema V3)."""
+    """Return the extension with the nodes to ComfyUI (Schema V3)."""
     from .nodes import build_extension
 
     return build_extension()

@@ -1,4 +1,4 @@
-"""The list of nodes that ComfyUI asks for; each family's are in `comfy_nodes`."""
+"""List of the nodes that ComfyUI asks for; each family's are in `comfy_nodes`."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _FAMILIES: list[type[io.ComfyNode]] = [
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 
 
-def taken_ids() -> Mapping[str, object]:
-    """Return ComfyUI's one table of nodes, by id; the pack that is loaded last would win it silently."""
+def registered_ids() -> Mapping[str, object]:
+    """Return the nodes that ComfyUI has already, by id; a later one of the same id would replace it silently."""
     return cast("Mapping[str, object]", getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {}))
 
 
 class FirstOrderExtension(ComfyExtension):
-    """The list of nodes, without those whose id another pack has already taken."""
+    """Extension with all nodes but those whose id another pack has already taken."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        taken = [node for node in NODES if node.__name__ in taken_ids()]
+        taken = [node for node in NODES if node.__name__ in registered_ids()]
         for node in taken:
             log.warning(
                 "The node %s of another pack is kept; remove the earlier FirstOrderMM pack to use the one of %s.",
@@ -53,6 +53,6 @@ class FirstOrderExtension(ComfyExtension):
 
 
 def build_extension() -> FirstOrderExtension:
-    """What the entry point hands to ComfyUI."""
+    """Register the model folder, and return the extension for ComfyUI's entry point."""
     folders.register()
     return FirstOrderExtension()

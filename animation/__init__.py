@@ -1,1 +1,1 @@
-"""The driver: frames in, retargeted motion, frames out. Knows no architecture by name."""
+"""Driver of every architecture: frames in, retargeted motion, frames out. Knows none by name, but for `registry`."""

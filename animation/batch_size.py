@@ -1,4 +1,4 @@
-"""Number of frames worked on at once: no more than pay, than fit by estimate, and than fitted before."""
+"""Choice of the batch size, limited by what still gains speed, by estimated memory, and by what fitted before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..core.device import free_memory
 from ..core.types import Animator
 from .pipeline import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
 
-MOST = {"cuda": 32, "cpu": 8}  # beyond these, nothing more is gained by larger ones
-SHARE = 0.5  # of the free memory
+MAX_BATCH = {"cuda": 32, "cpu": 8}  # larger batches are no faster
+MEMORY_FRACTION = 0.5  # of the free memory
 
 _fitted: dict[tuple[object, ...], int] = {}
 
@@ -19,11 +19,11 @@ _fitted: dict[tuple[object, ...], int] = {}
 def choose_batch(
     options: AnimateOptions, hooks: Hooks, animator: Animator, device: torch.device
 ) -> tuple[AnimateOptions, Hooks]:
-    """Fill in a batch size where the options leave it open, with hooks that remember which was too large."""
+    """Choose a batch size where the options leave it open, and return hooks that remember a size that was too large."""
     if options.batch is not None:
         return options, hooks
     key = (animator.spec.name, animator.config, working_size(animator, options), str(device))
-    batch = min(_fitted.get(key, MOST["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
+    batch = min(_fitted.get(key, MAX_BATCH["cuda"]), frames_that_fit(frame_bytes(animator, options), device))
 
     def remember(limit: int) -> None:
         _fitted[key] = limit
@@ -37,12 +37,12 @@ def frame_bytes(animator: Animator, options: AnimateOptions) -> int:
 
 
 def batch_bytes(animator: Animator, options: AnimateOptions) -> int:
-    """Estimate the bytes that a batch needs, one of the default size where the options leave that open."""
+    """Estimate the bytes that a batch needs; its size is the default where the options leave it open."""
     return (options.batch or DEFAULT_BATCH) * frame_bytes(animator, options)
 
 
 def frames_that_fit(each: int, device: torch.device) -> int:
-    """Count the frames of `each` bytes for which there is memory by estimate, within what pays; at least 1."""
+    """Count the frames of `each` bytes that fit into the free memory by estimate, from 1 to the device's MAX_BATCH."""
     free = free_memory(device)
-    most = MOST.get(device.type, DEFAULT_BATCH)
-    return most if free is None else max(1, min(most, int(free * SHARE / each)))
+    most = MAX_BATCH.get(device.type, DEFAULT_BATCH)
+    return most if free is None else max(1, min(most, int(free * MEMORY_FRACTION / each)))

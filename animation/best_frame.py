@@ -1,8 +1,8 @@
-"""The best frame: the driving frame whose pose is closest to the source's, as an anchor for relative motion.
+"""Best frame: the driving frame whose pose is closest to the source's, as an anchor for relative motion.
 
-Poses are compared by face landmarks where they can be had, else by the model's own keypoints. The published tool
-animates two reversed halves from the best frame. No model here keeps state between frames, so one pass in order,
-measured from that frame, is the same (and cannot jump at the seam).
+Poses are compared by face landmarks where available, else by the model's own keypoints. The published tool animates two
+reversed halves from the best frame. No model here keeps state between frames, so one pass in order, measured from that
+frame, is the same (and cannot jump at the seam).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def find_best_frame(
 ) -> int:
     """Find the index of the driving frame closest in pose to the source, the first picture of several.
 
-    With `landmarks` the faces decide; where the source or every frame shows none, and without it, the
-    model's keypoints do, which works for anything it animates.
+    `landmarks` compares faces. Without it, and where the source or every frame shows no face, the model's keypoints are
+    compared, which works for anything that it animates.
     """
     check_clip(source, clip, options)
     size = working_size(animator, options)
@@ -88,7 +88,7 @@ def _landmark_reader(landmarks: LandmarkFinder) -> PoseReader:
 
 
 def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
-    """Make the finder for one of METHODS; None where keypoints are to decide.
+    """Create the landmark finder for one of METHODS; None where the model's keypoints are to be compared.
 
     "auto" takes landmarks if they are installed; "face landmarks" raises InputError if they are not.
     """

@@ -1,4 +1,4 @@
-"""Moving pictures between the CPU and a CUDA device without making either wait for the other."""
+"""Copies of pictures between the CPU and a CUDA device, neither of which waits for the other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def to_device_async(images: Tensor, device: torch.device) -> Tensor:
-    """The pictures on the device; a copy to CUDA is queued, from memory that can be read while it goes on."""
+    """Copy pictures to a device; a copy from the CPU to CUDA is only queued, from pinned memory."""
     if device.type == "cuda" and images.device.type == "cpu":
         return images.pin_memory().to(device, non_blocking=True)
     return images.to(device)
 
 
 def to_cpu_async(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The batches on the CPU, in order. On CUDA, each is handed on once the next one is queued behind it."""
+    """Yield batches on the CPU, in order; one from CUDA comes once the copy of the next is queued behind it."""
     waiting: tuple[Tensor, torch.cuda.Event] | None = None
     for batch in batches:
         if batch.device.type != "cuda":

@@ -1,4 +1,4 @@
-"""Making a loaded model ready to run fast on a device."""
+"""Optimisation of a loaded model for inference on a device."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NATIVE_BFLOAT16, TENSOR_CORES = (8, 0), (7, 0)  # CUDA compute capabilities
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How to run a model; nothing here changes the picture by more than rounding.
+    """Settings for running a model; none changes the picture by more than rounding.
 
-    `precision` is that of the heavy layers, one of PRECISIONS. Without `fast`, networks run in their published
-    form. `compiled` has PyTorch compile the drawing of frames, which takes a minute at the start and a C++ compiler.
+    `precision` is that of the heavy layers, one of PRECISIONS. Without `fast`, networks run in their published form.
+    `compiled` has PyTorch compile the rendering, which takes a minute at the start and a C++ compiler.
     """
 
     precision: str = "auto"
@@ -36,9 +36,9 @@ class Engine:
 
 
 def optimize_for_inference(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
-    """Rewrite a model that was just loaded, in place, for running on the device, to which the caller moves it.
+    """Rewrite a newly loaded model in place for fast inference on a device, to which the caller moves it.
 
-    Raises InputError for a precision that there is not.
+    Raises InputError for an unknown precision.
     """
     engine = engine or Engine()
     dtype = dtype_for(engine.precision, device)
@@ -50,7 +50,7 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
 
 
 def pad_to_fixed_batch(render: Render) -> Render:
-    """The same, with fewer frames than before filled up, so that nothing is compiled anew for a clip's last chunk."""
+    """Pad each batch of a renderer to the largest so far, so that a clip's shorter last chunk is not compiled anew."""
     most = 0
 
     def run(prepared: Prepared, motion: Motion) -> Tensor:
@@ -64,9 +64,9 @@ def pad_to_fixed_batch(render: Render) -> Render:
 
 
 def dtype_for(precision: str, device: torch.device) -> torch.dtype:
-    """The type a precision stands for; "auto" is float32 but for CUDA devices that are faster with half of it."""
+    """Return the dtype of a precision; "auto" is float32, but 16 bits on CUDA devices that are faster with them."""
     if precision not in PRECISIONS:
-        raise InputError(f"The precision is {precision!r}; choose one of: {', '.join(PRECISIONS)}.")
+        raise InputError(f"is {precision!r}; choose one of: {', '.join(PRECISIONS)}.", "precision")
     if precision != "auto":
         return DTYPES[precision]
     if device.type != "cuda":

@@ -1,4 +1,4 @@
-"""Pictures as they come -> pictures as the networks want them."""
+"""Conversion of pictures from the form that callers give to the form that networks take."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIXELS_AT_ONCE = 2**24
 
 @dataclass(frozen=True, slots=True)
 class FrameFormat:
-    """What frames are converted to: `size` (height, width) in pixels, on `device`, float32.
+    """Target of the conversion of frames: `size` (height, width) in pixels, on `device`, float32.
 
     The picture is stretched to the size. `antialias` filters while shrinking; off, the result is that of
     the earlier pack.
@@ -29,13 +29,13 @@ class FrameFormat:
     antialias: bool = False
 
     def convert(self, images: Tensor, name: str) -> Tensor:
-        """(B, H, W, C) as in `checked` -> (B, 3, *size) float32 in [0, 1] on the device.
+        """Convert pictures (B, H, W, C), see `check_images`, to (B, 3, *size) float32 in [0, 1] on the device.
 
         The result is laid out channels last: the faster layout, and always the same one, for kernels of
         different layouts round differently.
         """
-        images = checked(images, name)
-        # A large frame is many times the size of what it becomes: a few pictures' worth of pixels at a time.
+        images = check_images(images, name)
+        # Large frames take many times the memory of what they become, so only some are converted at a time.
         parts = torch.split(images, max(1, PIXELS_AT_ONCE // (images.shape[1] * images.shape[2])))
         rgb = torch.cat([self._fit(part) for part in parts])
         return rgb.contiguous(memory_format=torch.channels_last)
@@ -51,8 +51,8 @@ class FrameFormat:
         return small.clamp_(0, 1).to(self.device)
 
 
-def checked(images: Tensor, name: str) -> Tensor:
-    """Pictures (B, H, W, C) or (H, W, C) as (B, H, W, 1 or 3), alpha dropped, values as they came.
+def check_images(images: Tensor, name: str) -> Tensor:
+    """Check pictures (B, H, W, C) or (H, W, C), and return them as (B, H, W, 1 or 3), without alpha, values unchanged.
 
     One channel is grey, two are grey and alpha, three RGB, four RGBA. Raises InputError, naming the input,
     for another shape or kind of number, and for NaN or infinite values.
@@ -76,9 +76,9 @@ def checked(images: Tensor, name: str) -> Tensor:
 
 
 def to_rgb(images: Tensor, device: torch.device) -> Tensor:
-    """Checked pictures (B, H, W, 1 or 3) -> (B, 3, H, W) float32 in [0, 1] on the device.
+    """Convert checked pictures (B, H, W, 1 or 3) to (B, 3, H, W) float32 in [0, 1] on the device.
 
-    Integers are scaled by their white, floats are clamped.
+    Integers are divided by their largest value, floats are clamped.
     """
     white = INTEGER_WHITE.get(images.dtype)
     rgb = to_device_async(images, device).float()
@@ -102,7 +102,7 @@ def _check_finite(images: Tensor, name: str) -> None:
 
 
 class TensorClip:
-    """A clip in memory, (N, H, W, C); implements `core.types.Clip`."""
+    """Clip in memory, (N, H, W, C); implements `core.types.Clip`."""
 
     def __init__(self, images: Tensor) -> None:
         self.images = images[None] if images.ndim == 3 else images
@@ -111,9 +111,9 @@ class TensorClip:
         return self.images.shape[0]
 
     def frame(self, index: int) -> Tensor:
-        """One frame as (1, H, W, C)."""
+        """Return one frame as (1, H, W, C)."""
         return self.images[index : index + 1]
 
     def chunks(self, size: int) -> Iterator[Tensor]:
-        """Views of up to `size` frames."""
+        """Iterate over the frames, `size` at a time, without copying them."""
         return iter(torch.split(self.images, size))

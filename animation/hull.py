@@ -1,4 +1,4 @@
-"""The area that points span, for movement scale and landmark normalisation."""
+"""Area of the convex hull of points, for movement scale and landmark normalisation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FLAT = 1e-12
 
 
 def hull_area(points: NDArray[np.floating]) -> float:
-    """Area of the convex hull of (N, 2) points; 0 where it is flat or the points are not finite."""
+    """Compute the area of the convex hull of (N, 2) points; 0 where it is flat or the points are not finite."""
     if len(points) < 3 or not np.isfinite(points).all():
         return 0.0
     try:

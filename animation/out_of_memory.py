@@ -1,4 +1,4 @@
-"""Out of memory: try the same frames again, in smaller batches."""
+"""Recovery from running out of memory: the same frames again, in smaller batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for CUDA's, MPS's and the CPU allocators' out-of-memory errors, and Python's own."""
+    """Recognise the out-of-memory errors of CUDA, MPS and the CPU allocators, and Python's own."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
@@ -26,7 +26,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class BackOff:
-    """Runs a step on batches (of `what`), halving them for good when memory runs out; other errors pass through."""
+    """Runner of a step on batches, halved for good when memory runs out; other errors pass through.
+
+    `what` names the items in messages; `ran_out` is called with each reduced batch size.
+    """
 
     def __init__(
         self, free_memory: Callable[[], None], what: str = "frames", ran_out: Callable[[int], None] = lambda limit: None
@@ -35,7 +38,7 @@ class BackOff:
         self._limit: int | None = None
 
     def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
-        """The step's results for the batch, in order, in as many parts as memory asks for."""
+        """Yield the step's results for a batch, in order, in as many parts as memory requires."""
         start = 0
         while start < len(batch):
             part = batch[start : start + (self._limit or len(batch))]

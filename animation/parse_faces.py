@@ -1,4 +1,4 @@
-"""Parsing faces, picture by picture: the driver's batches, cancel and back-off without an animation."""
+"""Face parsing of pictures or clips, with the driver's batches, cancel and back-off."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def parse_faces(
     hard_edges: bool = False,
     hooks: Hooks | None = None,
 ) -> Iterator[Mapped]:
-    """Yield pictures (b, 3, H, W) as they came, with the maps `classes` (b, 19, H, W) and `mask` (b, 1, H, W).
+    """Yield pictures (b, 3, H, W) unchanged, with the maps `classes` (b, 19, H, W) and `mask` (b, 1, H, W).
 
-    The mask is how likely a pixel belongs to one of the chosen classes; with `hard_edges` 1 where that is above
-    one half, else 0. Pictures may have any size; each is stretched to the parser's for a look.
+    The mask is the probability that a pixel belongs to one of the chosen classes; with `hard_edges`, 1 where that is
+    above one half, else 0. Pictures may have any size; the parser sees each stretched to its own.
     """
     if len(clip) == 0:
         raise InputError("has 0 pictures; at least 1 is needed. Check the loader.", IMAGE)
@@ -45,7 +45,7 @@ def parse_faces(
 
 @dataclass(frozen=True, slots=True)
 class _Parse:
-    """A parser with what was asked of it."""
+    """Parser with the settings of one run."""
 
     parser: FaceParser
     chosen: tuple[int, ...]

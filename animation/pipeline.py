@@ -1,4 +1,4 @@
-"""`animate`: the one driver that every architecture, node and command runs through."""
+"""Driver `animate`, through which every architecture, node and command runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .out_of_memory import BackOff
 from .pixels import PixelRenderer, pixels_at_once
 from .retarget import Retargeter, Retargeting
 
-DEFAULT_BATCH = 8  # where nobody chose one by the memory there is
+DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
 SOURCE, DRIVING = "source", "driving"  # parameters, in error messages
 
@@ -31,10 +31,10 @@ def _nothing(*_: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Services that the surroundings lend the driver.
+    """Callbacks by which the driver reaches the program that runs it.
 
-    `check_cancelled` raises to stop, `free_memory` empties caches, `memory_ran_out` is told how many frames at once
-    are tried from then on.
+    `check_cancelled` raises to stop, `free_memory` empties caches, `memory_ran_out` is called with the batch size that
+    is tried from then on.
     """
 
     check_cancelled: Callable[[], None] = _nothing
@@ -46,7 +46,7 @@ class Hooks:
         return BackOff(self.free_memory, ran_out=self.memory_ran_out)
 
     def chunks(self, clip: Clip, batch: int | None) -> Iterator[Tensor]:
-        """Yield all frames of a clip, `batch` at a time, and look before each chunk whether to stop."""
+        """Yield all frames of a clip, `batch` at a time, checking for a cancel before each chunk."""
         for chunk in clip.chunks(batch or DEFAULT_BATCH):
             self.check_cancelled()
             yield chunk
@@ -54,12 +54,12 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class AnimateOptions:
-    """Everything a user may choose that is not the model.
+    """User's choices for an animation, apart from the model.
 
-    `anchor` is the index of the driving frame that relative motion is measured from. `size` is the side in
-    pixels to work at, None for the model's own. `batch` frames are worked on at once, None for a number that suits
-    the model and the device; it changes nothing but speed and memory. Nor does `max_pixels`, the most that are
-    decoded at once by a model that decodes them singly, None for the usual number.
+    `anchor` is the index of the driving frame that relative motion is measured from. `size` is the side in pixels to
+    work at, None for the model's own. `batch` is how many frames are worked on at once, None for a number that suits
+    the model and the device. `max_pixels` limits how many pixels are decoded at once by a model that decodes them
+    singly, None for the default. Both change nothing but speed and memory.
     """
 
     retargeting: Retargeting = field(default_factory=Retargeting)
@@ -116,9 +116,9 @@ def animate_mapped(
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One source and one clip, with all that is worked out once.
+    """State of one animation: a source and a clip, with everything that is computed once.
 
-    `back_off` halves batches of frames where memory runs out; `by_pixel` draws for models that decode pixels singly.
+    `back_off` halves batches of frames where memory runs out; `by_pixel` renders for models that decode pixels singly.
     """
 
     animator: Animator
@@ -141,10 +141,10 @@ class Session:
     ) -> Session:
         """Check the inputs, encode the source and read the anchor's pose."""
         check_clip(source, clip, options)
-        mode, size = checked_mode(animator, options), working_size(animator, options)
+        mode, size = resolve_mode(animator, options), working_size(animator, options)
         format_ = FrameFormat((size, size), device, options.antialias)
         prepared = animator.prepare(_source(animator, source, format_))
-        own = own_retargeting(animator, options.retargeting)
+        own = model_retargeting(animator, options.retargeting)
         if own is not None:
             retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
         else:
@@ -160,7 +160,7 @@ class Session:
 
     @inference_mode()
     def motion(self, frames: Tensor) -> Motion:
-        """Find the poses that the source takes for driving frames (B, H, W, C)."""
+        """Compute the poses that the source takes for driving frames (B, H, W, C)."""
         return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
 
     @inference_mode()
@@ -175,7 +175,7 @@ class Session:
         return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
 
     def pictures(self, frames: Tensor) -> Iterator[Tensor]:
-        """Render a batch in as many parts as memory asks for, or pixel by pixel where the model decodes so."""
+        """Render a batch in as many parts as memory requires, or pixel by pixel where the model decodes so."""
         if self.by_pixel is None:
             yield from self.back_off.run(self.render, frames)
             return
@@ -183,8 +183,8 @@ class Session:
             yield from self.by_pixel.frames(motion)
 
 
-def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
-    """Return the model's own way from driving poses to the source's, where what was asked for takes one."""
+def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
+    """Return the model's own mapping from driving poses to the source's; None if the mode needs none."""
     if retargeting.mode == "avd":
         return animator.avd
     if retargeting.mode == "standard" and retargeting.background and animator.spec.has_background:
@@ -193,7 +193,7 @@ def own_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[P
 
 
 def _source(animator: Animator, source: Pictures, format_: FrameFormat) -> Tensor:
-    """Convert the pictures that `prepare` is given: (S, 3, H, W), of which S is 1 but for `several_sources`."""
+    """Convert the pictures for `prepare`: (S, 3, H, W), where S is 1 unless the model takes `several_sources`."""
     if not animator.spec.several_sources:
         return format_.convert(first_picture(source), SOURCE)
     return torch.cat([format_.convert(part, name) for name, part in _named(source)])
@@ -212,7 +212,7 @@ def first_picture(source: Pictures) -> Tensor:
 
 
 def check_clip(source: Pictures, clip: Clip, options: AnimateOptions) -> None:
-    """Refuse what is empty, an anchor outside the clip, and numbers below 1."""
+    """Raise InputError for empty inputs, an anchor outside the clip, and limits below 1."""
     for name, part in _named(source):
         if part.ndim > 3 and part.shape[0] == 0:
             raise InputError("has 0 pictures; 1 is needed. Check the picture loader.", name)
@@ -226,9 +226,9 @@ def check_clip(source: Pictures, clip: Clip, options: AnimateOptions) -> None:
 
 
 def working_size(animator: Animator, options: AnimateOptions) -> int:
-    """Return the side to work at: the one asked for, else the model's own, rounded up to what the network can divide.
+    """Return the side to work at: the requested one, else the model's own, rounded up to its `multiple`.
 
-    Raises InputError where a size that was asked for does not divide, or is not the only one there is.
+    Raises InputError for a requested size that is no such multiple, or not the model's fixed size.
     """
     spec = animator.spec
     size = -(-spec.size // spec.multiple) * spec.multiple if options.size is None else options.size
@@ -237,12 +237,12 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
         raise InputError(f"is {size}; {spec.name} needs a multiple of {spec.multiple}. Try {near}.", "size")
     if spec.fixed_size and size != spec.size:
         raise InputError(
-            f"is {size}; {spec.name} works at {spec.size} alone. Leave the size alone, and enlarge the result.", "size"
+            f"is {size}; {spec.name} works only at {spec.size}. Leave it out, and enlarge the result.", "size"
         )
     return size
 
 
-def checked_mode(animator: Animator, options: AnimateOptions) -> str:
+def resolve_mode(animator: Animator, options: AnimateOptions) -> str:
     """Return the retargeting mode; raises InputError where the model does not offer it."""
     mode, modes = options.retargeting.mode, animator.spec.modes
     if mode is None:

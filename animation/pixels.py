@@ -1,4 +1,4 @@
-"""Models whose pixels do not depend on each other: any number of them at a time, as memory allows."""
+"""Rendering by single pixels, for models whose pixels do not depend on each other: as many at a time as fit."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..core.types import Animator, Motion, Prepared
 from .out_of_memory import BackOff
 
 DEFAULT_LIMIT = 65536
-ON_CPU = 4096  # pixels; more gain nothing there, and take memory
-FEWEST = 4096  # pixels; fewer leave a GPU idle, so memory is asked first
-SHARE = 0.5  # of a GPU's free memory
+CPU_LIMIT = 4096  # pixels; more are no faster there, and take memory
+MIN_PIXELS = 4096  # pixels; fewer leave a GPU idle, so that this many are tried even where they seem not to fit
+MEMORY_FRACTION = 0.5  # of a GPU's free memory
 
 
 def pixels_at_once(limit: int | None, query_bytes: int, device: torch.device) -> int:
-    """How many pixels to decode at once: the limit, or fewer where more would be no faster or not fit."""
+    """Choose the number of pixels to decode at once: the limit, or fewer where more would not fit or not be faster."""
     limit = limit or DEFAULT_LIMIT
     if device.type == "cpu":
-        return min(limit, ON_CPU)
+        return min(limit, CPU_LIMIT)
     free = free_memory(device)
-    return limit if free is None else min(limit, max(FEWEST, int(SHARE * free) // query_bytes))
+    return limit if free is None else min(limit, max(MIN_PIXELS, int(MEMORY_FRACTION * free) // query_bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class PixelRenderer:
-    """Renders poses by single pixels, `at_once` of them; `back_off` halves that when memory runs out.
+    """Renderer of poses by single pixels, `at_once` of them; `back_off` halves that when memory runs out.
 
-    Between them it can be cancelled: a picture may take long.
+    It can be cancelled within a picture, which may take long.
     """
 
     animator: Animator
@@ -43,14 +43,14 @@ class PixelRenderer:
     check_cancelled: Callable[[], None]
 
     def frames(self, motion: Motion) -> Iterator[Tensor]:
-        """The pictures (b, 3, H, W) of B poses in order, as many together as `at_once` has room for."""
+        """Yield the pictures (b, 3, H, W) of B poses in order, as many together as `at_once` has room for."""
         step = max(1, self.at_once // (self.size[0] * self.size[1]))
         for start in range(0, len(motion), step):
-            yield self.together(motion[start : start + step])
+            yield self.render_batch(motion[start : start + step])
 
     @inference_mode()
-    def together(self, motion: Motion) -> Tensor:
-        """The pictures (B, 3, H, W) of B poses."""
+    def render_batch(self, motion: Motion) -> Tensor:
+        """Render the pictures (B, 3, H, W) of B poses together."""
         height, width = self.size
         queries = torch.arange(len(motion) * height * width, device=motion.points.device)
         colours: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""The front door: one object that loads a model, optimises it for a device and animates with it."""
+"""Front door of the pack: one object that loads a model, optimises it for a device and animates with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import Engine, optimize_for_inference
 from .frames import TensorClip
-from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, check_clip, checked_mode
+from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, check_clip, resolve_mode
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
@@ -34,14 +34,14 @@ def _ignore(_done: int, _total: int | None) -> None:
 
 
 class Predictor:
-    """A loaded model on a device, ready to animate any number of pictures.
+    """Loaded model on a device, ready to animate any number of pictures.
 
     >>> predictor = Predictor.load("drawn-faces")
     >>> frames = predictor.animate_tensors(source, driving)  # (1, H, W, 3) and (N, H, W, 3) -> (N, size, size, 3)
     """
 
     def __init__(self, animator: Animator, device: torch.device) -> None:
-        """Take a model that was optimised for the device and is on it; `load` does both."""
+        """Wrap a model that was optimised for the device and moved to it; `load` does both."""
         self.animator, self.device = animator, device
 
     @classmethod
@@ -59,11 +59,11 @@ class Predictor:
     ) -> Predictor:
         """Load weights by the path of a file or by a published name, and optimise them for a device.
 
-        A file's architecture is read off its tensors, and a name that is one architecture's alone says which it is;
-        `architecture` chooses elsewhere. Names are looked for in `folders`, by default in this pack's `checkpoints`,
-        in ComfyUI's model folder if the pack is installed there, and where the earlier pack kept its files. With
-        `download`, published weights whose SHA-256 is known are fetched if they are missing; `progress` is told bytes
-        so far and in all.
+        A file's architecture is read off its tensors, and that of a name that only one architecture uses is known;
+        `architecture` decides otherwise. Names are looked for in `folders`, by default in this pack's `checkpoints`, in
+        ComfyUI's model folder if the pack is installed there, and where the earlier pack kept its files. With
+        `download`, published weights whose SHA-256 is known are fetched if they are missing; `progress` is called with
+        the bytes so far and in total.
 
         Raises MissingWeightsError, CheckpointError, DownloadError, or InputError for a name, a device, an
         architecture or an option that cannot be used.
@@ -74,12 +74,12 @@ class Predictor:
 
     @classmethod
     def optimized(cls, animator: Animator, device: torch.device, engine: Engine | None = None) -> Predictor:
-        """Optimise a model that was just loaded for a device, in place, and move it there."""
+        """Optimise a newly loaded model for a device, in place, and move it there."""
         return cls(optimize_for_inference(animator, device, engine).to(device), device)
 
     @property
     def size(self) -> int:
-        """Side in pixels that the weights were trained at; results have it unless the options say otherwise."""
+        """Side in pixels that the weights were trained at, and that of results unless the options say otherwise."""
         return self.animator.spec.size
 
     def expected_bytes(self, options: AnimateOptions) -> int:
@@ -117,7 +117,7 @@ class Predictor:
         measured from the frame that it finds. The memory this takes does not grow with the clip. Raises InputError.
         """
         clip = as_clip(driving)
-        options, hooks = self._settled(source, clip, options, hooks, best_frame)
+        options, hooks = self._resolve_options(source, clip, options, hooks, best_frame)
         yield from to_cpu_async(animate(self.animator, source, clip, self.device, options, hooks))
 
     def animate_mapped(
@@ -129,7 +129,7 @@ class Predictor:
     ) -> Iterator[Mapped]:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
         clip = as_clip(driving)
-        options, hooks = self._settled(source, clip, options, hooks, None)
+        options, hooks = self._resolve_options(source, clip, options, hooks, None)
         yield from animate_mapped(self.animator, source, clip, self.device, options, hooks)
 
     def animate_tensors(
@@ -138,7 +138,7 @@ class Predictor:
         """Animate a picture (1, H, W, 3) with frames (N, H, W, 3): (N, size, size, 3), all of them in memory."""
         return torch.cat([*self.animate(source, driving, options, best_frame=best_frame)]).movedim(1, -1)
 
-    def _settled(
+    def _resolve_options(
         self,
         source: Pictures,
         clip: Clip,
@@ -150,13 +150,13 @@ class Predictor:
         options = options or AnimateOptions()
         check_clip(source, clip, options)
         options, hooks = choose_batch(options, hooks or Hooks(), self.animator, self.device)
-        if best_frame is not None and checked_mode(self.animator, options) == "relative":
+        if best_frame is not None and resolve_mode(self.animator, options) == "relative":
             options = replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
         return options, hooks
 
 
 def as_clip(driving: Clip | Tensor) -> Clip:
-    """Take frames (N, H, W, C), or one (H, W, C), as a clip."""
+    """Wrap frames (N, H, W, C), or one (H, W, C), as a clip; return a clip unchanged."""
     return TensorClip(driving) if isinstance(driving, Tensor) else driving
 
 
@@ -169,7 +169,7 @@ def find_model(
 ) -> tuple[WeightFiles, Checkpoint | None]:
     """Find the files of a model by a path or by a published name; see `Predictor.load`.
 
-    A file that had to be read to tell its architecture comes with what was read.
+    A file that had to be read to identify its architecture is returned with its content.
     """
     path, checkpoint = Path(model), None
     if isinstance(model, Path) or path.is_file():
@@ -196,6 +196,6 @@ def _folders(identity: str, folders: Sequence[Path] | None) -> list[Path]:
 
 
 def default_folders(identity: str) -> list[Path]:
-    """List where weights are looked for outside ComfyUI, in order."""
+    """List the folders in which weights are looked for outside ComfyUI, in order."""
     comfy = PACK.parent.parent / "models" / MODEL_FOLDER
     return registry.weight_folders(identity, [comfy] if comfy.is_dir() else [], [PACK, PACK.parent / EARLIER_PACK])

@@ -1,4 +1,4 @@
-"""The architectures there are, and which of them a weight file is."""
+"""Registry of the architectures: finds them by id, by published name and by a weight file's keys."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from ..core.errors import CheckpointError, InputError, listed
+from ..core.errors import CheckpointError, InputError, join_names
 from ..core.types import Animator, LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.catalog import PublishedWeights
-from ..core.weights.checkpoint import Checkpoint, name_components, read_checkpoint
+from ..core.weights.checkpoint import Checkpoint, read_checkpoint, register_components
 from ..core.weights.config import to_metadata
 from ..core.weights.find import WeightFiles, read_companions
 from ..face_parsing.architecture import FACE_PARSING, RESNET18
@@ -31,7 +31,7 @@ KINDS: dict[str, WeightsKind] = {}
 def register(row: WeightsKind) -> None:
     """Add a kind of weight file, with the kinds of its companion files."""
     KINDS[row.id] = row
-    name_components(row.components)
+    register_components(row.components)
     if isinstance(row, Architecture):
         KINDS.update({companion.id: companion for companion in row.companion_files.values()})
 
@@ -46,7 +46,7 @@ def architectures() -> Mapping[str, Architecture]:
 
 
 def architecture(identity: str) -> Architecture:
-    """Return an architecture by its id; InputError lists the ids there are."""
+    """Return an architecture by its id; InputError lists the known ids."""
     known = architectures()
     if identity not in known:
         raise InputError(f"is {identity!r}; choose one of: {', '.join(known)}.", "architecture")
@@ -59,7 +59,7 @@ def published_names(identity: str) -> list[str]:
 
 
 def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
-    """Find published weights of any architecture by a name that is no other's; InputError lists the names."""
+    """Find published weights of any architecture by a name that only one uses; InputError lists the names."""
     rows = [(kind, row) for kind in architectures().values() for row in kind.published if row.name == name]
     if len({row.files for _, row in rows}) == 1:
         return rows[0]
@@ -70,8 +70,8 @@ def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
 
 
 def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path]) -> list[Path]:
-    """List the folders to look in, in order: the model folders, then `checkpoints` of the first pack (this one), then
-    of every pack those in which the earlier pack kept this kind's files.
+    """List the folders to search, in order: the model folders, then `checkpoints` of the first pack (this one), then of
+    every pack those in which the earlier pack kept this kind's files.
     """
     earlier = dict.fromkeys(row.earlier for row in KINDS[identity].published if row.earlier)
     kept = [pack / folder for pack in packs for folder in earlier]
@@ -79,18 +79,18 @@ def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path])
 
 
 def identify(checkpoint: Checkpoint) -> WeightsKind | None:
-    """Find the kind that a checkpoint is by its keys; None for one this pack does not know."""
+    """Identify the kind of a checkpoint by its keys; None for one that this pack does not know."""
     return next((row for row in KINDS.values() if row.matches(checkpoint)), None)
 
 
 def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
-    """Return the row to load a checkpoint by where the kind `wanted` is asked for.
+    """Return the row that loads a checkpoint where weights of the kind `wanted` are needed.
 
-    Raises CheckpointError naming what the file really is, what was wanted, and what to do.
+    Raises CheckpointError naming the file's kind, the wanted one, and what to do.
     """
     wish, found = KINDS[wanted], identify(checkpoint)
     if found is None:
-        names = [name or listed(list(state)) for name, state in checkpoint.components.items()]
+        names = [name or join_names(list(state)) for name, state in checkpoint.components.items()]
         raise CheckpointError(
             f"{checkpoint.path} is of no architecture this pack knows (it holds: {', '.join(names)}); "
             f"{wish.name} weights are needed. Choose another file."
@@ -114,23 +114,23 @@ def refuse_unaccepted(row: Architecture, given: Collection[str]) -> None:
 def load_files(
     files: WeightFiles, options: LoadOptions | None = None, checkpoint: Checkpoint | None = None
 ) -> Animator:
-    """Read the files of an architecture's model, but for a `checkpoint` that was read already, and build it.
+    """Build an architecture's model from its files; `checkpoint` is the main one, if that was read already.
 
-    Raises CheckpointError if they are another's, MissingWeightsError where a companion file is missing, InputError
-    for an option that the architecture does not accept.
+    Raises CheckpointError for another architecture's files, MissingWeightsError where a companion file is missing,
+    InputError for an option that the architecture does not accept.
     """
     options = options or LoadOptions()
     checkpoint = checkpoint or read_checkpoint(files.path)
     row = expect(checkpoint, files.kind.id)
-    assert isinstance(row, Architecture)  # of a model's files, `kind` is one, and so are its relatives
+    assert isinstance(row, Architecture)  # as the kind of a model's files is
     refuse_unaccepted(row, [field.name for field in fields(options) if getattr(options, field.name) is not None])
-    return row.load(complete(checkpoint, files), options)
+    return row.load(add_companions(checkpoint, files), options)
 
 
 def load_animator(
     path: Path, identity: str, options: LoadOptions | None = None, folders: Sequence[Path] = ()
 ) -> Animator:
-    """Read a weight file as one of an architecture; see `load_files`.
+    """Build an architecture's model from a weight file; see `load_files`.
 
     Companion files are looked for beside the file, then in the folders.
     """
@@ -138,13 +138,13 @@ def load_animator(
 
 
 def load_parser(path: Path) -> FaceParser:
-    """Read a face parser's weight file; raises CheckpointError if it is another's."""
+    """Build a face parser from its weight file; raises CheckpointError for any other file."""
     checkpoint = read_checkpoint(path)
     expect(checkpoint, FACE_PARSING.id)
     return load_face_parser(checkpoint)
 
 
-def complete(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
+def add_companions(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
     """Add to a checkpoint the components that are published in files of their own."""
     found = dict(checkpoint.components)
     for component, part in read_companions(checkpoint, files).items():
@@ -154,17 +154,17 @@ def complete(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
     return replace(checkpoint, components=found)
 
 
-def read_whole(path: Path) -> Checkpoint:
-    """Read a weight file of any kind, or of none, with its companion files from the same folder."""
+def read_with_companions(path: Path) -> Checkpoint:
+    """Read a weight file of any kind, known or not, with its companion files from the same folder."""
     checkpoint = read_checkpoint(path)
     kind = identify(checkpoint)
-    return checkpoint if kind is None else complete(checkpoint, WeightFiles.of(kind, path))
+    return checkpoint if kind is None else add_companions(checkpoint, WeightFiles.of(kind, path))
 
 
-def described(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
-    """Return what a converted file holds, and what it says of its network beyond its tensors.
+def trim_and_describe(checkpoint: Checkpoint) -> tuple[Checkpoint, dict[str, str] | None]:
+    """Return the checkpoint and the metadata that a converted file is to hold.
 
-    The latter is None for what is no animator.
+    The checkpoint lacks what no animation needs; the metadata is None for a file that is no animator's.
     """
     row = identify(checkpoint)
     if not isinstance(row, Architecture):

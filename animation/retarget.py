@@ -1,4 +1,4 @@
-"""Retargeting: which pose the source takes for a driving frame. The same for every architecture."""
+"""Retargeting: the pose that the source takes for a driving frame, computed alike for every architecture."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retargeting:
-    """How motion is carried over.
+    """Settings for carrying the driving clip's motion over to the source.
 
-    "standard" takes the driving pose as it is. "relative" adds the driving clip's change since its anchor
-    frame to the source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` the change of its
-    linear maps too, J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the
-    sizes of source and anchor, else 1. "avd" leaves it to a network of the model's to give the source's shape
-    the driving pose. The two flags do nothing but in "relative". None is "relative" for a model that offers it,
-    else the model's default. `background`, in "standard" alone, lets a network of the model's move what is behind,
-    if the model has one.
+    `mode` "standard" takes the driving pose as it is. "relative" adds the change since the anchor frame to the
+    source's own pose, p = p_s + c (p_t - p_0), and with `relative_jacobian` to its linear maps too,
+    J = J_t J_0^-1 J_s (FOMM, section 3.3). With `adapt_scale`, c is the ratio of the sizes of source and anchor, else
+    1. "avd" has a network of the model give the source's shape the driving pose. None is "relative" for a model that
+    offers it, else the model's default. `background`, only in "standard", has the model move the background, if it can.
     """
 
     mode: str | None = None
@@ -34,7 +32,7 @@ class Retargeting:
 
 
 def movement_scale(source: Motion, anchor: Motion) -> float:
-    """sqrt(hull area of the source's points) / sqrt(that of the anchor's); 1 where either hull is flat."""
+    """Compute sqrt(hull area) of the source's points over that of the anchor's; 1 where either hull is flat."""
     areas = [hull_area(motion.points[0].float().cpu().numpy()) for motion in (source, anchor)]
     if min(areas) == 0:
         log.warning(
@@ -46,9 +44,9 @@ def movement_scale(source: Motion, anchor: Motion) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retargeter:
-    """Retargeting for one clip, with what depends on source and anchor alone worked out.
+    """Retargeting for one clip, with everything that depends on source and anchor alone precomputed.
 
-    Without an anchor the driving pose is taken as it is, or as `own`, a network of the model's, gives it.
+    Without an anchor the driving pose is taken as it is, or mapped by `own`, a network of the model.
     """
 
     settings: Retargeting
@@ -59,13 +57,13 @@ class Retargeter:
 
     @classmethod
     def for_clip(cls, settings: Retargeting, source: Motion, anchor: Motion | None) -> Retargeter:
-        """`anchor` is the motion of one driving frame; None in "standard", which needs none."""
+        """Create from the source's motion and that of one driving frame, the `anchor`; None in "standard"."""
         adapt = settings.adapt_scale and anchor is not None
         scale = movement_scale(source, anchor) if adapt and anchor is not None else 1.0
         return cls(settings, source, anchor, scale)
 
     def __call__(self, driving: Motion) -> Motion:
-        """The poses the source takes for a batch of driving motions."""
+        """Compute the poses that the source takes for a batch of driving motions."""
         if self.own is not None:
             return self.own(driving)
         if self.anchor is None:

@@ -1,4 +1,4 @@
-"""What ships with the pack: pictures and a video to try the bundled model on."""
+"""Sample pictures and a sample video that ship with the pack, to try the bundled model on."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ DRIVING: Final = SAMPLES / "driving.mp4"
 
 
 def sample_pictures() -> dict[str, Path]:
-    """The sample pictures by name."""
+    """Return the sample pictures by name."""
     return {path.stem: path for path in sorted(SAMPLES.glob("*.png"))}

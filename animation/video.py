@@ -1,4 +1,4 @@
-"""From a picture file and a video file to an animated video file with the driving video's sound."""
+"""Animation of a picture file by a video file, into a file of frames with the driving video's sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from .media.contact_sheet import SheetSampler
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import VideoClip, read_picture
-from .media.writer import VideoWriter
+from .media.writer import open_writer
 from .pipeline import AnimateOptions, Hooks, Pictures, first_picture
 from .predictor import Predictor
 
@@ -29,14 +29,16 @@ def animate_file(
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = _ignore,
 ) -> int:
-    """Animate a picture file by a video file, keeping its frame rate and sound; returns the number of frames.
+    """Animate a picture file by a video file, keeping its frame rate and sound, and return the number of frames.
 
     >>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("vox-adv"))
 
-    `source` is a picture, or several of one face for a model that takes them; `output` is replaced only when all is
-    done. Without a `predictor` the bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names
-    a png that shows source, driving and result side by side; `progress` is told frames done and in all. Reading,
-    drawing and writing go on at the same time, in memory that does not grow with the clip.
+    `source` is a picture, or several of one face for a model that takes them. The suffix of `output` says what is
+    written: a video (mp4, m4v), or, without sound, an animated picture (gif, webp) or numbered pictures (png); it is
+    replaced only when the new file is complete. Without a `predictor` the bundled model animates. `best_frame` is as
+    in `Predictor.animate`;
+    `sheet` names a png that shows source, driving and result side by side; `progress` is called with the frames done
+    and in total. Reading, drawing and writing go on at the same time, in memory that does not grow with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
@@ -57,10 +59,10 @@ def animate_clip(
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = _ignore,
 ) -> int:
-    """Animate pictures that were read by a clip that was opened; see `animate_file`."""
+    """Animate pictures already read by a clip already opened; see `animate_file`."""
     frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)
     sampler, done = SheetSampler(len(clip)), 0
-    with VideoWriter(output, clip.fps, audio_from=clip.path) as writer:
+    with open_writer(output, clip.fps, audio_from=clip.path) as writer:
         for part in prefetch(frames):
             writer.write(part)
             sampler.add(part)

@@ -1,1 +1,1 @@
-"""The command line: what the nodes do, for people and scripts without ComfyUI."""
+"""Command line: the nodes' work, for people and scripts without ComfyUI."""

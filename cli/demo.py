@@ -1,4 +1,4 @@
-"""`demo`: the pack at work on the bundled model and samples, with nothing to download."""
+"""Command `demo`: shows the pack at work on the bundled model and samples, with nothing to download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..animation.media.reader import VideoClip, read_picture
 from ..animation.predictor import Predictor
 from ..animation.samples import DRIVING, sample_pictures
 from ..core.errors import MediaError
-from .run import read_engine, report
+from .run import animate_and_report, read_engine
 
 
 def demo(args: argparse.Namespace) -> None:
@@ -22,4 +22,4 @@ def demo(args: argparse.Namespace) -> None:
     predictor = Predictor.load(engine=read_engine(args))
     for name, picture in sample_pictures().items():
         output = folder / f"{name}.mp4"
-        report(predictor, read_picture(picture), VideoClip(DRIVING), output, output.with_suffix(".png"))
+        animate_and_report(predictor, read_picture(picture), VideoClip(DRIVING), output, output.with_suffix(".png"))

@@ -1,4 +1,4 @@
-"""Commands and their options; each command's work is in a file of its own."""
+"""Commands and their options; a file of its own does each command's work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.registry import architectures
-from ..core.errors import FirstOrderError, worded
+from ..core.errors import FirstOrderError, rename_parameters
 from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130
@@ -30,15 +30,15 @@ FLAGS = {
         *("parts", "face_parts", "face_parser", "target_mask", "hard_edges", "blend_scale"),
     )
 }
-"""Options by the parameters that lower layers speak of."""
+"""Options on the command line by the names of lower layers' parameters."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status. Expected errors are one line on standard error."""
+    """Run a command and return the exit status. Expected errors are one line on standard error."""
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        with worded(FLAGS):
+        with rename_parameters(FLAGS):
             args.command(args)
     except FirstOrderError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -49,8 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def script() -> None:
+    """Run as an installed command."""
+    sys.exit(main())
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """Build the parser of all commands and their options."""
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
@@ -60,10 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("run", help="animate a picture file by a video file into an mp4")
+    command = commands.add_parser("run", help="animate a picture file by a video file")
     command.add_argument("source", type=Path, help="the picture to animate")
     command.add_argument("driving", type=Path, help="the video whose motion it takes on; its sound is kept")
-    command.add_argument("output", type=Path, help="the mp4 to write; an existing one is replaced")
+    command.add_argument("output", type=Path, help="the file to write: mp4, gif, webp or numbered png")
     command.add_argument(
         "--more-sources",
         type=Path,

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-QUIET = 0.3  # seconds; what is done sooner shows no bar
+BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
 
 
 @contextmanager
 def progress_bar(unit: str) -> Generator[Callable[[int, int | None], None], None, None]:
-    """Show a bar; yields the function that is told how much of how much is done."""
-    with tqdm(unit=unit, unit_scale=unit == "B", delay=QUIET) as bar:
+    """Show a bar and yield the function that updates it, by the amounts done and in total."""
+    with tqdm(unit=unit, unit_scale=unit == "B", delay=BAR_DELAY) as bar:
 
         def progress(done: int, total: int | None) -> None:
             bar.total = total

@@ -1,4 +1,4 @@
-"""`run`: a picture file and a video file in, a video file with the video's sound out."""
+"""Command `run`: a picture file and a video file in, a video file with the video's sound out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..animation import registry
 from ..animation.engine import Engine
 from ..animation.media.reader import VideoClip, read_picture
+from ..animation.media.writer import open_writer
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
@@ -34,19 +35,20 @@ def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
     pictures, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
-    files, checkpoint = chosen_model(args)
+    open_writer(args.output, clip.fps)  # refuses an output that it cannot write, before anything is worked out
+    files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
     animator = registry.load_files(files, load_options, checkpoint)
     if isinstance(animator, PartSwapAnimator):
-        animator = animator.swapping(read_swap(args, animator, device))
+        animator = animator.with_swap(read_swap(args, animator, device))
     predictor = Predictor.optimized(animator, device, read_engine(args))
-    report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
+    animate_and_report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
 
 
-def chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
-    """Find the weights that the options mean; a file alone says itself which architecture it is."""
+def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
+    """Find the weights that the options name; the architecture of a file is read off it unless given."""
     if args.checkpoint is not None:
         return find_model(args.checkpoint, args.architecture)
     row = registry.architecture(args.architecture or DEFAULT_ARCHITECTURE)
@@ -54,7 +56,7 @@ def chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | No
         return find_model(args.model or row.published[0].name, row.id, download=args.download, progress=progress)
 
 
-def report(
+def animate_and_report(
     predictor: Predictor,
     pictures: Pictures,
     clip: VideoClip,
@@ -72,12 +74,12 @@ def report(
 
 
 def given_options(args: argparse.Namespace) -> list[str]:
-    """Name the options on the command line that not every architecture accepts."""
+    """List the options given that not every architecture accepts."""
     return [name for name in RESTRICTED if getattr(args, name, None) not in (None, False, [])]
 
 
 def read_engine(args: argparse.Namespace) -> Engine:
-    """Read how to run the networks from the command line's options."""
+    """Read the engine's settings from the command line's options."""
     return Engine(args.precision, fast=not args.plain, compiled=args.compile)
 
 

@@ -1,4 +1,4 @@
-"""The options of `run` that Part Swap alone has."""
+"""Options of `run` that only Part Swap has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .progress import progress_bar
 
 
 def add_swap_options(command: argparse.ArgumentParser) -> None:
-    """Add options for what is swapped, and where its mask comes from."""
+    """Add the options that choose the swapped parts and the source of their mask."""
     group = command.add_argument_group("part swap")
     group.add_argument(
         "--parts",
@@ -41,12 +41,12 @@ def add_swap_options(command: argparse.ArgumentParser) -> None:
 
 
 def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.device) -> Swap:
-    """Read the swap that the options mean for a model."""
+    """Read the swap for a model from the command line's options."""
     blend_scale: float = 1.0 if args.blend_scale is None else args.blend_scale
     given: str | None = args.face_parts
     if given is None:
         if args.face_parser is not None:
-            raise InputError("was given, but not what it should find. Add --face-parts.", "face_parser")
+            raise InputError("was given without the parts to find. Add --face-parts.", "face_parser")
         chosen = None if args.parts is None else chosen_parts(args.parts, model.config.num_segments)
         return Swap(chosen, not args.target_mask, args.hard_edges, blend_scale)
     classes = chosen_classes(given)
@@ -56,4 +56,4 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
         with progress_bar("B") as progress:
             path = find_weights(FACE_PARSING, request, default_folders(FACE_PARSING.id), progress, lambda: None).path
     parser = optimize(load_parser(path), device).to(device)
-    return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.sharp)
+    return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)

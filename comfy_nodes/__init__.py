@@ -1,1 +1,1 @@
-"""The nodes by family; `nodes.py` lists them for ComfyUI. Ids, order and defaults are a contract."""
+"""Nodes by family; `nodes.py` lists them for ComfyUI. Ids, order and defaults are a contract."""

@@ -1,4 +1,4 @@
-"""Motion Representations for Articulated Animation."""
+"""Runner node of Motion Representations for Articulated Animation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _variant() -> io.Input:
 
 
 class Articulate_Runner(common.Runner):
-    """Articulated Animation."""
+    """Runner node of Articulated Animation."""
 
     ARCHITECTURE = "articulate"
 
@@ -63,7 +63,7 @@ class Articulate_Runner(common.Runner):
             inputs=[
                 *common.pictures(),
                 common.frame_rate(),
-                *common.optional_inputs(*_choices(), experts=[_variant()]),
+                *common.optional_inputs(*_choices(), advanced=[_variant()]),
             ],
             outputs=common.outputs(),
         )

@@ -1,4 +1,4 @@
-"""The choosers of learnt parts, one for each number of them."""
+"""Chooser nodes of learnt parts, one for each number of parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import common
 
 
 class SegChooser(io.ComfyNode):
-    """Switches for the parts of weights with `COUNT` of them."""
+    """Node with a switch for each part of the weights with `COUNT` parts."""
 
     COUNT: ClassVar[int]
 
@@ -47,18 +47,18 @@ class SegChooser(io.ComfyNode):
 
 
 class FOMM_Seg5Chooser(SegChooser):
-    """For vox-5segments."""
+    """Chooser for vox-5segments."""
 
     COUNT = 5
 
 
 class FOMM_Seg10Chooser(SegChooser):
-    """For vox-10segments."""
+    """Chooser for vox-10segments."""
 
     COUNT = 10
 
 
 class FOMM_Seg15Chooser(SegChooser):
-    """For vox-15segments."""
+    """Chooser for vox-15segments."""
 
     COUNT = 15

@@ -1,4 +1,4 @@
-"""What runners have in common: their inputs and outputs, and when they must run again."""
+"""Common parts of the runner nodes: inputs and outputs, and when they must run again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.registry import published_names
-from ..core.errors import InputError, worded
+from ..core.errors import InputError, rename_parameters
 from ..core.types import LoadOptions
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightsRequest
@@ -32,15 +32,15 @@ INPUTS = {
     "best_frame": "best_frame_by",
     "parts": "chosen_seg_indices",
 }
-"""Inputs by the parameters that lower layers speak of."""
+"""Input ids by the names of lower layers' parameters."""
 
 IF_MISSING = {"error": False, "download": True}
 
 T = TypeVar("T")
 
 
-def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
-    """What a menu entry stands for; the server does not check entries, so an unknown one raises InputError."""
+def look_up_choice(name: str, value: str, options: Mapping[str, T]) -> T:
+    """Look up the value of a menu entry; raises InputError for an unknown one, as the server does not check them."""
     if value not in options:
         raise InputError(f"{name} is {value!r}; choose one of: {', '.join(options)}.")
     return options[value]
@@ -48,7 +48,7 @@ def chosen(name: str, value: str, options: Mapping[str, T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class CommonInputs:
-    """What the inputs say that old workflows do not have; each default keeps their result."""
+    """Values of the inputs that old workflows do not have; each default keeps those workflows' results."""
 
     checkpoint: str = BY_NAME
     if_missing: str = "error"
@@ -59,20 +59,20 @@ class CommonInputs:
     precision: str = "auto"
 
     def request(self, model_name: str) -> WeightsRequest:
-        """Which weights, where a name is chosen too."""
+        """Make the request for the weights of a published name, or for the file that overrides it."""
         file = "" if self.checkpoint == BY_NAME else self.checkpoint
-        return WeightsRequest(model_name, file, chosen("if_missing", self.if_missing, IF_MISSING))
+        return WeightsRequest(model_name, file, look_up_choice("if_missing", self.if_missing, IF_MISSING))
 
     def options(self, own: AnimateOptions) -> AnimateOptions:
-        """A family's own options with these."""
+        """Complete a family's own options with these."""
         return replace(own, size=self.size or None, antialias=self.antialias, batch=self.batch_size or None)
 
 
-USUAL = CommonInputs()
+DEFAULTS = CommonInputs()
 
 
-def advanced(widget: io.Input) -> io.Input:
-    """Fold a widget away under "advanced" on frontends that know that."""
+def mark_advanced(widget: io.Input) -> io.Input:
+    """Mark an input as advanced, which makes newer frontends fold it away."""
     widget.extra_dict = {"advanced": True}
     return widget
 
@@ -81,7 +81,7 @@ def pictures(
     source: str = "The picture to animate. Of a batch, the first is taken.",
     driving: str = "The frames whose motion the picture takes on, in order.",
 ) -> list[io.Input]:
-    """The two pictures every runner starts with, and what they are to it."""
+    """Make the two picture inputs that every runner begins with; the texts are their tooltips."""
     return [
         io.Image.Input("source_image", tooltip=source),
         io.Image.Input("driving_video_input", tooltip=driving),
@@ -89,7 +89,7 @@ def pictures(
 
 
 def frame_rate() -> io.Input:
-    """Passed through, so that the saver can be wired to the runner alone."""
+    """Make the frame rate input, which is passed through so that the saver can be wired to the runner alone."""
     return io.Float.Input(
         "frame_rate",
         default=30.0,
@@ -101,7 +101,7 @@ def frame_rate() -> io.Input:
 
 
 def outputs(images: str = "The animated picture, one image per driving frame.") -> list[io.Output]:
-    """What every runner gives. Ids differ from the inputs' because a node's ids must be unique."""
+    """Make the outputs of every runner. Ids differ from the inputs' because a node's ids must be unique."""
     return [
         io.Image.Output("images", display_name="images", tooltip=images),
         io.Audio.Output("audio_out", display_name="audio", tooltip="The audio that came in, untouched."),
@@ -110,13 +110,13 @@ def outputs(images: str = "The animated picture, one image per driving frame.") 
 
 
 def model_name(architecture: str, tooltip: str, optional: bool = False) -> io.Input:
-    """Which published weights."""
+    """Make the menu of an architecture's published weights."""
     options = published_names(architecture)
     return io.Combo.Input("model_name", options=options, default=options[0], optional=optional, tooltip=tooltip)
 
 
 def find_best_frame(optional: bool = False) -> io.Input:
-    """Of the runners that can measure movement from any frame."""
+    """Make the switch of runners that can measure movement from any frame."""
     return io.Boolean.Input(
         "find_best_frame",
         default=False,
@@ -126,36 +126,36 @@ def find_best_frame(optional: bool = False) -> io.Input:
 
 
 def optional_inputs(
-    *models: io.Input, experts: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
+    *models: io.Input, advanced: Sequence[io.Input] = (), best_frame: bool = True, fixed_size: bool = False
 ) -> list[io.Input]:
-    """Audio, then everything that old workflows do not have: see `CommonInputs`.
+    """Make the optional inputs: audio, then all that old workflows do not have (see `CommonInputs`).
 
-    `models` are a family's own inputs for choosing weights, `experts` those folded away under "advanced";
-    `best_frame` is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
+    `models` are a family's own inputs for choosing weights, `advanced` those folded away under "advanced"; `best_frame`
+    is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
     """
     sizes = [] if fixed_size else [_size()]
     return [
         io.Audio.Input("audio", optional=True, tooltip="Sound of the driving video; handed on untouched."),
         *models,
         *weight_file(),
-        *(advanced(widget) for widget in (*sizes, *experts, *_work(best_frame))),
+        *(mark_advanced(widget) for widget in (*sizes, *advanced, *_runtime_inputs(best_frame))),
     ]
 
 
 def weight_file() -> list[io.Input]:
-    """The two inputs by which other weights than those found by name are had."""
+    """Make the inputs that choose a weight file by hand, and the download of a missing one."""
     return [
         io.Combo.Input(
             "checkpoint",
-            options=[BY_NAME, *folders.listed_files()],
-            default=USUAL.checkpoint,
+            options=[BY_NAME, *folders.weight_file_names()],
+            default=DEFAULTS.checkpoint,
             optional=True,
             tooltip=f"A weight file of your own in models/{MODEL_FOLDER}, instead of the published one by name.",
         ),
         io.Combo.Input(
             "if_missing",
             options=list(IF_MISSING),
-            default=USUAL.if_missing,
+            default=DEFAULTS.if_missing,
             optional=True,
             tooltip="What to do when the weight file is not there: say where to get it, or download it "
             "(only files whose SHA-256 is published).",
@@ -166,7 +166,7 @@ def weight_file() -> list[io.Input]:
 def _size() -> io.Input:
     return io.Int.Input(
         "size",
-        default=USUAL.size,
+        default=DEFAULTS.size,
         min=0,
         max=4096,
         step=128,
@@ -175,20 +175,20 @@ def _size() -> io.Input:
     )
 
 
-def _work(best_frame: bool) -> list[io.Input]:
+def _runtime_inputs(best_frame: bool) -> list[io.Input]:
     return [
         io.Boolean.Input(
             "antialias",
-            default=USUAL.antialias,
+            default=DEFAULTS.antialias,
             optional=True,
             tooltip="Filter while shrinking large pictures: less flicker. Off gives the earlier pack's picture.",
         ),
         *([_best_frame_by()] if best_frame else []),
-        batch_size(USUAL.batch_size, "Frames worked on at once; 0 takes as many as pay and fit."),
+        batch_size(DEFAULTS.batch_size, "Frames worked on at once; 0 chooses a number that suits model and memory."),
         io.Combo.Input(
             "precision",
             options=list(PRECISIONS),
-            default=USUAL.precision,
+            default=DEFAULTS.precision,
             optional=True,
             tooltip="Of the networks' heavy layers. float32 is exact; 16 bits are faster on GPUs and hardly show. "
             "auto: as ComfyUI judges the GPU, float32 on the CPU.",
@@ -200,7 +200,7 @@ def _best_frame_by() -> io.Input:
     return io.Combo.Input(
         "best_frame_by",
         options=list(METHODS),
-        default=USUAL.best_frame_by,
+        default=DEFAULTS.best_frame_by,
         optional=True,
         tooltip="How find_best_frame compares poses: auto takes face landmarks if face-alignment is installed, "
         "else the model's own keypoints, which work for things without a face too.",
@@ -208,7 +208,7 @@ def _best_frame_by() -> io.Input:
 
 
 def batch_size(default: int, tooltip: str) -> io.Input:
-    """How many frames are worked on at once; 0 is allowed where it is the default."""
+    """Make the input for the number of frames worked on at once; 0 is allowed where it is the default."""
     return io.Int.Input(
         "batch_size",
         default=default,
@@ -221,23 +221,25 @@ def batch_size(default: int, tooltip: str) -> io.Input:
 
 
 class Runner(io.ComfyNode):
-    """A node that animates with the weights of one architecture."""
+    """Base class of nodes that animate with the weights of one architecture."""
 
     ARCHITECTURE: ClassVar[str]
 
     @classmethod
     def validate_inputs(cls, checkpoint: str | None = BY_NAME) -> bool | str:
-        """Named only to switch off the list check: a file that is gone is explained by `execute`."""
+        """Accept any `checkpoint`: naming it switches the list check off, and `execute` explains a missing file."""
         return True
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:
-        """Run again when the weight file has changed."""
-        return weights.fingerprint(cls.ARCHITECTURE, CommonInputs(checkpoint).request(model_name or cls.usual_model()))
+        """Return a text that changes with the weight file, so that the node runs again."""
+        return weights.fingerprint(
+            cls.ARCHITECTURE, CommonInputs(checkpoint).request(model_name or cls.default_model())
+        )
 
     @classmethod
-    def usual_model(cls) -> str:
-        """The published weights that workflows without a `model_name` mean."""
+    def default_model(cls) -> str:
+        """Return the published weights for workflows without a `model_name`."""
         return next(iter(published_names(cls.ARCHITECTURE)), "")
 
     @classmethod
@@ -252,16 +254,16 @@ class Runner(io.ComfyNode):
         model_name: str = "",
         audio: object = None,
         find_best_frame: bool = False,
-        **work: Any,
+        **common_inputs: Any,
     ) -> io.NodeOutput:
-        """What a family's own inputs mean, and then all the others, by name, as the node was given them."""
-        wanted = CommonInputs(**work)
-        with worded(INPUTS):
+        """Animate with the options from a family's own inputs, and all other inputs by name as the node got them."""
+        wanted = CommonInputs(**common_inputs)
+        with rename_parameters(INPUTS):
             images = run(
                 cls.ARCHITECTURE,
                 source_image,
                 driving_video_input,
-                wanted.request(model_name or cls.usual_model()),
+                wanted.request(model_name or cls.default_model()),
                 load_options or LoadOptions(),
                 wanted.options(options),
                 wanted.best_frame_by if find_best_frame else None,

@@ -1,4 +1,4 @@
-"""Face parsing alone: nineteen classes of pixels, chosen by name, as masks."""
+"""Nodes for face parsing alone: masks of nineteen classes of pixels, chosen by name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from comfy_api.v0_0_2 import io
 from torch import Tensor
 
 from ..face_parsing.classes import DEFAULT, GROUPS, IDS, NAMES, chosen_classes
-from ..module_partswap.parts import joined
+from ..module_partswap.parts import join_numbers
 from . import common
 from .runtime.partswap import PARSER_NAME, run_parser
 
 
 class FirstOrderMotion_FaceParser(common.Runner):
-    """BiSeNet's masks."""
+    """Node that masks face parts by BiSeNet."""
 
     ARCHITECTURE = "face_parsing"
 
@@ -47,7 +47,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
                     tooltip="How strongly the classes' colours cover the pictures that show them.",
                 ),
                 *common.weight_file(),
-                common.advanced(common.batch_size(4, "Pictures worked on at once.")),
+                common.mark_advanced(common.batch_size(4, "Pictures worked on at once.")),
             ],
             outputs=[
                 io.Mask.Output("mask", display_name="mask", tooltip="One mask per picture, of the picture's size."),
@@ -73,7 +73,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
 
 
 class FirstOrderMotion_FaceParts(io.ComfyNode):
-    """Switches for the nineteen classes."""
+    """Node with a switch for each of the nineteen classes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -100,4 +100,4 @@ class FirstOrderMotion_FaceParts(io.ComfyNode):
 
     @classmethod
     def execute(cls, **switches: Any) -> io.NodeOutput:
-        return io.NodeOutput(joined(number for number, name in enumerate(IDS) if switches.get(name)))
+        return io.NodeOutput(join_numbers(number for number, name in enumerate(IDS) if switches.get(name)))

@@ -1,4 +1,4 @@
-"""First Order Motion Model."""
+"""Runner node of First Order Motion Model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLING = {FROM_FILE: None, "corners not aligned": False, "corners aligned": Tr
 SCALES = {FROM_FILE: None, "0.25": 0.25, "0.125": 0.125, "0.0625": 0.0625}
 
 
-def _experts() -> list[io.Input]:
+def _advanced() -> list[io.Input]:
     return [
         io.Combo.Input(
             "scale_factor",
@@ -38,7 +38,7 @@ def _experts() -> list[io.Input]:
 
 
 class FOMM_Runner(common.Runner):
-    """First Order Motion Model."""
+    """Runner node of First Order Motion Model."""
 
     ARCHITECTURE = "fomm"
 
@@ -71,7 +71,7 @@ class FOMM_Runner(common.Runner):
                     tooltip="Scale the movement by the sizes of the two heads. Only with relative_movement.",
                 ),
                 common.find_best_frame(),
-                *common.optional_inputs(experts=_experts()),
+                *common.optional_inputs(advanced=_advanced()),
             ],
             outputs=common.outputs(),
         )
@@ -90,7 +90,8 @@ class FOMM_Runner(common.Runner):
         return cls.animate(
             AnimateOptions(Retargeting(mode, relative_jacobian, adapt_movement_scale)),
             LoadOptions(
-                common.chosen("sampling", sampling, SAMPLING), common.chosen("scale_factor", scale_factor, SCALES)
+                common.look_up_choice("sampling", sampling, SAMPLING),
+                common.look_up_choice("scale_factor", scale_factor, SCALES),
             ),
             **inputs,
         )

@@ -1,4 +1,4 @@
-"""Facial Scene Representation Transformer."""
+"""Runner node of Facial Scene Representation Transformer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _motion() -> list[io.Input]:
 
 
 class FSRT_Runner(common.Runner):
-    """Facial Scene Representation Transformer."""
+    """Runner node of Facial Scene Representation Transformer."""
 
     ARCHITECTURE = "fsrt"
 

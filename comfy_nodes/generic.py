@@ -1,4 +1,4 @@
-"""A runner for an architecture that has no node family of its own, made from its row."""
+"""Runner nodes for architectures without a node family of their own, made from their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODES = {"model's default": None, "relative": "relative", "standard": "standard"
 
 
 def generic_runners(rows: Iterable[Architecture], nodes: Iterable[type[io.ComfyNode]]) -> list[type[common.Runner]]:
-    """Make a runner for each architecture that no node runs yet, be it under the name of its family."""
+    """Make a runner for each architecture that no node runs yet, neither by its own name nor by its family's."""
     run = {node.ARCHITECTURE for node in nodes if issubclass(node, common.Runner)}
     return [generic_runner(row) for row in rows if row.id not in run and row.family not in run]
 
@@ -49,10 +49,10 @@ def generic_runner(row: Architecture) -> type[common.Runner]:
         )
 
     def execute(cls: type[common.Runner], mode: str = next(iter(MODES)), **inputs: Any) -> io.NodeOutput:
-        return cls.animate(AnimateOptions(Retargeting(common.chosen("mode", mode, MODES))), **inputs)
+        return cls.animate(AnimateOptions(Retargeting(common.look_up_choice("mode", mode, MODES))), **inputs)
 
     body = {
-        "__doc__": f"{row.name}.",
+        "__doc__": f"Runner node of {row.name}.",
         "ARCHITECTURE": row.id,
         "define_schema": classmethod(define_schema),
         "execute": classmethod(execute),

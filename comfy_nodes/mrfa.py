@@ -1,4 +1,4 @@
-"""MRFA: Learning Motion Refinement for Unsupervised Face Animation."""
+"""Runner node of MRFA (Learning Motion Refinement for Unsupervised Face Animation)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _switches() -> list[io.Input]:
 
 
 class MRFA_Runner(common.Runner):
-    """MRFA: Learning Motion Refinement for Unsupervised Face Animation."""
+    """Runner node of MRFA (Learning Motion Refinement for Unsupervised Face Animation)."""
 
     ARCHITECTURE = "mrfa"
 

@@ -1,4 +1,4 @@
-"""Part Swap."""
+"""Runner node of Part Swap."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _parser_inputs() -> list[io.Input]:
     ]
 
 
-def _experts() -> list[io.Input]:
+def _advanced() -> list[io.Input]:
     return [
         io.Combo.Input(
             "parser_mask",
@@ -98,13 +98,13 @@ def _experts() -> list[io.Input]:
 
 
 class FOMM_Partswap(common.Runner):
-    """Part Swap."""
+    """Runner node of Part Swap."""
 
     ARCHITECTURE = "partswap"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        audio, *more = common.optional_inputs(*_parser_inputs(), experts=_experts(), best_frame=False)
+        audio, *more = common.optional_inputs(*_parser_inputs(), advanced=_advanced(), best_frame=False)
         return io.Schema(
             node_id="FOMM_Partswap",
             display_name="FOMM Partswap",
@@ -151,7 +151,7 @@ class FOMM_Partswap(common.Runner):
     def fingerprint_inputs(
         cls, model_name: str = "", checkpoint: str = common.BY_NAME, use_face_parser: bool = False, **_: Any
     ) -> str:
-        """Run again when either weight file has changed."""
+        """Return a text that changes with either weight file, so that the node runs again."""
         own = super().fingerprint_inputs(model_name, checkpoint)
         return own + weights.fingerprint(PARSER, WeightsRequest(PARSER_NAME)) if use_face_parser else own
 
@@ -172,9 +172,9 @@ class FOMM_Partswap(common.Runner):
         face_parts: str = DEFAULT,
         segments_of_every_frame: bool = True,
         parser_mask: str = "sharp",
-        **work: Any,
+        **common_inputs: Any,
     ) -> io.NodeOutput:
-        wanted = common.CommonInputs(**work)
+        wanted = common.CommonInputs(**common_inputs)
         request = wanted.request(model_name)
         settings = SwapSettings(
             chosen_seg_indices,
@@ -182,11 +182,11 @@ class FOMM_Partswap(common.Runner):
             use_source_seg,
             hard_edges,
             blend_scale,
-            common.chosen("parser_mask", parser_mask, PARSER_MASKS),
+            common.look_up_choice("parser_mask", parser_mask, PARSER_MASKS),
             viz_alpha,
             segments_of_every_frame,
         )
-        with common.worded(common.INPUTS):
+        with common.rename_parameters(common.INPUTS):
             swapped = run_swap(
                 source_image,
                 driving_video_input,

@@ -1,16 +1,16 @@
-"""Something to try the runners on."""
+"""Node with sample inputs to try the runners on."""
 
 from __future__ import annotations
 
 from comfy_api.v0_0_2 import io
 
 from ..animation.samples import sample_pictures
-from .common import CATEGORY, chosen
+from .common import CATEGORY, look_up_choice
 from .runtime.sample import sample
 
 
 class FirstOrderMotion_Sample(io.ComfyNode):
-    """The bundled picture and video."""
+    """Node that outputs a bundled picture and the bundled video."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -37,4 +37,4 @@ class FirstOrderMotion_Sample(io.ComfyNode):
 
     @classmethod
     def execute(cls, picture: str) -> io.NodeOutput:
-        return io.NodeOutput(*sample(chosen("picture", picture, sample_pictures())))
+        return io.NodeOutput(*sample(look_up_choice("picture", picture, sample_pictures())))

@@ -1,4 +1,4 @@
-"""Thin-Plate Spline Motion Model."""
+"""Runner node of Thin-Plate Spline Motion Model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODES = ("relative", "standard", "avd")
 
 
 class Spline_Runner(common.Runner):
-    """Thin-Plate Spline Motion Model."""
+    """Runner node of Thin-Plate Spline Motion Model."""
 
     ARCHITECTURE = "spline"
 

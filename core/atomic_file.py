@@ -31,7 +31,7 @@ def atomic_write(path: Path) -> Generator[Path, None, None]:
 
 
 class AtomicFile:
-    """Writes a whole file or none, for writers that begin and end in different calls.
+    """File that is written whole or not at all, by a writer that begins and ends in different calls.
 
     `part` is a hidden file beside `path` to write to: `commit` gives it that name, `discard` removes it. Raises
     MediaError where no such file can be written, or where `commit` is refused by the system.

@@ -1,4 +1,4 @@
-"""Devices: choosing one by name, and how much memory it has left."""
+"""Devices: choice by name, and free memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return the bytes that can still be had on a device; None where the device does not tell."""
+    """Return the bytes that can still be allocated on a device; None where the device does not report them."""
     if device.type == "cuda":
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept

@@ -1,7 +1,7 @@
 """Errors that users see. Each message is one line: what came, what was wanted, what to do.
 
 A message about a parameter begins with that parameter's name in Python; nodes and the command line put the name of
-their own input or option in its place (`worded`).
+their own input or option in its place (see `rename_parameters`).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class MediaError(FirstOrderError):
 
 
 @contextmanager
-def worded(names: Mapping[str, str]) -> Generator[None, None, None]:
-    """Raise an InputError from inside under the name that `names` has for its parameter, if it has one."""
+def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
+    """Rename the parameter of an InputError from the block, if `names` has another name for it."""
     try:
         yield
     except InputError as error:
@@ -57,7 +57,7 @@ def worded(names: Mapping[str, str]) -> Generator[None, None, None]:
         raise InputError(error.text, names[error.parameter]) from error
 
 
-def listed(names: Collection[str], first: int = SHOWN) -> str:
+def join_names(names: Collection[str], first: int = SHOWN) -> str:
     """Join the first few names, with an ellipsis if there are more; "none" without any.
 
     Names may come from files that anyone wrote, so line breaks and control characters are escaped.

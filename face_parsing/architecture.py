@@ -1,11 +1,11 @@
-"""Face parsing: its published file, the keys that betray it, and how it becomes a parser."""
+"""Face parsing: its published file, the keys that identify it, and how it becomes a parser."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from ..core.errors import CheckpointError
-from ..core.weights.architecture import WeightsKind, every, has, lacks
+from ..core.weights.architecture import WeightsKind, all_of, has_keys, lacks_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
@@ -17,7 +17,7 @@ from .parser import FaceParser
 def load(checkpoint: Checkpoint) -> FaceParser:
     """Build the parser that a checkpoint holds and load it strictly; raises CheckpointError.
 
-    The ResNet-18 that the published code wants beside it is not needed: this file's own values replace all of it.
+    The ResNet-18 that the published code loads first is not needed: this file's own values replace all of it.
     """
     config = _config(checkpoint)
     parts = replace(checkpoint, components={"network": checkpoint.components[""]})
@@ -36,7 +36,7 @@ def _config(checkpoint: Checkpoint) -> FaceParsingConfig:
 FACE_PARSING = WeightsKind(
     id="face_parsing",
     name="BiSeNet face parsing",
-    matches=has("", "cp.resnet.", "ffm.", "conv_out."),
+    matches=has_keys("", "cp.resnet.", "ffm.", "conv_out."),
     published=(
         PublishedWeights(
             name="79999_iter",
@@ -54,6 +54,6 @@ FACE_PARSING = WeightsKind(
 RESNET18 = WeightsKind(
     id="resnet18",
     name="a plain ResNet-18",
-    matches=every(has("", "conv1.weight", "layer1.0.", "layer4.1.", "fc."), lacks("", "layer1.2.")),
+    matches=all_of(has_keys("", "conv1.weight", "layer1.0.", "layer4.1.", "fc."), lacks_keys("", "layer1.2.")),
     advice="nothing here needs this one: the face parser (79999_iter.pth) contains all of it",
 )

@@ -1,4 +1,4 @@
-"""The nineteen classes by number and by name, and choosing among them."""
+"""Nineteen classes of face parsing by number and by name, and their choice from text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from ..core.errors import InputError
 
-# The data set's names, in its order, and what people call them.
+# The data set's names, in its order, and the names shown to users.
 CLASSES: Final = {
     "background": "background",
     "skin": "skin",
@@ -45,11 +45,11 @@ DEFAULT: Final = "face"
 
 
 def chosen_classes(text: object) -> tuple[int, ...]:
-    """Class numbers, ascending, from names, groups or numbers with commas, semicolons or line breaks between them;
-    a list of numbers may have underscores or spaces between, as choosers write it.
+    """Read class numbers, ascending, from names, groups or numbers, separated by commas, semicolons or line breaks; a
+    list of numbers alone may also be separated by underscores or spaces, as choosers write it.
 
-    "mouth" is the whole mouth: of it alone, the inside is "inside of mouth" or 11. Raises InputError for a name
-    that is none, a number above 18, and where nothing is chosen.
+    "mouth" is the whole mouth; its inside alone is "inside of mouth" or 11. Raises InputError for an unknown name, a
+    number above 18, and where nothing is chosen.
     """
     written = str(text).strip().lower()
     separators = r"[\s,;_]+" if re.fullmatch(r"[\d\s,;_]*", written) else r"\s*[,;\n]\s*"

@@ -1,4 +1,4 @@
-"""From pictures to the probabilities of face parts."""
+"""Face parser: pictures in, probabilities of face parts out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's 
 
 
 class FaceParser(nn.Module):
-    """BiSeNet with what goes before and after it. `size` is the side in pixels that it looks at."""
+    """BiSeNet with its preprocessing and softmax. `size` is the side in pixels of the network's input."""
 
     mean: Tensor
     deviation: Tensor
@@ -31,7 +31,7 @@ class FaceParser(nn.Module):
         self.eval()
 
     def logits(self, pictures: Tensor, smooth: bool = True) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, classes, size / 8, size / 8).
+        """Compute the logits of pictures (B, 3, H, W) in [0, 1]: (B, classes, size / 8, size / 8).
 
         Pictures are stretched to `size`: `smooth`ly, as the network expects them, or to the nearest pixel, as the
         earlier pack and the published part swap do.
@@ -43,25 +43,26 @@ class FaceParser(nn.Module):
         return self.network((pictures - self.mean) / self.deviation).float()
 
     def probabilities(self, pictures: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, classes, *size), which sum to 1."""
+        """Compute the probabilities of pictures (B, 3, H, W) in [0, 1]: (B, classes, *size), which sum to 1."""
         return torch.softmax(resize_map(self.logits(pictures), size, align_corners=True), dim=1)
 
-    def sharp(self, pictures: Tensor) -> Tensor:
-        """As the earlier pack masks: (B, 3, H, W) -> (B, classes, 64, 64), the top left of every eighth pixel.
+    def subsampled_probabilities(self, pictures: Tensor) -> Tensor:
+        """Compute probabilities at every eighth pixel (its top left), as the earlier pack did: (B, classes, 64, 64).
 
-        Only those places are worked out, of the map of `size` that the published code makes.
+        Only those pixels are computed, of the map of `size` that the published code makes.
         """
-        return torch.softmax(_every(self.logits(pictures, smooth=False), self.size, MASK_SIZE), dim=1)
+        return torch.softmax(_sample_pixels(self.logits(pictures, smooth=False), self.size, MASK_SIZE), dim=1)
 
-    def full(self, pictures: Tensor) -> Tensor:
-        """As the published part swap masks, before its blur: (B, 3, H, W) -> (B, classes, size, size)."""
+    def full_size_probabilities(self, pictures: Tensor) -> Tensor:
+        """Compute probabilities at the network's size, as the published part swap did: (B, classes, size, size)."""
         logits = self.logits(pictures, smooth=False)
         return torch.softmax(resize_map(logits, (self.size, self.size), align_corners=True), dim=1)
 
 
-def _every(logits: Tensor, size: int, count: int) -> Tensor:
-    """Logits (B, C, h, w) at the pixels i size / count of the size to which they would be stretched, corners
-    aligned: (B, C, count, count).
+def _sample_pixels(logits: Tensor, size: int, count: int) -> Tensor:
+    """Sample logits (B, C, h, w) as if stretched to `size` with aligned corners: (B, C, count, count).
+
+    Of each side, the pixels i size / count are taken.
     """
     places = 2 * (torch.arange(count, device=logits.device) * size // count) / (size - 1) - 1
     x, y = places.expand(count, count), places[:, None].expand(count, count)

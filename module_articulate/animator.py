@@ -1,4 +1,4 @@
-"""The articulated model behind the driver's protocol."""
+"""Articulated Animation as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class ArticulateAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's regions, their heatmaps, its encoder features and its shrunken copy."""
+        """Encode the source: its regions, their heatmaps, its encoder features and its shrunken copy."""
         motion = self.region_predictor(source)
         flow = self.generator.pixelwise_flow_predictor.encode(source, motion)
         return Prepared(motion, self.generator.encode(source) | flow)
 
     def motion(self, driving: Tensor) -> Motion:
-        """Shifts, affines and covariances of driving frames (B, 3, H, W)."""
+        """Predict shifts, affines and covariances of driving frames (B, 3, H, W)."""
         return self.region_predictor(driving)
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
-        """B driving poses in the source's own shape."""
+        """Bring B driving poses into the source's own shape."""
         assert self.avd_network is not None  # `spec.modes` would not offer it
         return self.avd_network.retarget(prepared.motion, motion)
 
     def render(self, prepared: Prepared, motion: Motion, background: Tensor | None = None) -> Tensor:
-        """The source posed by B motions: (B, 3, H, W) in [0, 1].
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1].
 
         `background` (B, 3, 3) from a `BGMotionPredictor` is for reconstructing the source's own video.
         """

@@ -1,4 +1,4 @@
-"""Articulated Animation: its published files, the keys that betray them, and how they become a model."""
+"""Articulated Animation: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from ..core.errors import CheckpointError
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, all_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint, State
 from ..core.weights.config import Description, describe
 from .animator import ArticulateAnimator
 from .config import BOUNDS, ArticulateConfig, from_published, from_states
-from .variants import PUBLISHED, VARIANTS, Variant, variant_of
+from .variants import PUBLISHED, VARIANTS, Variant, identify_variant
 
 PARTS = ("region_predictor", "generator")
-USUAL_SIZE = 256  # of weights described by a YAML that has no `dataset_params`
+DEFAULT_SIZE = 256  # of weights described by a YAML that has no `dataset_params`
 
 
 def load(checkpoint: Checkpoint, options: LoadOptions) -> ArticulateAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError.
 
-    `options.variant` names the published model that the file is like, for files that nothing else tells; see
-    `variants.variant_of`. The background's network is left out: animation does not use it.
+    `options.variant` names the published model that the file is like, where nothing else identifies it; see
+    `variants.identify_variant`. The background's network is left out: animation does not use it.
     """
-    known = None if "config" in checkpoint.metadata else variant_of(checkpoint, options.variant)
+    known = None if "config" in checkpoint.metadata else identify_variant(checkpoint, options.variant)
     config, size = describe(checkpoint, _description(known))
     config = replace(config, avd="avd_network" in checkpoint.components)
     if options.aligned_sampling is not None:
@@ -55,17 +55,17 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
 
 
 def _size(known: Variant | None, published: Any) -> int:
-    """The training size: the published file's, else what a YAML says of its data set."""
+    """Return the training size: the published file's, else the one in a YAML's `dataset_params`."""
     if known is not None:
         return known.size
-    return published.get("dataset_params", {}).get("frame_shape", [USUAL_SIZE])[0]
+    return published.get("dataset_params", {}).get("frame_shape", [DEFAULT_SIZE])[0]
 
 
 ARTICULATE = Architecture(
     id="articulate",
     name="Articulated Animation",
     components=(*PARTS, "bg_predictor", "avd_network"),
-    matches=every(has("generator", "pixelwise_flow_predictor."), has("region_predictor", "regions.")),
+    matches=all_of(has_keys("generator", "pixelwise_flow_predictor."), has_keys("region_predictor", "regions.")),
     published=PUBLISHED,
     load=load,
     options=RELATIVE_JACOBIAN | {"aligned_sampling", "variant"},

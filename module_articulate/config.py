@@ -1,4 +1,4 @@
-"""What distinguishes one articulated model from another: read off a checkpoint's tensors, or off a YAML."""
+"""Configuration of Articulated Animation, read off a checkpoint's tensors or from a published YAML."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ BOUNDS = {  # least and most
 
 @dataclass(frozen=True, slots=True)
 class RegionPredictorConfig:
-    """`region_predictor_params`. Neither temperature nor `pad` can be read off tensors.
+    """Settings of the region predictor (`region_predictor_params`).
 
-    The published code pads by 3 where a YAML does not say, which only vox256's does not.
+    Neither temperature nor `pad` can be read off tensors. The published code pads by 3 where a YAML has no `pad`; only
+    vox256's has none.
     """
 
     block_expansion: int = 32
@@ -38,7 +39,7 @@ class RegionPredictorConfig:
 
 @dataclass(frozen=True, slots=True)
 class FlowPredictorConfig:
-    """`pixelwise_flow_predictor_params`."""
+    """Settings of the flow predictor (`pixelwise_flow_predictor_params`)."""
 
     block_expansion: int = 64
     max_features: int = 1024
@@ -48,7 +49,7 @@ class FlowPredictorConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params` without the flow predictor's."""
+    """Settings of the generator (`generator_params`) without the flow predictor's."""
 
     block_expansion: int = 64
     max_features: int = 512
@@ -58,7 +59,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True)
 class BGPredictorConfig:
-    """`bg_predictor_params`."""
+    """Settings of the background predictor (`bg_predictor_params`)."""
 
     block_expansion: int = 32
     max_features: int = 1024
@@ -67,7 +68,7 @@ class BGPredictorConfig:
 
 @dataclass(frozen=True, slots=True)
 class AVDConfig:
-    """`avd_network_params`."""
+    """Settings of the AVD network (`avd_network_params`)."""
 
     id_bottle_size: int = 64
     pose_bottle_size: int = 64
@@ -75,7 +76,7 @@ class AVDConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArticulateConfig:
-    """A whole model; the defaults are vox256's.
+    """Settings of a whole model; the defaults are vox256's.
 
     `affine_background` and `avd` say whether there is a network for the background ("affine", else "zero") and
     one for animation via disentanglement.
@@ -93,7 +94,7 @@ class ArticulateConfig:
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         regions, flow = self.region_predictor, self.pixelwise_flow_predictor
         halvings = max(2**regions.num_blocks / regions.scale_factor, 2**flow.num_blocks / flow.scale_factor)
         return max(int(halvings), 2**self.generator.num_down_blocks)
@@ -110,7 +111,7 @@ FIXED = {
         "estimate_occlusion_map": True,
     },
 }
-INERT = {"fast_svd"}  # how the published code decomposes covariances, not what comes of it
+INERT = {"fast_svd"}  # changes how the published code decomposes covariances, not the result
 BACKGROUNDS = {"affine": True, "zero": False}
 SECTIONS = {
     "region_predictor_params": ("region_predictor", RegionPredictorConfig),
@@ -139,7 +140,7 @@ def from_published(config: Mapping[str, Any]) -> ArticulateConfig:
 
 
 def _varying(given: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """A section without what is the same in every published file; CheckpointError where it is not."""
+    """Drop the settings that every published file shares from a section; CheckpointError where one differs."""
     fixed = FIXED.get(section, {})
     for name, wanted in fixed.items():
         if given.get(name, wanted) != wanted:

@@ -1,4 +1,4 @@
-"""Which published model a weight file is: what cannot be read off its tensors is known only so."""
+"""Identification of the published model that a weight file is, for settings that its tensors do not show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`size` of the pictures it was trained on, `pad` of its heatmaps, and the `word` that betrays a file's name.
+    """Published model: `size` of its training pictures, `pad` of its heatmaps, `word` that identifies a file's name.
 
     With the wrong `pad` the weights load, and every region is misplaced.
     """
@@ -59,10 +59,10 @@ VARIANTS = {
 }
 
 
-def variant_of(checkpoint: Checkpoint, choice: str | None = None) -> Variant | None:
-    """By the file's hash, its size, its name, or the user's `choice`, in that order; None if nothing tells.
+def identify_variant(checkpoint: Checkpoint, choice: str | None = None) -> Variant | None:
+    """Identify a file by its hash, its size, its name, or the user's `choice`, in that order; None if nothing matches.
 
-    Only variants with as many regions as the file come into question.
+    Only variants with as many regions as the file are considered.
     """
     if choice is not None and choice not in VARIANTS:
         raise InputError(f"is {choice!r}; choose one of: {', '.join(VARIANTS)}.", "variant")
@@ -79,7 +79,7 @@ def variant_of(checkpoint: Checkpoint, choice: str | None = None) -> Variant | N
 
 
 def _by_content(path: Path, rows: Sequence[PublishedWeights]) -> tuple[str, str] | None:
-    """The row the file is byte for byte, else one of its length; only such a file is read to hash it."""
+    """Find the row with the file's hash, else one with its size; only a file of such a size is hashed."""
     if not path.is_file():
         return None
     length = path.stat().st_size
@@ -92,7 +92,7 @@ def _by_content(path: Path, rows: Sequence[PublishedWeights]) -> tuple[str, str]
 
 
 def _by_name(path: Path, rows: Sequence[PublishedWeights]) -> tuple[str, str] | None:
-    """The one row whose word is in the file's name: "vox" in vox256-face.pth, but no "ted" in converted.pth."""
+    """Find the one row whose word is in the file's name: "vox" in vox256-face.pth, but no "ted" in converted.pth."""
     words = set(re.findall("[a-z]+", path.name.lower()))
     named = [row.name for row in rows if VARIANTS[row.name].word in words]
     return (named[0], "name") if len(named) == 1 else None

@@ -1,4 +1,4 @@
-"""FOMM behind the driver's protocol, and how a checkpoint becomes one."""
+"""FOMM as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class FOMMAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's keypoints, its encoder features, and its shrunken copy and heatmaps for the dense motion."""
+        """Encode the source: keypoints, encoder features, and a shrunken copy and heatmaps for the dense motion."""
         motion = self.kp_detector(source)
         return Prepared(
             motion, self.generator.encode(source) | self.generator.dense_motion_network.encode(source, motion)
         )
 
     def motion(self, driving: Tensor) -> Motion:
-        """Keypoints and jacobians of driving frames (B, 3, H, W)."""
+        """Detect keypoints and jacobians of driving frames (B, 3, H, W)."""
         return self.kp_detector(driving)
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
         dense = self.generator.dense_motion_network(prepared.features, prepared.motion, motion)
         return self.generator.decode(prepared.features, dense)

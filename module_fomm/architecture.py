@@ -1,13 +1,13 @@
-"""First Order Motion Model: its published files, the keys that betray them, and how they become a model."""
+"""First Order Motion Model: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has, lacks
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, all_of, has_keys, lacks_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import Description, adapted, describe
+from ..core.weights.config import Description, apply_load_options, describe
 from .animator import FOMMAnimator
 from .config import BOUNDS, FOMMConfig, from_published, from_states
 
@@ -27,7 +27,7 @@ DESCRIPTION = Description(
 def load(checkpoint: Checkpoint, options: LoadOptions) -> FOMMAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError."""
     config, size = describe(checkpoint, DESCRIPTION)
-    config = adapted(config, options)
+    config = apply_load_options(config, options)
     return build_strict(lambda: FOMMAnimator(config, size), checkpoint, PARTS)
 
 
@@ -63,17 +63,17 @@ DRAWN_FACES = PublishedWeights(
     licence="MIT",
     paper=_PAPER,
 )
-"""The file that ships with the pack, a network of its own (`drawn`) that is offered beside FOMM's."""
+"""File that ships with the pack, of a network of its own (`drawn`) that is offered beside FOMM's."""
 
 FOMM = Architecture(
     id="fomm",
     name="First Order Motion Model (FOMM)",
     components=PARTS,
-    matches=every(
-        has("generator", "first.", "dense_motion_network.hourglass."),
-        lacks("generator", "blend."),
-        has("kp_detector", "predictor.", "kp."),
-        lacks("kp_detector", "semantic_seg."),
+    matches=all_of(
+        has_keys("generator", "first.", "dense_motion_network.hourglass."),
+        lacks_keys("generator", "blend."),
+        has_keys("kp_detector", "predictor.", "kp."),
+        lacks_keys("kp_detector", "semantic_seg."),
     ),
     published=(
         VOX_ADV,

@@ -1,4 +1,4 @@
-"""What distinguishes one FOMM from another: read off a checkpoint's tensors, or off a published YAML."""
+"""Configuration of FOMM, read off a checkpoint's tensors or from a published YAML."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..core.weights.checkpoint import State
 from ..core.weights.config import fill, refuse_unknown
 from ..core.weights.shapes import blur_scale, generator_sizes, hourglass_sizes
 
-# Where no blur kernel is stored: of a copy that lost its buffers there are some, while for weights that see whole
-# pictures (scale 1, which has no kernel) nothing was published.
+# Assumed where no blur kernel is stored: copies that lost their buffers exist, while weights for whole pictures
+# (scale 1, which has no kernel) were never published.
 PUBLISHED_SCALE = 0.25
 
 BOUNDS = {  # least and most
@@ -30,7 +30,10 @@ BOUNDS = {  # least and most
 
 @dataclass(frozen=True, slots=True)
 class KPDetectorConfig:
-    """`kp_detector_params`. The temperature cannot be read off tensors; every published file has 0.1."""
+    """Settings of the keypoint detector (`kp_detector_params`).
+
+    The temperature cannot be read off tensors; every published file has 0.1.
+    """
 
     block_expansion: int = 32
     max_features: int = 1024
@@ -43,7 +46,7 @@ class KPDetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params` without the dense motion network's.
+    """Settings of the generator (`generator_params`) without the dense motion network's.
 
     `RETIRED` are settings that files converted by earlier versions still state, with the one value they may have.
     """
@@ -59,7 +62,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True)
 class FOMMConfig:
-    """A whole model. The defaults are those of vox, and of every published file but mgif.
+    """Settings of a whole model. The defaults are those of vox, and of every published file but mgif.
 
     `align_corners` is how pictures and features are sampled along the flow: False computes what the
     published code does on today's PyTorch, True what it did on the PyTorch the weights were trained with.
@@ -76,7 +79,7 @@ class FOMMConfig:
     sigma: float | None = None
 
     def at_scale(self, scale_factor: float) -> Self:
-        """The same weights looking at pictures shrunk by another factor, with the kernel they came with.
+        """Return the configuration for pictures shrunk by another factor, with the weights' own blur kernel.
 
         Community checkpoints for 512 pixels use 0.125, which keeps keypoints and motion at 64x64.
         """
@@ -92,7 +95,7 @@ class FOMMConfig:
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         kp, motion = self.kp_detector, self.dense_motion
         halvings = max(2**kp.num_blocks / kp.scale_factor, 2**motion.num_blocks / motion.scale_factor)
         return max(int(halvings), 2**self.generator.num_down_blocks)

@@ -1,4 +1,4 @@
-"""FSRT behind the driver's protocol."""
+"""FSRT as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class FSRTAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The set latent of one or more pictures (S, 3, H, W) of one face, as the decoder's keys and values.
+        """Encode pictures (S, 3, H, W) of one face into the set latent, as the decoder's keys and values.
 
-        Their order does not matter, but that relative motion starts from the keypoints of the first.
+        Their order does not matter, except that relative motion starts from the keypoints of the first.
         """
         height, width = source.shape[2:]
         if height != self.spec.size:
@@ -57,16 +57,16 @@ class FSRTAnimator(Animator):
         return Prepared(motion[:1], self.decoder.prepare(latent, height, width))
 
     def motion(self, driving: Tensor) -> Motion:
-        """Keypoints of driving frames (B, 3, H, W), and their expressions, which are never relative."""
+        """Detect keypoints of driving frames (B, 3, H, W), and their expressions, which are never relative."""
         detection = self.kp_detector(driving)
         return Motion(detection.points, extra={EXPRESSION: self.expression_encoder(detection)})
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
-        """Colours (N, 3) of single pixels; see `core.types.Animator`."""
+        """Decode the colours (N, 3) of single pixels; see `core.types.Animator`."""
         return self.decoder(prepared.features, motion.points, motion.extra[EXPRESSION], queries).clamp(0, 1)
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """The source posed by B motions, all pixels at once: (B, 3, H, W) in [0, 1]."""
+        """Draw the source in B poses, all pixels at once: (B, 3, H, W) in [0, 1]."""
         height, width = prepared.features[PIXELS].shape[:2]
         queries = torch.arange(motion.points.shape[0] * height * width, device=motion.points.device)
         return self.decode(prepared, motion, queries).view(-1, height, width, 3).movedim(-1, 1)

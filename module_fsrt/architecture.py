@@ -1,11 +1,11 @@
-"""FSRT: its published files, the keys that betray them, and how they become a model."""
+"""FSRT: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
 import logging
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE, Architecture, WeightsKind, every, has, lacks
+from ..core.weights.architecture import RELATIVE, Architecture, WeightsKind, all_of, has_keys, lacks_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
@@ -53,7 +53,9 @@ def _published(name: str) -> PublishedWeights:
 FSRT_KEYPOINTS = WeightsKind(
     id="fsrt_keypoints",
     name="FSRT's keypoint detector",
-    matches=every(has("", "predictor.encoder.", "kp."), lacks("", "jacobian."), lacks("", "semantic_seg.")),
+    matches=all_of(
+        has_keys("", "predictor.encoder.", "kp."), lacks_keys("", "jacobian."), lacks_keys("", "semantic_seg.")
+    ),
     published=(_published(DETECTOR),),
     advice="this one belongs beside an FSRT model",
 )
@@ -62,10 +64,10 @@ FSRT = Architecture(
     id="fsrt",
     name="FSRT",
     components=PARTS,
-    matches=every(
-        has("encoder", "conv_blocks.", "transformer."),
-        has("decoder", "allocation_transformer.", "render_mlp."),
-        has("expression_encoder", "expression."),
+    matches=all_of(
+        has_keys("encoder", "conv_blocks.", "transformer."),
+        has_keys("decoder", "allocation_transformer.", "render_mlp."),
+        has_keys("expression_encoder", "expression."),
     ),
     published=(_published("vox256"), _published("vox256_2Source")),
     load=load,

@@ -1,4 +1,4 @@
-"""What distinguishes one FSRT model from another: read off a checkpoint's tensors."""
+"""Configuration of FSRT, read off a checkpoint's tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOUNDS = {  # least and most
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """The keypoint detector, published in a file of its own; tensors do not show its temperature."""
+    """Settings of the keypoint detector, published in a file of its own; tensors do not show its temperature."""
 
     block_expansion: int = 32
     max_features: int = 1024
@@ -34,7 +34,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The encoder: `width` channels in its first convolution, `dim` numbers in a token."""
+    """Settings of the encoder: `width` channels in its first convolution, `dim` numbers in a token."""
 
     width: int = 96
     num_conv_blocks: int = 3
@@ -46,7 +46,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The decoder: widths of its first layer, of its attention, of the layers behind, and of the render MLP."""
+    """Settings of the decoder: widths of its first layer, its attention, the layers after it, and the render MLP."""
 
     first: int = 720
     inner: int = 768
@@ -58,7 +58,7 @@ class DecoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class FSRTConfig:
-    """A whole model. The defaults are those of both published files.
+    """Settings of a whole model. The defaults are those of both published files.
 
     Tensors do not show `kp_octaves` and `head_dim`. `expression_per_kp` is how many numbers the expression
     encoder reads at each keypoint, `expression_size` how many it makes of them all.
@@ -87,7 +87,7 @@ class FSRTConfig:
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         detector = round(2**self.detector.num_blocks / self.detector.scale_factor)
         return max(detector, 2**self.encoder.num_conv_blocks)
 
@@ -108,7 +108,7 @@ def from_states(states: Mapping[str, State]) -> FSRTConfig:
 
 
 def _pix_octaves(decoder: State, num_kp: int, expression_size: int) -> int:
-    """What is left of a query for the pixel's code, in octaves."""
+    """Compute the octaves of a query's pixel code from the width that its other parts leave."""
     query = decoder["allocation_transformer.input_mlp.0.weight"].shape[1]
     left = query - expression_size - CODE * num_kp * FSRTConfig().kp_octaves
     if left <= 0 or left % CODE:

@@ -1,4 +1,4 @@
-"""MRFA behind the driver's protocol."""
+"""MRFA as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FRAME, BACKGROUND = "frame", "background"  # in a motion's `extra`
 
 
 class MRFAAnimator(Animator):
-    """The network; see `core.types.Animator`, and `BackgroundAnimator` where it has a background predictor."""
+    """MRFA's network; see `core.types.Animator`."""
 
     config: MRFAConfig
 
@@ -33,24 +33,24 @@ class MRFAAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's keypoints, feature pyramid and structure."""
+        """Encode the source: its keypoints, feature pyramid and structure."""
         motion = self.motion(source)
         return Prepared(motion, self.model.encode(source, motion.points))
 
     def motion(self, driving: Tensor) -> Motion:
-        """Keypoints and jacobians of driving frames (B, 3, H, W); the frames beside them if the background asks."""
+        """Detect keypoints and jacobians of driving frames (B, 3, H, W); keep the frames for a background predictor."""
         motion = self.model.encoder(driving)
         return Motion(motion.points, motion.jacobians, {FRAME: driving} if self.config.has_background else {})
 
     def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
-        """B driving motions with the background's (B, 3, 3), which takes weights that have a predictor of it."""
+        """Add the background's motion (B, 3, 3) to B driving motions; only with weights that can predict it."""
         assert self.model.bg_predictor is not None  # the spec offers it only then
         frames = motion.extra[FRAME]
         matrix = self.model.bg_predictor(prepared.features["source"].expand_as(frames), frames)
         return Motion(motion.points, motion.jacobians, {**motion.extra, BACKGROUND: matrix})
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
         features = prepared.features
         prior = self.model.dense_motion(
             features["small"], features["heatmaps"], prepared.motion, motion, motion.extra.get(BACKGROUND)

@@ -1,4 +1,4 @@
-"""MRFA: its published files, the keys that betray them, and how they become a model."""
+"""MRFA: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, either, has
+from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, any_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
@@ -16,7 +16,7 @@ from .animator import MRFAAnimator
 from .config import BOUNDS, PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 
 PART = "model"
-# the losses' networks, which published files hold beside the model's own; one of their kernels is not even a number
+# the losses' networks, which published files hold beside the model's own; one of their kernels is NaN
 TRAINING_ONLY = re.compile(r"vgg\.(mean|std|slice[1-5]\.\d+\.(weight|bias))|pyramid\.downs\.[\d-]+\.weight")
 
 
@@ -33,7 +33,7 @@ def load(checkpoint: Checkpoint, _options: LoadOptions) -> MRFAAnimator:
 
 
 def inference_only(checkpoint: Checkpoint) -> Checkpoint:
-    """The same file as one component, "model", without what only training needs."""
+    """Reduce a checkpoint to one component, "model", without what only training needs."""
     whole = checkpoint.components.get(PART) or checkpoint.components[""]
     state = {key: tensor for key, tensor in whole.items() if not TRAINING_ONLY.fullmatch(key)}
     return replace(checkpoint, components={PART: state})
@@ -68,8 +68,8 @@ MRFA = Architecture(
     id="mrfa",
     name="MRFA",
     components=(PART,),
-    matches=either(
-        *(has(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
+    matches=any_of(
+        *(has_keys(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
     ),
     published=(_published("vox"), _published("celebvhq")),
     load=load,

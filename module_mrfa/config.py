@@ -1,4 +1,4 @@
-"""What distinguishes one MRFA model from another: read off a checkpoint's tensors, or off a YAML."""
+"""Configuration of MRFA, read off a checkpoint's tensors or from a published YAML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOUNDS = {"num_kp": (1, 1000), "num_blocks": (1, 16), "depth": (1, 64)}  # least
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The keypoint encoder's sizes. `width` is that of the HRNet's finest branch, of `blocks` in each module;
+    """Sizes of the keypoint encoder. `width` is that of the HRNet's finest branch, of `blocks` in each module;
     `modules` counts those of its last stage. Tokens are `patch` cells wide. `heads` cannot be read off tensors.
     """
 
@@ -40,7 +40,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class StructureConfig:
-    """The structure encoders' hourglasses; `dim` is the length of the vectors that are compared."""
+    """Sizes of the structure encoders' hourglasses; `dim` is the length of the vectors that are compared."""
 
     block_expansion: int = 32
     max_features: int = 512
@@ -50,7 +50,7 @@ class StructureConfig:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """The feature pyramid's sizes; there is one refinement for each of its num_blocks + 1 maps."""
+    """Sizes of the feature pyramid; there is one refinement for each of its num_blocks + 1 maps."""
 
     block_expansion: int = 64
     max_features: int = 512
@@ -64,10 +64,10 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True)
 class MRFAConfig:
-    """A whole model. The defaults are those of vox; celebvhq has a background predictor beside them.
+    """Settings of a whole model. The defaults are those of vox; celebvhq has a background predictor beside them.
 
-    `size` is the side in pixels of the only pictures the network can work on, `refine_width` the width of most of
-    the refinement's layers, which the others' go by.
+    `size` is the side in pixels of the only pictures the network can work on, `refine_width` the width of most of the
+    refinement's layers, from which the others follow.
     """
 
     size: int = PUBLISHED_SIZE
@@ -92,7 +92,7 @@ class MRFAConfig:
 
     @property
     def context(self) -> int:
-        """Channels of what refinement sees of the source."""
+        """Channels of the source's context features, which the refinement sees."""
         return 3 * self.refine_width // 2
 
     @property

@@ -1,4 +1,4 @@
-"""Part Swap behind the driver's protocol."""
+"""Part Swap as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class PartSwapAnimator(Animator):
         self.swap = Swap()
         self.eval()
 
-    def swapping(self, swap: Swap) -> Self:
-        """The same networks, set to another swap; nothing is copied."""
+    def with_swap(self, swap: Swap) -> Self:
+        """Return an animator with the same networks, uncopied, set to another swap."""
         other = copy(self)
         other.swap = swap
         return other
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's parts and features, and its part of the mask."""
+        """Encode the source: its parts and features, and the mask if it is made from the source."""
         motion, features = self.segmentation_module(source), {ENCODED: self._encode(source)}
         if self.swap.from_source or self.swap.parse is not None:
             features |= self._mask(source, motion, features[ENCODED])
@@ -58,21 +58,22 @@ class PartSwapAnimator(Animator):
         return Prepared(motion, features)
 
     def motion(self, driving: Tensor) -> Motion:
-        """Parts of target frames (B, 3, H, W); features, and the mask if it is theirs, ride along."""
+        """Segment target frames (B, 3, H, W); `extra` holds their features, and the mask if it is made from them."""
         motion, features = self.segmentation_module(driving), {ENCODED: self._encode(driving)}
         if not self.swap.from_source:
             features |= self._mask(driving, motion, features[ENCODED])
         return Motion(motion.points, motion.jacobians, {**motion.extra, **features})
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """B targets with the source's chosen parts: (B, 3, H, W) in [0, 1]."""
+        """Draw B targets with the source's chosen parts: (B, 3, H, W) in [0, 1]."""
         return self._blend(prepared, motion)[0]
 
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
-        """The same with the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of:
-        the `source`'s (1, C, h, w) and the `target`'s (B, C, h, w).
+        """Draw as `render` does, and return the maps behind the pictures too.
 
-        Where the parser does not see the targets, theirs are the source's classes moved along the flow.
+        They are the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of: the
+        `source`'s (1, C, h, w) and the `target`'s (B, C, h, w). Where the parser does not see the targets, theirs are
+        the source's classes moved along the flow.
         """
         picture, mask, flow = self._blend(prepared, motion)
         if self.swap.parse is None:
@@ -87,7 +88,7 @@ class PartSwapAnimator(Animator):
         return self.reconstruction_module.encode(picture)[ENCODED]
 
     def _mask(self, picture: Tensor, motion: Motion, encoded: Tensor) -> dict[str, Tensor]:
-        """The mask off a picture, with the classes it was made of if a parser made them."""
+        """Compute the mask of a picture, and with a parser the classes that it was made of."""
         if self.swap.parse is not None:
             classes = self.swap.parse(picture)
             return {CLASSES: resize_map(classes, (encoded.shape[2], encoded.shape[3])), MASK: self.swap.mask(classes)}
@@ -99,7 +100,7 @@ class PartSwapAnimator(Animator):
         return {MASK: self.swap.mask(motion.extra[SEGMENTS])}
 
     def _blend(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, Tensor, DenseMotion]:
-        """Pictures, masks (B, 1, h, w) as they were used, and the flow at the features' size."""
+        """Compute pictures, their blend masks (B, 1, h, w), and the flow at the features' size."""
         network, aligned = self.reconstruction_module, self.config.align_corners
         target = motion.extra[ENCODED]
         size = (target.shape[2], target.shape[3])

@@ -1,4 +1,4 @@
-"""Part Swap: its published files, the keys that betray them, and how they, or a FOMM's, become a model."""
+"""Part Swap: its published files, the keys that identify them, and how they, or a FOMM's, become a model."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..core.errors import CheckpointError, listed
+from ..core.errors import CheckpointError, join_names
 from ..core.types import LoadOptions
-from ..core.weights.architecture import Architecture, either, every, has
+from ..core.weights.architecture import Architecture, all_of, any_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
-from ..core.weights.config import UNREADABLE, Description, adapted, describe
+from ..core.weights.config import UNREADABLE, Description, apply_load_options, describe
 from ..module_fomm.architecture import DESCRIPTION as FOMM_DESCRIPTION
 from ..module_fomm.architecture import FOMM, VOX, VOX_ADV
 from .animator import PartSwapAnimator
@@ -46,16 +46,16 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> PartSwapAnimator:
 
     A plain FOMM's weights will do: they have no segments, so that a face parser must say what is swapped.
     """
-    parts = in_own_layout(checkpoint)
+    parts = to_first_layout(checkpoint)
     config, size = _described(checkpoint, parts)
-    config = adapted(config, options)
+    config = apply_load_options(config, options)
     if not config.first_order:
         parts = _without_motion(parts)
     return build_strict(lambda: PartSwapAnimator(config, size), parts, PARTS)
 
 
-def in_own_layout(checkpoint: Checkpoint) -> Checkpoint:
-    """The same tensors under the names of the first published layout.
+def to_first_layout(checkpoint: Checkpoint) -> Checkpoint:
+    """Rename a checkpoint's tensors to the first published layout.
 
     Of the second, entries that no part swap has are left out with a warning; the published loader leaves them out in
     silence.
@@ -77,12 +77,12 @@ def _renamed(key: str) -> str:
 def _known(name: str, state: State, checkpoint: Checkpoint) -> State:
     strange = [key for key in state if key.partition(".")[0] not in KNOWN[name]]
     if strange:
-        log.warning("%s: %s are of no use to part swap and left out.", checkpoint.path.name, listed(strange))
+        log.warning("%s: %s are of no use to part swap and left out.", checkpoint.path.name, join_names(strange))
     return {key: tensor for key, tensor in state.items() if key not in strange}
 
 
 def _described(checkpoint: Checkpoint, parts: Checkpoint) -> tuple[PartSwapConfig, int]:
-    """Configuration and training size, from a FOMM's description where it is one's.
+    """Read configuration and training size; plain FOMM weights are described as a FOMM's.
 
     A file with both segments and a dense motion network is vox-first-order's kind, unless its name speaks of segments.
     """
@@ -108,7 +108,7 @@ def _has_motion(states: Mapping[str, State]) -> bool:
 
 
 def _without_motion(parts: Checkpoint) -> Checkpoint:
-    """Without FOMM's dense motion network, which a file may have kept though its flow comes from segments."""
+    """Drop FOMM's dense motion network, which a file may contain though its flow comes from segments."""
     states = dict(parts.components)
     states["reconstruction_module"] = {k: t for k, t in states["reconstruction_module"].items() if MOTION not in k}
     return replace(parts, components=states)
@@ -130,9 +130,9 @@ PARTSWAP = Architecture(
     id="partswap",
     name="Part Swap (Co-Part Segmentation)",
     components=(*PARTS, "generator", "kp_detector"),
-    matches=either(
-        every(has("reconstruction_module", "first."), has("segmentation_module", "segmentation.", "shift.")),
-        every(has("generator", "first."), has("kp_detector", "semantic_seg.", "kp.")),
+    matches=any_of(
+        all_of(has_keys("reconstruction_module", "first."), has_keys("segmentation_module", "segmentation.", "shift.")),
+        all_of(has_keys("generator", "first."), has_keys("kp_detector", "semantic_seg.", "kp.")),
     ),
     published=(
         *(_published(f"vox-{count}segments") for count in (10, 5, 15)),

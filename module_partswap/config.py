@@ -1,4 +1,4 @@
-"""What distinguishes one part-swap model from another: read off a checkpoint's tensors, off a YAML, or off a FOMM."""
+"""Configuration of Part Swap, read off a checkpoint's tensors, from a published YAML, or derived from a FOMM's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ BOUNDS = {  # least and most
 
 @dataclass(frozen=True, slots=True)
 class SegmentationConfig:
-    """`segmentation_module_params`. The temperature cannot be read off tensors; every published file has 0.1."""
+    """Settings of the segmentation module (`segmentation_module_params`).
+
+    The temperature cannot be read off tensors; every published file has 0.1.
+    """
 
     block_expansion: int = 32
     max_features: int = 1024
@@ -38,7 +41,7 @@ class SegmentationConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReconstructionConfig:
-    """`reconstruction_module_params`."""
+    """Settings of the reconstruction module (`reconstruction_module_params`)."""
 
     block_expansion: int = 64
     max_features: int = 512
@@ -49,7 +52,7 @@ class ReconstructionConfig:
 
 @dataclass(frozen=True, slots=True)
 class PartSwapConfig:
-    """A whole model; the defaults are those of vox-10segments.
+    """Settings of a whole model; the defaults are those of vox-10segments.
 
     `first_order`: the flow comes from FOMM's dense motion network instead of the segments. `has_segments`: there
     is a head for segments, which plain FOMM weights lack. `align_corners` and `sigma` are as in `FOMMConfig`.
@@ -67,7 +70,7 @@ class PartSwapConfig:
     sigma: float | None = None
 
     def at_scale(self, scale_factor: float) -> PartSwapConfig:
-        """The same weights looking at pictures shrunk by another factor, with the kernel they came with."""
+        """Return the configuration for pictures shrunk by another factor, with the weights' own blur kernel."""
         if scale_factor == self.segmentation_module.scale_factor:
             return self
         sigma = blur_sigma(self.segmentation_module.scale_factor) if self.sigma is None else self.sigma
@@ -80,7 +83,7 @@ class PartSwapConfig:
 
     @property
     def fomm(self) -> FOMMConfig:
-        """What FOMM's dense motion network wants to know."""
+        """Configuration of a FOMM with these settings, for its dense motion network."""
         return FOMMConfig(
             num_kp=self.num_segments,
             num_channels=self.num_channels,
@@ -93,7 +96,7 @@ class PartSwapConfig:
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         segments, motion = self.segmentation_module, self.dense_motion
         halvings = 2**segments.num_blocks / segments.scale_factor
         if self.first_order:
@@ -127,7 +130,7 @@ def from_published(config: Mapping[str, Any]) -> PartSwapConfig:
 
 
 def from_states(states: Mapping[str, State]) -> PartSwapConfig:
-    """Read every size off tensors under the names of layout (a); raises KeyError if they are not a part swap's."""
+    """Read every size off tensors in the first published layout; raises KeyError if they are not a part swap's."""
     segmentation, reconstruction = states["segmentation_module"], states["reconstruction_module"]
     motion = "dense_motion_network."
     first_order = motion + "mask.weight" in reconstruction
@@ -153,7 +156,7 @@ def from_states(states: Mapping[str, State]) -> PartSwapConfig:
 
 
 def from_fomm(config: FOMMConfig) -> PartSwapConfig:
-    """Of a FOMM whose description is known. Its detector's padding is dropped: part swap always pads by 3."""
+    """Derive the configuration from a FOMM's. Its detector's padding is dropped: part swap always pads by 3."""
     kp, generator = config.kp_detector, config.generator
     if kp.single_jacobian_map:
         raise CheckpointError("a FOMM with one jacobian for all keypoints cannot swap parts")

@@ -1,4 +1,4 @@
-"""The parts that the published weights learnt, by number and by name, and choosing among them."""
+"""Parts that the published weights learnt, by number and by name, and their choice from text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..core.errors import InputError
 
 log = logging.getLogger(__name__)
 
-# What people call the parts, by the names that stored workflows use. Those were given by looking at results, and
-# one part of fifteen never had any.
+# Names shown to users, by the names in stored workflows. Those were given by looking at results, and one part of
+# fifteen never had any.
 NAMES: Final = {
     "background": "background",
     "chin": "chin",
@@ -50,38 +50,38 @@ PARTS: Final[Mapping[int, tuple[str, ...]]] = {
         *("hair_tip", "frnt_face", "rt_ear", "outer_hair", "lt_ear", "lt_hair", "rt_hair", "neck"),
     ),
 }
-"""The parts of the weights with so many of them, in order; vox-first-order's ten never had names of their own."""
+"""Parts in order, by their number in the weights; vox-first-order's ten never had names of their own."""
 
 
 def stored_ids(count: int) -> list[str]:
-    """What choosers call their switches, in order: `m_0_background`, ..., `m_7` for the part without a name."""
+    """Return the ids of the choosers' switches, in order: `m_0_background`, ..., `m_7` for the part without a name."""
     return [f"m_{number}_{name}".rstrip("_") for number, name in enumerate(PARTS[count])]
 
 
 def part_names(count: int) -> list[str]:
-    """What people call the background and `count` parts, in order; plain numbers for weights nobody has named."""
+    """Return the shown names of the background and `count` parts, in order; numbered where weights have no names."""
     named = PARTS.get(count)
     if named is None:
         return ["background", *(f"part {number}" for number in range(1, count + 1))]
     return [NAMES[name] for name in named]
 
 
-def joined(numbers: Iterable[int]) -> str:
-    """Numbers as choosers hand them on: ascending, `1_2_5`."""
+def join_numbers(numbers: Iterable[int]) -> str:
+    """Join numbers as choosers output them: ascending, `1_2_5`."""
     return "_".join(str(number) for number in sorted(numbers))
 
 
 def from_switches(count: int, switches: Mapping[str, object]) -> str:
-    """What a chooser hands on. Numbers go by the switches' names, whatever order these came in."""
-    return joined(number for number, name in enumerate(stored_ids(count)) if switches.get(name))
+    """Convert a chooser's switches to its output. Numbers follow the switches' names, not their order."""
+    return join_numbers(number for number, name in enumerate(stored_ids(count)) if switches.get(name))
 
 
 def chosen_parts(value: object, count: int) -> tuple[int, ...]:
-    """Part numbers, ascending, from whatever a stored workflow or a person wrote.
+    """Read part numbers, ascending, from the value in a stored workflow or a person's text.
 
-    Numbers, alone or in any text or list (`1_2_5`, `[1, 2]`, `1`, `1.0`), and the parts' names, with commas
-    between. Numbers above `count` are left out with a warning, as the earlier pack left them out in silence.
-    Raises InputError for a name that is none, and where nothing is left.
+    Accepted are numbers, alone or in any text or list (`1_2_5`, `[1, 2]`, `1`, `1.0`), and the parts' names, separated
+    by commas. Numbers above `count` are left out with a warning, as the earlier pack left them out in silence. Raises
+    InputError for an unknown name, and where nothing is left.
     """
     words = _words(value)
     numbers = {_number(word, count) for word in words}

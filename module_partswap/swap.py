@@ -1,4 +1,4 @@
-"""Which parts are swapped, and the mask that says where (the paper's video editing, section 4.4)."""
+"""Choice of the parts to swap, and their blend mask (the paper's video editing, section 4.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Parse = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What a user chooses of a swap.
+    """User's choices for a swap.
 
     `chosen` are numbers of segments, 0 the background's; None is all parts but that. `parse`, a face parser
     ((B, 3, H, W) in [0, 1] -> class probabilities (B, C, h, w)), takes the segments' place in the mask; the numbers
@@ -31,10 +31,10 @@ class Swap:
 
     def __post_init__(self) -> None:
         if not 0 < self.blend_scale <= 1:
-            raise InputError(f"blend_scale is {self.blend_scale}; more than 0 and at most 1 was wanted.")
+            raise InputError(f"is {self.blend_scale}; more than 0 and at most 1 was wanted.", "blend_scale")
 
     def mask(self, segments: Tensor) -> Tensor:
-        """Segments or classes (B, C, h, w) -> the blend mask (B, 1, h', w') in [0, 1]."""
+        """Compute the blend mask (B, 1, h', w') in [0, 1] from segments or classes (B, C, h, w)."""
         count = segments.shape[1]
         chosen = range(1, count) if self.chosen is None else self.chosen
         if not all(0 <= number < count for number in chosen):
@@ -42,11 +42,11 @@ class Swap:
         mask = segments[:, list(chosen)].sum(dim=1, keepdim=True)
         if self.hard_edges:
             mask = (mask > 0.5).to(segments)
-        return blurred(mask, self.blend_scale)
+        return blur(mask, self.blend_scale)
 
 
-def blurred(mask: Tensor, scale: float) -> Tensor:
-    """The anti-alias filter of a scale on masks (B, 1, h, w); nothing at 1.
+def blur(mask: Tensor, scale: float) -> Tensor:
+    """Blur masks (B, 1, h, w) by the anti-alias filter of a scale; at 1 they stay as they are.
 
     sigma = (1/s - 1)/2, 2 round(4 sigma) + 1 taps, every int(1/s)-th pixel: from 0.8 up one tap, below it three,
     and fewer pixels only from 0.5 down.

@@ -1,4 +1,4 @@
-"""The Thin-Plate Spline model behind the driver's protocol."""
+"""Thin-Plate Spline Motion Model as an `Animator`, the driver's interface."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ class SplineAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """The source's keypoints, their heatmaps, its small copy and its encoder features at every size."""
+        """Encode the source: its keypoints, their heatmaps, its small copy and its encoder features at every size."""
         points = self.kp_detector(source)
         features = self.inpainting_network.encode(source) | self.dense_motion_network.encode(source, points)
         return Prepared(Motion(points), features)
 
     def motion(self, driving: Tensor) -> Motion:
-        """Keypoints of driving frames (B, 3, H, W)."""
+        """Detect keypoints of driving frames (B, 3, H, W)."""
         return Motion(self.kp_detector(driving))
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
-        """The source's keypoints in the driving poses (B), by the AVD network, which must be there."""
+        """Bring B driving poses into the source's own shape, by the AVD network, which must be there."""
         assert self.avd_network is not None  # the spec offers the mode only with it
         rows = self.avd_network(prepared.motion.points.flatten(1), motion.points.flatten(1))
         return Motion(rows.view_as(motion.points))
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """The source posed by B motions: (B, 3, H, W) in [0, 1]."""
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
         dense = self.dense_motion_network(prepared.features, prepared.motion.points, motion.points)
         return self.inpainting_network.decode(prepared.features, dense)

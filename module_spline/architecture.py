@@ -1,4 +1,4 @@
-"""Thin-Plate Spline: its published files, the keys that betray them, and how they become a model."""
+"""Thin-Plate Spline: its published files, the keys that identify them, and how they become a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RELATIVE, Architecture, every, has
+from ..core.weights.architecture import RELATIVE, Architecture, all_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
@@ -38,10 +38,10 @@ def load(checkpoint: Checkpoint, _options: LoadOptions) -> SplineAnimator:
 
 
 def training_size(path: Path, published: Any) -> int:
-    """The side of the pictures a file was trained with.
+    """Determine the side in pixels of the pictures that a file was trained with.
 
-    A YAML may tell, by its `frame_shape`. Tensors do not, but names do: a number in the file's or, failing that,
-    in its folder's, or "ted". Else it is the usual one.
+    It is a YAML's `frame_shape`, else read off names, as tensors do not show it: a number in the file's or, failing
+    that, its folder's, or "ted". Else it is the default.
     """
     shape = None if published is None else published.get("dataset_params", {}).get("frame_shape")
     if shape is not None:
@@ -90,10 +90,10 @@ SPLINE = Architecture(
     id="spline",
     name="Thin-Plate Spline Motion Model",
     components=(*PARTS, "bg_predictor", "avd_network"),
-    matches=every(
-        has("inpainting_network", "first."),
-        has("dense_motion_network", "hourglass."),
-        has("kp_detector", "fg_encoder."),
+    matches=all_of(
+        has_keys("inpainting_network", "first."),
+        has_keys("dense_motion_network", "hourglass."),
+        has_keys("kp_detector", "fg_encoder."),
     ),
     published=(
         _published(

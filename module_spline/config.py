@@ -1,4 +1,4 @@
-"""What distinguishes one Thin-Plate Spline model from another: read off a checkpoint's tensors, or off a YAML."""
+"""Configuration of the Thin-Plate Spline model, read off a checkpoint's tensors or from a published YAML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOUNDS = {"num_channels": (3, 3), "num_blocks": (1, 16), "num_down_blocks": (0, 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
-    """`generator_params`: the inpainting network's sizes."""
+    """Sizes of the inpainting network (`generator_params`)."""
 
     block_expansion: int = 64
     max_features: int = 512
@@ -29,7 +29,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, slots=True)
 class AVDConfig:
-    """`avd_network_params`."""
+    """Settings of the AVD network (`avd_network_params`)."""
 
     id_bottle_size: int = 128
     pose_bottle_size: int = 128
@@ -37,7 +37,7 @@ class AVDConfig:
 
 @dataclass(frozen=True, slots=True)
 class SplineConfig:
-    """A whole model. The defaults are those of every published file.
+    """Settings of a whole model. The defaults are those of every published file.
 
     `width` is that of the keypoint detector's first layer; `has_avd` whether there is an AVD network.
     """
@@ -64,17 +64,17 @@ class SplineConfig:
 
     @property
     def doublings(self) -> int:
-        """How often the dense motion's maps are doubled to reach the size of the picture."""
+        """Number of doublings from the dense motion's maps to the size of the picture."""
         return round(-math.log2(self.dense_motion.scale_factor))
 
     @property
     def masks_from_hourglass(self) -> int:
-        """How many of the occlusion masks (one per size of the inpainting network) are no finer than the flow."""
+        """Number of occlusion masks (one per size of the inpainting network) that are no finer than the flow."""
         return self.generator.num_down_blocks + 1 - self.doublings
 
     @property
     def multiple(self) -> int:
-        """What both sides of a picture must divide by."""
+        """Number of pixels that both sides of a picture must be a multiple of."""
         return 2 ** max(self.doublings + self.dense_motion.num_blocks, self.generator.num_down_blocks)
 
 

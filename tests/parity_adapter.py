@@ -14,7 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE / "parity")]
 import compare
 from firstordermm.core.inference.optimize import optimize
 from support.parity_articulate import ArticulateAdapter
-from support.parity_common import Arrays
+from support.parity_common import Arrays, undrawn
 from support.parity_face_parsing import FaceParsingAdapter
 from support.parity_fomm import FOMMAdapter
 from support.parity_fsrt import FSRTAdapter
@@ -39,7 +39,8 @@ def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arra
 
     By the plain networks as they are trained, or by the optimised ones.
     """
-    adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
+    with undrawn():
+        adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
     if fast:
         optimize(adapter.model, CPU)
     with torch.inference_mode():

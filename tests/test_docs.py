@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10, where pytest brings it
+    import tomli as tomllib  # type: ignore[no-redef]
 from firstordermm.animation.samples import DRIVING, sample_pictures
 from support.paths import ROOT
 
@@ -34,3 +39,11 @@ assert sorted(package.__all__) == sorted(name for name in package.__all__ if get
 assert "torch" in sys.modules and not hasattr(package, "NODE_CLASS_MAPPINGS")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_installed_package_has_every_folder() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        listed = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    folders = [path.parent.relative_to(ROOT).parts for path in ROOT.rglob("__init__.py")]
+    ours = {".".join(("firstordermm", *parts)) for parts in folders if parts[:1] != ("tests",) and ".venv" not in parts}
+    assert sorted(listed) == sorted(ours)

@@ -1,13 +1,15 @@
 """Every case of every parity pack, within the pack's own tolerances (see tests/parity/README.md)."""
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from parity_adapter import compare, run_case
 from seeded_weights import load_pack
+
+pytestmark = pytest.mark.parity
 
 PARITY = Path(__file__).resolve().parent / "parity"
 PACKS = sorted(path.parent for path in PARITY.glob("*/*/manifest.json"))
@@ -20,23 +22,41 @@ def pack(folder: Path) -> tuple[dict, dict, dict, dict]:
     return manifest, states, inputs, dict(np.load(folder / "expected.npz"))
 
 
-WHOLE = ("driver", "parser_existing", "parser_reference", "animate", "standard", "avd_mode", "size512")
+# Cases that put whole pictures at full size through everything, by what they are for: (starts of names, whole names).
+WHOLE = {
+    "video": (("driver", "parser_existing", "parser_reference", "animate", "avd_mode"), ("relative", "standard")),
+    "best frame": (("best_frame_split", "animate_best_frame"), ("best_frame",)),
+    "large": (("size512",), ()),
+    "picture": ((), ("frame", "reconstruction")),
+}
+
+
+def of_kind(kind: str, names: list[str]) -> list[str]:
+    starts, whole = WHOLE[kind]
+    return [name for name in names if name.startswith(starts) or name in whole]
+
+
+@cache
+def names_in(folder: Path) -> list[str]:
+    return [case["name"] for case in json.loads((folder / "manifest.json").read_text())["cases"]]
 
 
 def cases_of(folder: Path, every: bool) -> list[tuple[str, bool]]:
     """Names, and whether to run the inference form.
 
-    Of the cases that put whole videos through the driver, one runs plain, and once more in the inference form; the
-    others are left to `--every-case`, as a full-size network takes seconds for a frame. What options do to the driver
-    is also tested on small networks (`test_driver.py` and others).
+    A full-size network takes seconds for a frame, so of the cases that put whole pictures through it each pack's last
+    video runs in the inference form, which users get, and each architecture's first pack that has a kind runs one of
+    that kind in the plain form. The others are left to `--every-case`: what options do to the driver is also tested on
+    small networks (`tests/animation`), and what the networks do, stage by stage.
     """
-    found = json.loads((folder / "manifest.json").read_text())["cases"]
-    names = [case["name"] for case in found]
-    whole = [name for name in names if name.startswith(WHOLE) or name == "relative"]
-    pictures = [case["name"] for case in found if any(name.endswith(compare.FINAL) for name in case["outputs"])]
-    furthest = max(whole or pictures)
-    left_out = () if every else {name for name in whole if name != furthest}
-    return [*((name, False) for name in names if name not in left_out), (furthest, True)]
+    names, packs = names_in(folder), [pack for pack in PACKS if pack.parent == folder.parent]
+    left_out: set[str] = set()
+    for kind in WHOLE:
+        here = of_kind(kind, names)
+        first = next((pack for pack in packs if of_kind(kind, names_in(pack))), None)
+        left_out.update(here if folder != first else sorted(here)[:-1])
+    fast = max(of_kind("video", names) or names[-1:])
+    return [*((name, False) for name in names if every or name not in left_out), (fast, True)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,1 +1,1 @@
-"""Training of the pack's networks; nothing else in the pack imports this."""
+"""Training of the pack's networks; only the command line imports this."""

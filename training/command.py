@@ -15,7 +15,6 @@ from .config import TrainConfig
 from .evaluate import judge, table
 from .losses import FINISHING
 from .pose_reader import fitted
-from .trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +22,12 @@ DEFAULTS = TrainConfig()
 
 
 def add_train_options(options: argparse.ArgumentParser) -> None:
-    """Options of `train`."""
+    """Add the options of `train`."""
     options.add_argument("folder", type=Path, help="where state, model and log go; a run found there is resumed")
     options.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
     options.add_argument("--steps", type=int, help="stop after so many steps")
     options.add_argument("--minutes", type=float, help="stop after so many minutes")
-    options.add_argument("--looks", type=int, default=DEFAULTS.looks, help="identities per step")
+    options.add_argument("--identities", "--looks", type=int, default=DEFAULTS.identities, help="drawn per step")
     options.add_argument("--seed", type=int, default=DEFAULTS.seed)
     options.add_argument("--learning-rate", type=float, default=DEFAULTS.learning_rate)
     options.add_argument("--motion-only", type=float, default=DEFAULTS.motion_only, help="part without generator")
@@ -41,12 +40,14 @@ def add_train_options(options: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train, or go on with a run found in the folder."""
+    from .trainer import Trainer  # not above: it brings PyTorch's compiler, for which every command would wait
+
     if args.steps is None and args.minutes is None:
         raise InputError("There is no end to the training: give --steps, --minutes or both.")
     limit_threads(args.threads)
     device = pick_device(args.device)
     config = TrainConfig(
-        looks=args.looks,
+        identities=args.identities,
         seed=args.seed,
         steps=args.steps,
         minutes=args.minutes,
@@ -63,7 +64,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def add_evaluate_options(options: argparse.ArgumentParser) -> None:
-    """Options of `evaluate`."""
+    """Add the options of `evaluate`."""
     options.add_argument("checkpoint", type=Path, help="a FOMM trained on drawn faces")
     options.add_argument("--clips", type=int, default=200)
     options.add_argument("--reader", type=Path, default=Path("output/pose_reader.pt"), help="made first if missing")

@@ -17,14 +17,14 @@ class TrainConfig:
     The learning rate follows a cosine down to the end. From one step to the next it rises by a `ramp`-th at most: in
     the beginning, and in a finished run that is given more time, which large steps at once would undo. For the first
     `motion_only` of the run the generator rests and only the warped source is compared, which is several times
-    cheaper. Without `detector`, the one of the start is kept as it is. `looks` identities are drawn per step,
-    each as source and as driving picture. `affine` is the spread of the equivariance transform: the paper's 0.05
+    cheaper. Without `detector`, the one of the start is kept as it is. `identities` are drawn per step, each
+    as source and as driving picture. `affine` is the spread of the equivariance transform: the paper's 0.05
     never shows a detector a tilted head.
     """
 
     model: DrawnConfig = BUNDLED
     size: int = SIZE
-    looks: int = 6
+    identities: int = 6
     seed: int = 0
     steps: int | None = None
     minutes: float | None = None

@@ -1,4 +1,4 @@
-"""How good a model is on faces it has never seen, each number beside its baselines."""
+"""Errors of a model on faces it has never seen, each beside those of simple baselines."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Tally:
         self.counts[name] = self.counts.get(name, 0) + len(values)
 
     def means(self) -> dict[str, float]:
+        """Divide every sum by its count."""
         return {name: value / self.counts[name] for name, value in self.sums.items()}
 
 
@@ -54,15 +55,15 @@ def compare_poses(
 
 
 def transfer(predictor: Predictor, source: Tensor, driving: Tensor) -> Tensor:
-    """A source (1, 3, H, W) with the motion of driving frames (T, 3, H, W) since their first: (T, 3, H, W)."""
+    """Animate a source (1, 3, H, W) by the motion of driving frames (T, 3, H, W) since their first: (T, 3, H, W)."""
     options = AnimateOptions(Retargeting("relative", adapt_scale=False))
     return predictor.animate_tensors(source.movedim(1, -1), driving.movedim(1, -1), options).movedim(-1, 1)
 
 
 @torch.inference_mode()
 def judge_clip(predictor: Predictor, reader: PoseReader, clip: HeldOutClip, size: int, tally: Tally) -> None:
-    """One clip: each identity's first picture, animated by all frames of the first identity."""
-    driving, details, _ = clip.paint(clip.look, size)
+    """Add the errors of one clip: each identity's first picture, animated by all frames of the first identity."""
+    driving, details, _ = clip.paint(clip.identity, size)
     compare(tally, "same", transfer(predictor, driving[:1], driving)[1:], driving[:1], driving[1:], details[1:])
     truth, details, _ = clip.paint(clip.other, size)
     result, poses = transfer(predictor, truth[:1], driving), true_values(clip.pose)
@@ -71,7 +72,7 @@ def judge_clip(predictor: Predictor, reader: PoseReader, clip: HeldOutClip, size
 
 
 def judge(predictor: Predictor, reader: PoseReader, clips: int = 200, frames: int = 9) -> Mapping[str, float]:
-    """Mean errors over `clips` unseen clips, `frames` frames of each, by name."""
+    """Average errors over `clips` unseen clips, `frames` frames of each, by name."""
     tally = Tally()
     for number in range(clips):
         clip = held_out_clip(number, frames * GAP).every(GAP)
@@ -80,7 +81,7 @@ def judge(predictor: Predictor, reader: PoseReader, clips: int = 200, frames: in
 
 
 def table(means: Mapping[str, float]) -> str:
-    """The means as a Markdown table."""
+    """Write the means as a Markdown table."""
     lines = ["| L1 | model | copied source | mean frame | model / copy | model / mean |", "|---|---|---|---|---|---|"]
     for kind, words in (("same", "same identity"), ("cross", "another identity")):
         for suffix, place in (("", "whole picture"), (" details", "eyes and mouth")):

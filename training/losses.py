@@ -1,4 +1,4 @@
-"""What training minimises (FOMM, section 3.3), with stand-ins that need no downloaded network."""
+"""Losses of training (FOMM, section 3.3), with others in place of those that need a downloaded network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FINISHING = LossWeights(l1=9.0, pyramid=3.0, gradient=0.5, warped=1.0, mixture=0
 
 
 def pixel_weights(details: Tensor, gain: float) -> Tensor:
-    """(B, 1, H, W) map of details in [0, 1] -> weights of mean 1 over the batch."""
+    """Turn a map of details (B, 1, H, W) in [0, 1] into weights of mean 1 over the batch."""
     weights = 1 + gain * details
     return weights / weights.mean()
 
@@ -65,7 +65,7 @@ def gradient_l1(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 
 
 def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[str, Tensor]:
-    """Keypoints of the picture seen through T must be those of the picture, moved by T (equations 9 to 11).
+    """Errors of equivariance: a picture seen through T should have its keypoints, moved by T (equations 9 to 11).
 
     `driving` are the keypoints of d, `moved` those of `transform.picture(d)`.
     """
@@ -102,14 +102,14 @@ def mixture_loss(mask: Tensor, moved: Tensor, driving: Tensor) -> Tensor:
 
 
 def parts_loss(found: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy of where head and body are: (B, 2, h, w) in [0, 1] against a larger map (B, 2, H, W)."""
+    """Cross-entropy of maps of head and body (B, 2, h, w) in [0, 1] against larger true ones (B, 2, H, W)."""
     return F.binary_cross_entropy(
         found.clamp(1e-4, 1 - 1e-4), F.adaptive_avg_pool2d(truth, (found.shape[2], found.shape[3]))
     )
 
 
 def landmark_loss(found: Motion, truth: Motion) -> Tensor:
-    """Keypoints and jacobians against known ones.
+    """Mean distance of keypoints and jacobians from known ones.
 
     Ours, for drawn faces alone: FOMM finds its keypoints by itself, but takes thousands of steps to leave
     the middle of the face and many more to notice a blink. Frames count less, as flow error grows from points.
@@ -119,6 +119,6 @@ def landmark_loss(found: Motion, truth: Motion) -> Tensor:
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
-    """The scalar to minimise; a term's weight is the field of its name."""
+    """Sum the losses, each times the weight of its name, to the scalar to minimise."""
     total = [getattr(weights, name) * value for name, value in losses.items()]
     return torch.stack(total).sum()

@@ -17,13 +17,13 @@ INNER_SIDE, INNER_WIDTH = 3, 8  # convolutions that see or make pictures and map
 
 
 def is_inner(parameter: nn.Parameter) -> bool:
-    """Whether it is the weight of a convolution from many maps to many."""
+    """Tell whether a parameter is the weight of a convolution from many maps to many."""
     shape = parameter.shape
     return len(shape) == 4 and shape[2] == INNER_SIDE and min(shape[:2]) >= INNER_WIDTH
 
 
 def nearly_orthogonal(matrix: Tensor) -> Tensor:
-    """U V^T of a matrix (m, n) = U S V^T, roughly: its singular values become about 1.
+    """Change a matrix (m, n) = U S V^T to about U V^T: its singular values become about 1.
 
     The Newton-Schulz rounds run on the smaller of its two square products, so that only two multiplications are
     as large as the matrix.
@@ -58,7 +58,7 @@ class Muon(torch.optim.Optimizer):
                     parameter.sub_(self.direction(parameter, group["momentum"]), alpha=group["lr"] * group["scale"])
 
     def direction(self, parameter: nn.Parameter, momentum: float) -> Tensor:
-        """Where to, of root mean square about 1; the parameter's momentum is taken on."""
+        """Update a parameter's momentum and return its direction, of root mean square about 1."""
         gradient, state = parameter.grad, self.state[parameter]
         assert gradient is not None
         if "momentum" not in state:

@@ -1,4 +1,4 @@
-"""Reads a pose back from a picture: a small network fitted to drawn faces, used for evaluation alone."""
+"""Small network that reads a pose back from a picture: fitted to drawn faces, used for evaluation alone."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SEED = 77
 
 
 def true_values(pose: Pose) -> Tensor:
-    """(B, 8): what the reader is to read, in the units of `Pose`, in the order of NAMES."""
+    """Values that the reader is to read, (B, 8), in the units of `Pose` and the order of NAMES."""
     return torch.stack([getattr(pose, name) for name in NAMES], dim=1)
 
 
 class PoseReader(nn.Module):
-    """Pictures (B, 3, H, W) of one drawn head each -> (B, 8), as NAMES."""
+    """Network from pictures (B, 3, H, W) of one drawn head each to (B, 8) values in the order of NAMES."""
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ def fit(steps: int, batch: int = 64) -> PoseReader:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for step in range(steps):
         generator = training_generator(SEED, step)
-        look, pose = Identity.sample(batch, generator), Pose.sample(batch, generator)
-        error = (reader(draw(look, pose, SIDE)) - true_values(pose)).abs().mean()
+        identity, pose = Identity.sample(batch, generator), Pose.sample(batch, generator)
+        error = (reader(draw(identity, pose, SIDE)) - true_values(pose)).abs().mean()
         optimizer.zero_grad()
         error.backward()  # pyright: ignore[reportUnknownMemberType]
         optimizer.step()  # pyright: ignore[reportUnknownMemberType]
@@ -64,7 +64,7 @@ def fit(steps: int, batch: int = 64) -> PoseReader:
 
 
 def fitted(path: Path, steps: int = 1500) -> PoseReader:
-    """The reader kept at `path`, fitted and put there first if there is none."""
+    """Read the reader kept at `path`; where there is none, fit one and put it there first."""
     reader = PoseReader().eval()
     if path.exists():
         reader.load_state_dict(torch.load(path, weights_only=True, mmap=False))

@@ -1,4 +1,4 @@
-"""A contact sheet of a model at work on faces it has never seen."""
+"""Contact sheet of a model at work on faces it has never seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from ..core.atomic_file import atomic_write
 from ..module_fomm.drawn.network import DrawnAnimator
@@ -18,7 +19,7 @@ COLUMNS = ("source", "driving", "result", "difference", "other source", "other r
 
 @torch.no_grad()
 def transfer(model: DrawnAnimator, source: Tensor, driving: Tensor) -> Tensor:
-    """Every source (B, 3, H, W) in the absolute pose of its driving picture (B, 3, H, W)."""
+    """Draw every source (B, 3, H, W) in the absolute pose of its driving picture (B, 3, H, W)."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     prediction, _ = model.generator(source, model.kp_detector(source), model.kp_detector(driving))
@@ -28,16 +29,16 @@ def transfer(model: DrawnAnimator, source: Tensor, driving: Tensor) -> Tensor:
 
 
 def sheet(model: DrawnAnimator, size: int, rows: int = 8, seed: int = TEST_SEEDS) -> Tensor:
-    """(3, rows * size, 7 * size): one unseen pair a row, columns as in COLUMNS."""
+    """Draw a sheet (3, rows * size, 7 * size): one unseen pair a row, columns as in COLUMNS."""
     generator = torch.Generator().manual_seed(seed)
-    look, other = Identity.sample(rows, generator), Identity.sample(rows, generator)
+    identity, other = Identity.sample(rows, generator), Identity.sample(rows, generator)
     pose, moved = Pose.sample(rows, generator), Pose.sample(rows, generator)
-    drawn = [draw(*pair, size) for pair in ((look, pose), (look, moved), (other, pose), (other, moved))]
+    drawn = [draw(*pair, size) for pair in ((identity, pose), (identity, moved), (other, pose), (other, moved))]
     device = next(model.parameters()).device
     source, driving, other_source, other_truth = (pictures.to(device) for pictures in drawn)
     result, other_result = transfer(model, source, driving), transfer(model, other_source, driving)
     columns = [source, driving, result, (result - driving).abs(), other_source, other_result, other_truth]
-    return torch.stack(columns, dim=1).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2).cpu()
+    return make_grid(torch.stack(columns, dim=1).flatten(0, 1), nrow=len(COLUMNS), padding=0).cpu()
 
 
 def save_picture(path: Path, picture: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The sample pictures and driving clip that ship with the pack: drawn, and never seen in training."""
+"""Sample pictures and the driving clip that ship with the pack: drawn, and never seen in training."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SAMPLE_SEEDS = TEST_SEEDS + 2**30  # apart from the clips that evaluation uses
 FPS = 24
 
 
-def sample_look(number: int) -> Identity:
-    """The identity of that number, one entry."""
+def sample_identity(number: int) -> Identity:
+    """Draw the identity of a number, one entry."""
     return Identity.sample(1, torch.Generator().manual_seed(SAMPLE_SEEDS + number))
 
 
 def resting(count: int) -> Pose:
-    """A head in the middle, looking at us, eyes open and mouth closed."""
+    """Poses (count) of a head in the middle that faces us, eyes open and mouth closed."""
     zero, one = torch.zeros(count), torch.ones(count)
     return Pose(
         x=zero, y=zero + 0.05, scale=one, tilt=zero, yaw=zero, pitch=zero, mouth=zero, smile=zero + 0.4,
@@ -33,7 +33,7 @@ def resting(count: int) -> Pose:
 
 
 def from_rest(pose: Pose, frames: int = FPS // 2) -> Pose:
-    """The same motion, eased out of the resting pose over the first frames."""
+    """Ease a motion out of the resting pose over its first frames."""
     count = len(pose.x)
     ease = (torch.arange(count) / frames).clamp(max=1)
     ease = ease * ease * (3 - 2 * ease)
@@ -42,17 +42,17 @@ def from_rest(pose: Pose, frames: int = FPS // 2) -> Pose:
 
 
 def sample_clip(number: int, seconds: float, size: int) -> Tensor:
-    """(T, 3, size, size): the identity of that number moving, from rest."""
+    """Draw a clip (T, 3, size, size): the identity of a number moving, from rest."""
     generator = torch.Generator().manual_seed(SAMPLE_SEEDS + number + 2**16)
     pose = from_rest(Pose.walk(1, round(seconds * FPS), generator))
-    return draw(sample_look(number).repeat(len(pose.x)), pose, size)
+    return draw(sample_identity(number).repeat(len(pose.x)), pose, size)
 
 
 def write_samples(folder: Path, sources: dict[str, int], driving: int, size: int, seconds: float = 4.0) -> None:
     """Write `NAME.png` for every source, its number given by name, and `driving.mp4`, with a little tune."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, number in sources.items():
-        save_picture(folder / f"{name}.png", draw(sample_look(number), resting(1), size)[0])
+        save_picture(folder / f"{name}.png", draw(sample_identity(number), resting(1), size)[0])
     with TemporaryDirectory() as scratch:
         sound = Path(scratch) / "tune.wav"
         write_tune(sound, seconds)
@@ -61,7 +61,7 @@ def write_samples(folder: Path, sources: dict[str, int], driving: int, size: int
 
 
 def write_tune(path: Path, seconds: float, rate: int = 44100) -> None:
-    """A wav file of plucked notes, four to the second, up and down a pentatonic scale."""
+    """Write a wav file of plucked notes, four to the second, up and down a pentatonic scale."""
     time = torch.arange(round(seconds * rate)) / rate
     steps = torch.tensor([0, 4, 7, 9, 12, 9, 7, 4])[(time * 4).long() % 8]
     pitch = 261.63 * 2 ** (steps / 12)  # Hz, from middle C

@@ -114,8 +114,8 @@ class Trainer:
         """Draw, predict, improve; the losses by name. All randomness comes from the seed and the step's number."""
         config, progress = self.config, self.config.progress(self.step, self.seconds)
         generator = training_generator(config.seed, self.step)
-        sample = training_sample(generator, config.looks, config.size, self.device)
-        transform = Transform.sample(2 * config.looks, generator, self.device, config.affine)
+        sample = training_sample(generator, config.identities, config.size, self.device)
+        transform = Transform.sample(2 * config.identities, generator, self.device, config.affine)
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.model.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]

@@ -15,7 +15,7 @@ TINY = 1e-6
 
 @dataclass(frozen=True)
 class Transform:
-    """z -> A z + sum_i w_i r_i^2 ln r_i with r_i = |z - c_i| in the L1 norm, the same sum for x and y.
+    """Smooth map z -> A z + sum_i w_i r_i^2 ln r_i with r_i = |z - c_i| in the L1 norm, one sum for x and y.
 
     `affine` is (B, 2, 3), `weights` (B, n), `centres` (n, 2) a regular grid over [-1, 1].
     """
@@ -34,14 +34,14 @@ class Transform:
         sigma_tps: float = 0.005,
         points: int = 5,
     ) -> Transform:
-        """`count` transforms near the identity; drawn on the CPU, so that a seed means the same everywhere."""
+        """Draw `count` transforms near the identity map, on the CPU, so that a seed means the same everywhere."""
         noise = torch.randn(count, 2, 3, generator=generator) * sigma_affine
         weights = torch.randn(count, points * points, generator=generator) * sigma_tps
         centres = make_coordinate_grid(points, points, like=noise).flatten(0, 1)
         return cls((torch.eye(2, 3) + noise).to(device), weights.to(device), centres.to(device))
 
     def points(self, points: Tensor) -> Tensor:
-        """Where points (B, N, 2) go: (B, N, 2)."""
+        """Move points (B, N, 2): (B, N, 2)."""
         moved = points @ self.affine[:, :, :2].mT + self.affine[:, None, :, 2]
         r = (points[:, :, None] - self.centres).abs().sum(-1)  # (B, N, n)
         return moved + (r.square() * (r + TINY).log() @ self.weights[:, :, None])
@@ -55,7 +55,7 @@ class Transform:
         return self.affine[:, None, :, :2] + bend[:, :, None, :]
 
     def picture(self, picture: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) seen through the transform: result(z) = picture(T(z)), reflected at the border."""
+        """Show pictures (B, C, H, W) through the transform: result(z) = picture(T(z)), reflected at the border."""
         batch, _, height, width = picture.shape
         grid = make_coordinate_grid(height, width, like=picture).flatten(0, 1)
         moved = self.points(grid.expand(batch, -1, -1)).view(batch, height, width, 2)

@@ -1,1 +1,1 @@
-"""What is known about faces; knows no architecture."""
+"""Face landmarks; knows no architecture."""

@@ -16,7 +16,7 @@ WEIGHTS = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
 
 
 def missing_parts() -> list[str]:
-    """What keeps landmarks from working here, in words; empty if nothing does.
+    """List what is missing for landmarks to work here, in words; empty if nothing is.
 
     The package downloads missing weights by itself; the pack does not let it, since that is the user's
     decision.
@@ -29,7 +29,7 @@ def missing_parts() -> list[str]:
 
 
 class FaceLandmarks:
-    """Finds the landmarks of the first face in each picture."""
+    """Detector of the landmarks of the first face in each picture."""
 
     def __init__(self, device: torch.device) -> None:
         import face_alignment
@@ -39,7 +39,7 @@ class FaceLandmarks:
         )
 
     def __call__(self, pictures: NDArray[np.uint8]) -> list[NDArray[np.floating] | None]:
-        """(B, H, W, 3) RGB -> per picture (68, 2) points in pixels, or None where there is no face."""
+        """Find landmarks in RGB pictures (B, H, W, 3): for each, (68, 2) points in pixels, or None without a face."""
         found: list[NDArray[np.floating] | None] = []
         for picture in pictures:
             faces = self._network.get_landmarks_from_image(picture)

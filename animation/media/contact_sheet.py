@@ -1,27 +1,27 @@
-"""One picture that shows an animation at a glance: rows of evenly spread frames, with labels."""
+"""Contact sheet: one picture that shows an animation at a glance in rows of evenly spread frames, with labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...core.atomic_file import atomic_write
 from ...core.errors import InputError, MediaError
 from ...core.types import Clip
-from .video_track import eight_bit_pictures
+from .picture import eight_bit_pictures
 
 _MARGIN = 4  # pixels between cells
 _HEADER = 16  # of the row of frame numbers
-_GREY = (40, 40, 40)
+_GREY = 40
 _WHITE = (255, 255, 255)
 
 
 class SheetSampler:
-    """Picks evenly spread results out of batches as they come, keeps those, and saves them as a contact sheet.
+    """Sampler that picks evenly spread results out of batches as they come, and saves them as a contact sheet.
 
     `total` is the expected number of frames; where fewer come, the columns stay fewer. `columns` is the
     number of frames shown, `cell` the longer side of each in pixels, `gain` what the difference
@@ -38,15 +38,15 @@ class SheetSampler:
         self._wanted = {round(i * (total - 1) / max(1, shown - 1)) for i in range(shown)}
         self._cell, self._gain = cell, gain
         self._seen = 0
-        self._kept: list[tuple[int, Image.Image]] = []  # frame number, result
+        self._kept: list[tuple[int, Tensor]] = []  # frame number, result (3, h, w)
 
     @property
     def shown(self) -> list[int]:
-        """The numbers of the frames kept so far, from 0."""
+        """Numbers of the frames kept so far, from 0."""
         return [number for number, _ in self._kept]
 
     def add(self, result: Tensor) -> None:
-        """Identity at the next results (B, 3, H, W), float in [0, 1] or uint8."""
+        """Take the next results (B, 3, H, W), float in [0, 1] or uint8, and keep those that are shown."""
         for picture in torch.split(result, 1):
             if self._seen in self._wanted:
                 self._kept.append((self._seen, self._fit(picture)))
@@ -65,22 +65,22 @@ class SheetSampler:
         except OSError as error:
             raise MediaError(f"{path} cannot be written ({error}). Check free space and rights.") from error
 
-    def _upright(self, picture: Tensor) -> Image.Image:
-        """Picture (1, H, W, 3 or 4), alpha dropped, scaled like the results."""
+    def _upright(self, picture: Tensor) -> Tensor:
+        """Scale a picture (1, H, W, 3 or 4) like the results, without alpha."""
         return self._fit(picture[:1, ..., :3].movedim(-1, 1))
 
-    def _fit(self, picture: Tensor) -> Image.Image:
-        """Picture (1, 3, H, W) scaled so that its longer side is `cell`."""
-        image = Image.fromarray(eight_bit_pictures(picture)[0])
-        scale = self._cell / max(image.size)
-        return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    def _fit(self, picture: Tensor) -> Tensor:
+        """Scale a picture (1, 3, H, W) so that its longer side is `cell`: uint8 (3, h, w)."""
+        pixels = torch.as_tensor(eight_bit_pictures(picture)[0]).movedim(-1, 0)
+        scale = self._cell / max(pixels.shape[1:])
+        return _resized(pixels, *(max(1, round(side * scale)) for side in pixels.shape[1:]))
 
-    def _difference(self, result: Image.Image, source: Image.Image) -> Image.Image:
-        after, before = np.asarray(result, np.float32), np.asarray(source.resize(result.size), np.float32)
-        return Image.fromarray((np.abs(after - before) * self._gain).clip(0, 255).astype(np.uint8))
+    def _difference(self, result: Tensor, source: Tensor) -> Tensor:
+        before = _resized(source, result.shape[1], result.shape[2])
+        return ((result.float() - before.float()).abs() * self._gain).clamp(0, 255).byte()
 
-    def _rows(self, source: Image.Image, driving: list[Image.Image]) -> dict[str, list[Image.Image]]:
-        """The pictures of each row by its label, one per column."""
+    def _rows(self, source: Tensor, driving: list[Tensor]) -> dict[str, list[Tensor]]:
+        """Collect the pictures of each row by its label, one per column."""
         results = [result for _, result in self._kept]
         return {
             "source": [source] * len(results),
@@ -89,21 +89,30 @@ class SheetSampler:
             f"|result - source|\nx {self._gain:g}": [self._difference(result, source) for result in results],
         }
 
-    def _sheet(self, rows: dict[str, list[Image.Image]]) -> Image.Image:
-        font = ImageFont.load_default()
-        left, step = _label_width(list(rows)), self._cell + _MARGIN
-        heights = [max(picture.height for picture in row) + _MARGIN for row in rows.values()]
-        sheet = Image.new("RGB", (left + step * len(self._kept), _HEADER + sum(heights)), _GREY)
-        draw = ImageDraw.Draw(sheet)
+    def _sheet(self, rows: dict[str, list[Tensor]]) -> Image.Image:
+        """Draw the rows one below the other, their labels to the left and the frames' numbers above."""
+        left = _label_width(list(rows))
+        grids = [self._grid(row) for row in rows.values()]
+        sheet = F.pad(torch.cat(grids, dim=1), (left, 0, _HEADER, 0), value=_GREY)
+        image = Image.fromarray(sheet.movedim(0, -1).contiguous().numpy())
+        draw, font, top = ImageDraw.Draw(image), ImageFont.load_default(), _HEADER
         for column, number in enumerate(self.shown):
-            draw.text((left + step * column, 2), f"frame {number}", fill=_WHITE, font=font)
-        top = _HEADER
-        for (label, row), height in zip(rows.items(), heights, strict=True):
+            draw.text((left + (self._cell + _MARGIN) * column, 2), f"frame {number}", fill=_WHITE, font=font)
+        for label, grid in zip(rows, grids, strict=True):
             draw.multiline_text((_MARGIN, top), label, fill=_WHITE, font=font)
-            for column, picture in enumerate(row):
-                sheet.paste(picture, (left + step * column, top))
-            top += height
-        return sheet
+            top += grid.shape[1]
+        return image
+
+    def _grid(self, row: list[Tensor]) -> Tensor:
+        """Place pictures side by side, each in a cell as wide as those of other rows: (3, h, w)."""
+        height, width = max(picture.shape[1] for picture in row) + _MARGIN, self._cell + _MARGIN
+        cells = [F.pad(cell, (0, width - cell.shape[2], 0, height - cell.shape[1]), value=_GREY) for cell in row]
+        return torch.cat(cells, dim=2)
+
+
+def _resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """Resize a picture, uint8 (3, H, W)."""
+    return F.interpolate(picture[None], (height, width), mode="bilinear", antialias=True)[0]
 
 
 def _label_width(labels: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Opening media files with PyAV, and walking their packets whether or not the file is whole."""
+"""Opening of media files with PyAV, and walks through their packets whether or not the file is whole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_media(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is not a cover picture; MediaError where there is none that can be decoded."""
+    """Find the first video stream that is not a cover picture; MediaError where there is none that can be decoded."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if not has_decoder(stream):
@@ -50,12 +50,12 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def has_decoder(stream: Stream) -> bool:
-    """Whether this build of FFmpeg decodes the stream; PyAV leaves its codec context empty otherwise."""
+    """Tell whether this build of FFmpeg decodes the stream; PyAV leaves its codec context empty otherwise."""
     return bool(stream.codec_context)
 
 
 def packets(container: InputContainer, stream: StreamT) -> Iterator[Packet[StreamT]]:
-    """The packets of a stream, closed by empty ones that flush its decoder.
+    """Read the packets of a stream, closed by empty ones that flush its decoder.
 
     Ends at the first place where the file can be read no further, as at the end of a complete file.
     """
@@ -68,7 +68,7 @@ def packets(container: InputContainer, stream: StreamT) -> Iterator[Packet[Strea
 
 
 def shown_stamps(container: InputContainer, stream: VideoStream) -> list[int | None]:
-    """The timestamps of the packets that hold a frame to be shown, read without decoding."""
+    """Read the timestamps of the packets that hold a frame to be shown, without decoding."""
     hides = stream.codec.canonical_name == "vp8"  # its reference frames may be hidden: bit 4 (RFC 6386, 9.1)
     return [
         packet.dts if packet.pts is None else packet.pts
@@ -78,7 +78,7 @@ def shown_stamps(container: InputContainer, stream: VideoStream) -> list[int | N
 
 
 def decoded(path: Path, threads: Literal["AUTO", "SLICE"], seek_to: int | None = None) -> Iterator[VideoFrame]:
-    """One pass over the frames of a video, in the order they are shown.
+    """Decode the frames of a video once, in the order they are shown.
 
     It starts at the keyframe at or before the timestamp `seek_to`. A damaged packet raises FFmpegError with
     AUTO threads, because frames in other threads are lost with it, and is skipped with SLICE.

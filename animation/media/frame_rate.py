@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ _NTSC = tuple(Fraction(nominal * 1000, 1001) for nominal in (24, 30, 48, 60, 120
 
 
 def exact_rate(fps: float | Fraction) -> Fraction:
-    """The rate in frames per second as a fraction: 29.97 becomes 30000/1001; a Fraction or an int is kept.
+    """Turn a rate in frames per second into a fraction: 29.97 becomes 30000/1001; a Fraction or an int is kept.
 
     Other floats become the nearest fraction with a denominator up to 1001. Raises InputError unless
     0 < fps <= 1000.
@@ -29,8 +30,42 @@ def exact_rate(fps: float | Fraction) -> Fraction:
     return max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Time in which a frame is shown, in ticks."""
+
+    start: int
+    duration: int
+
+
+class Timetable:
+    """Times of a clip's frames in whole ticks of `tick` seconds, spread so that the clip as a whole keeps its speed.
+
+    A frame that would be shown for less than `least` ticks is prolonged, and one that is over before its turn comes
+    is skipped.
+    """
+
+    def __init__(self, fps: Fraction, tick: Fraction, least: int) -> None:
+        self._step = 1 / (fps * tick)  # ticks per frame
+        self._least = least
+        self._frames = 0
+        self._free = 0  # from this tick on
+        self.skipped = 0  # frames without a time of their own
+
+    def next(self) -> Slot | None:
+        """Give the next frame its time, or None where there is none left for it."""
+        start = max(round(self._frames * self._step), self._free)
+        self._frames += 1
+        end = round(self._frames * self._step)
+        if start >= end:
+            self.skipped += 1
+            return None
+        self._free = start + self._least
+        return Slot(start, max(end - start, self._least))
+
+
 def clip_rate(declared: Fraction | None, times: Sequence[int], time_base: Fraction | None) -> Fraction:
-    """The rate that plays a file's frames in the file's own time.
+    """Find the rate that plays a file's frames in the file's own time.
 
     `declared` is what the container says, `times` the frames' timestamps in units of `time_base` seconds.
     The declared rate stands where the timestamps bear it out; otherwise (variable rate, browser recordings,
@@ -47,11 +82,14 @@ def clip_rate(declared: Fraction | None, times: Sequence[int], time_base: Fracti
 
 
 def _bears_out(rate: Fraction, times: Sequence[int], tick: Fraction) -> bool:
-    """Whether rising timestamps agree with a rate: to 2 % of their span, or evenly but for four frames.
+    """Tell whether rising timestamps agree with a rate: to 2 % of their span, or evenly but for four missing frames.
 
     The latter because a truncated file lacks some near its end.
     """
-    excess = abs((times[-1] - times[0]) * tick * rate - (len(times) - 1))  # in frames
     gaps = sorted(after - before for before, after in pairwise(times))
+    tolerance = Fraction(len(times), 50)  # in frames, as what follows
+    excess = abs((times[-1] - times[0]) * tick * rate - len(gaps))
+    holes = [gap for gap in gaps if gap * tick * rate > Fraction(3, 2)]
+    missing = sum(holes) * tick * rate - len(holes)
     even = abs(gaps[len(gaps) // 2] * tick - 1 / rate) <= tick
-    return excess <= Fraction(len(times), 50) or (even and excess <= 4)
+    return excess <= tolerance or (even and excess <= 4 and abs(excess - missing) <= tolerance)

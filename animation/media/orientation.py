@@ -1,4 +1,4 @@
-"""Turning decoded frames upright, as the display matrix of a phone's video asks."""
+"""Orientation of decoded frames, as the display matrix of a phone's video asks."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """One of the eight ways to place a picture: swap the axes first, then mirror along x and y."""
+    """Placement of a picture, one of eight: swap the axes first, then mirror along x and y."""
 
     transposed: bool = False
     flip_x: bool = False
     flip_y: bool = False
 
     def upright(self, picture: Tensor) -> Tensor:
-        """Picture (H, W, C) as it is to be seen: (H, W, C), or (W, H, C) after a quarter turn."""
+        """Turn a picture (H, W, C) as it is to be seen: (H, W, C), or (W, H, C) after a quarter turn."""
         turned = picture.transpose(0, 1) if self.transposed else picture
         axes = [axis for axis, flip in ((0, self.flip_y), (1, self.flip_x)) if flip]
         return turned.flip(axes) if axes else turned
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """What the frame's display matrix asks for; angles that are no quarter turns are left alone.
+    """Read the frame's display matrix; angles that are no quarter turns are left alone.
 
     The matrix maps stored (p, q) to shown (a p + c q, b p + d q), with a, b at its first and c, d at its
     fourth and fifth place (ISO/IEC 14496-12, 6.2.2).

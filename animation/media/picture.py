@@ -1,4 +1,4 @@
-"""Still pictures as tensors."""
+"""Still pictures as tensors, and tensors as pictures of 8 bits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ...core.errors import MediaError
+from ...core.errors import InputError, MediaError
 
 MAX_PIXELS = 89_000_000  # just under the size at which Pillow warns of decompression bombs
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises for files it cannot read
 
 
 def read_picture(path: str | Path) -> Tensor:
-    """The picture in a file as uint8 (1, H, W, C) in [0, 255]: RGB, or RGBA where the file has transparency.
+    """Read the picture in a file as uint8 (1, H, W, C): RGB, or RGBA where the file has transparency.
 
     It comes upright (EXIF orientation applied). Grey and palette pictures become RGB, 16 bits become 8, and
     of an animation the first frame is read. Raises MediaError for a file that is missing, not a picture,
@@ -42,6 +43,17 @@ def read_picture(path: str | Path) -> Tensor:
     return torch.as_tensor(pixels).unsqueeze(0)
 
 
+def eight_bit_pictures(frames: Tensor) -> NDArray[np.uint8]:
+    """Convert frames (B, 3, H, W), float in [0, 1] or uint8, to uint8 (B, H, W, 3) on the CPU; else InputError."""
+    if frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape[2:]:
+        raise InputError(f"frames have shape {tuple(frames.shape)}; (B, 3, H, W) was wanted. Permute them first.")
+    if frames.is_floating_point():
+        frames = frames.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    elif frames.dtype != torch.uint8:
+        raise InputError(f"frames are {frames.dtype}; float in [0, 1] or uint8 was wanted. Convert them first.")
+    return frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
 def _check_size(path: Path, pixels: int) -> None:
     if pixels > MAX_PIXELS:
         raise _too_large(path, f"{pixels / 1e6:.0f} megapixels")
@@ -53,7 +65,7 @@ def _too_large(path: Path, found: str) -> MediaError:
 
 
 def _eight_bit(path: Path, image: Image.Image) -> Image.Image:
-    """The image in mode RGB or RGBA."""
+    """Convert an image to mode RGB or RGBA."""
     if image.mode == "F":
         raise MediaError(f"{path} holds floating point values; 8 or 16 bit were wanted. Save it as png.")
     if image.mode == "I" or image.mode.startswith("I;16"):

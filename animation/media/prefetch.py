@@ -1,4 +1,4 @@
-"""Making the next item while the last one is used."""
+"""Preparation of the next item while the last one is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _END = object()
 
 
 def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
-    """The items in order, each taken by another thread while the one before it is in use.
+    """Yield the items in order, each taken by another thread while the one before it is in use.
 
     One item waits at most, so that memory stays flat. Errors come out where the item would have.
     """
@@ -34,14 +34,14 @@ def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
 
 
 def _close(iterator: object) -> None:
-    """Leave a generator's blocks in the thread that entered them."""
+    """Leave a generator's blocks, in the thread that entered them."""
     if isinstance(iterator, Generator):
         with closing(cast(Generator[object, None, None], iterator)):
             pass
 
 
 class PrefetchedClip:
-    """A clip whose chunks are decoded while the ones before them are in use."""
+    """Clip whose chunks are decoded while the ones before them are in use."""
 
     def __init__(self, clip: Clip) -> None:
         self.clip = clip
@@ -50,9 +50,9 @@ class PrefetchedClip:
         return len(self.clip)
 
     def frame(self, index: int) -> Tensor:
-        """One frame as (1, H, W, C)."""
+        """Read one frame as (1, H, W, C)."""
         return self.clip.frame(index)
 
     def chunks(self, size: int) -> Generator[Tensor, None, None]:
-        """All frames in order, `size` at a time."""
+        """Yield all frames in order, `size` at a time."""
         return prefetch(self.clip.chunks(size))

@@ -1,4 +1,4 @@
-"""Reading pictures, and videos as clips that are decoded while they are iterated."""
+"""Reading of pictures, and of videos as clips that are decoded while they are iterated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SEEKABLE = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 
 
 class VideoClip:
-    """A video file as a `Clip`: uint8 RGB in [0, 255], upright, decoded anew on each pass in flat memory.
+    """Video file as a `Clip`: uint8 RGB in [0, 255], upright, decoded anew on each pass in flat memory.
 
     The length is counted from the packets, because headers lie. Where some of them do not decode (a
     truncated or damaged file), `chunks` ends earlier, never later, and the length is corrected once a pass
@@ -61,7 +61,7 @@ class VideoClip:
         return self._count
 
     def frame(self, index: int) -> Tensor:
-        """Frame `index` as (1, H, W, 3): decoded from the start, or from the keyframe before after a full pass.
+        """Read frame `index` as (1, H, W, 3): decoded from the start, or from the keyframe before after a full pass.
 
         Raises InputError outside [0, len), MediaError where the frame is one of those that do not decode.
         """
@@ -73,7 +73,7 @@ class VideoClip:
         return self._picture(found).unsqueeze(0)
 
     def chunks(self, size: int) -> Iterator[Tensor]:
-        """All frames in order as (B, H, W, 3), `size` at a time; the last chunk may be shorter."""
+        """Yield all frames in order as (B, H, W, 3), `size` at a time; the last chunk may be shorter."""
         if size < 1:
             raise InputError(f"chunk size is {size}; at least 1 is needed. Set a larger batch.")
         stamps: list[int | None] = []
@@ -97,7 +97,7 @@ class VideoClip:
             self._times = times
 
     def _decoded(self, seek_to: int | None = None) -> Iterator[VideoFrame]:
-        """Frames in the order they are shown, from the keyframe at or before `seek_to`; damaged ones are left out."""
+        """Decode frames in the order they are shown, from the keyframe at or before `seek_to`, without damaged ones."""
         done = 0
         if not self._damaged:
             with contextlib.suppress(FFmpegError):
@@ -110,7 +110,7 @@ class VideoClip:
         yield from islice(decoded(self.path, "SLICE", seek_to), done, None)
 
     def _sought(self, index: int) -> VideoFrame | None:
-        """The frame found by its timestamp; None where only decoding from the start is sure to find it."""
+        """Find a frame by its timestamp; None where only decoding from the start is sure to find it."""
         if self._times is None or self._damaged:
             return None
         with contextlib.closing(open_media(self.path)) as container:

@@ -35,19 +35,19 @@ def _rainbow(place: float) -> tuple[float, float, float]:
 
 
 def coloured(segments: Tensor, size: tuple[int, int]) -> Tensor:
-    """Soft segments (B, C, h, w) -> the colour of the largest at every pixel: (B, 3, *size)."""
+    """Turn soft segments (B, C, h, w) into the colour of the largest one at every pixel: (B, 3, *size)."""
     largest = F.interpolate(segments.float(), size, mode="bilinear", align_corners=False).argmax(dim=1)
     return torch.tensor(palette(segments.shape[1]), device=segments.device)[largest].movedim(-1, 1)
 
 
 def overlaid(pictures: Tensor, segments: Tensor, alpha: float) -> Tensor:
-    """Pictures (B, 3, H, W) in [0, 1] under the colours of segments (1 or B, C, h, w), which weigh `alpha`."""
+    """Lay the colours of segments (1 or B, C, h, w), which weigh `alpha`, over pictures (B, 3, H, W) in [0, 1]."""
     colours = coloured(segments, (pictures.shape[2], pictures.shape[3]))
     return (pictures * (1 - alpha) + colours * alpha).clamp(0, 1)
 
 
 def with_legend(picture: Tensor, names: Sequence[str]) -> Tensor:
-    """A picture (3, H, W) in [0, 1], enlarged until a legend of its segments is readable beside it: (3, H', W').
+    """Enlarge a picture (3, H, W) in [0, 1] until a legend of its segments is readable beside it: (3, H', W').
 
     Segments are numbered from 0. Both sides are even, as video formats want them.
     """

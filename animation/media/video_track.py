@@ -1,4 +1,4 @@
-"""Pictures on their way into an mp4."""
+"""Encoding of pictures for an mp4."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from fractions import Fraction
 
 import av
 import numpy as np
-import torch
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ...core.errors import InputError
-from .mp4_output import Mp4Output
+from .output_file import OutputFile
 
 _log = logging.getLogger(__name__)
 _BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
 
 
 class VideoTrack:
-    """Encodes pictures of one size as yuv420p, BT.709: H.264, or MPEG-4 part 2 where PyAV lacks libx264."""
+    """Track of pictures of one size (H, W) in yuv420p, BT.709: H.264, or MPEG-4 part 2 where PyAV lacks libx264."""
 
-    def __init__(self, output: Mp4Output, size: tuple[int, int], fps: Fraction, options: dict[str, str]) -> None:
+    def __init__(self, output: OutputFile, size: tuple[int, int], fps: Fraction, options: dict[str, str]) -> None:
         self._output = output
-        self._size = size  # (H, W)
         self._fps = fps
         self.written = 0
         if has_encoder("libx264"):
@@ -37,13 +33,7 @@ class VideoTrack:
         self._stream.height, self._stream.width = (side + side % 2 for side in size)
 
     def write(self, picture: NDArray[np.uint8]) -> None:
-        """Encode one picture (H, W, 3); InputError where its size differs from the first."""
-        height, width, _ = picture.shape
-        if (height, width) != self._size:
-            raise InputError(
-                f"a frame of {width} x {height} came after {self._size[1]} x {self._size[0]}; a video has one size. "
-                "Resize the frames first."
-            )
+        """Encode one picture (H, W, 3)."""
         frame = VideoFrame.from_ndarray(_even(picture), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         frame.pts, frame.time_base = self.written, 1 / self._fps
@@ -56,19 +46,8 @@ class VideoTrack:
 
 
 def has_encoder(name: str) -> bool:
-    """Whether this build of PyAV can encode with the named codec."""
+    """Tell whether this build of PyAV can encode with the named codec."""
     return name in av.codecs_available
-
-
-def eight_bit_pictures(frames: Tensor) -> NDArray[np.uint8]:
-    """Frames (B, 3, H, W), float in [0, 1] or uint8, as uint8 (B, H, W, 3) on the CPU; InputError for others."""
-    if frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape[2:]:
-        raise InputError(f"frames have shape {tuple(frames.shape)}; (B, 3, H, W) was wanted. Permute them first.")
-    if frames.is_floating_point():
-        frames = frames.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    elif frames.dtype != torch.uint8:
-        raise InputError(f"frames are {frames.dtype}; float in [0, 1] or uint8 was wanted. Convert them first.")
-    return frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,1 +1,1 @@
-"""ComfyUI's side: folders, model management, progress and cancel. Only this and `nodes` import ComfyUI."""
+"""Services of ComfyUI: folders, model management, progress and cancel. Only `comfy_nodes` and `nodes` import it."""

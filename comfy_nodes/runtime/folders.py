@@ -1,4 +1,4 @@
-"""Folders of weights: our own model folder, and every place where the earlier pack kept its files."""
+"""Folders of weights: our own model folder, and all in which the earlier pack kept its files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...core.weights.catalog import MODEL_FOLDER
 
 
 def register() -> None:
-    """Tell ComfyUI of our folder (keeping what extra_model_paths.yaml added) and of `.pth.tar`."""
+    """Register our model folder (keeping what extra_model_paths.yaml added) and `.pth.tar` with ComfyUI."""
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
     paths, _ = folder_paths.folder_names_and_paths[MODEL_FOLDER]
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, folder_paths.supported_pt_extensions | {".tar"})
 
 
 def search_folders(identity: str) -> list[Path]:
-    """List the folders to look in for weights of a kind, in order: ComfyUI's model folders, our own `checkpoints`, and
+    """List the folders to search for weights of a kind, in order: ComfyUI's model folders, our own `checkpoints`, and
     the folders of the earlier pack, in this pack and in the earlier pack beside it.
     """
     ours = [Path(path) for path in folder_paths.get_folder_paths(MODEL_FOLDER)]
@@ -27,6 +27,6 @@ def search_folders(identity: str) -> list[Path]:
     return weight_folders(identity, ours, [PACK, *beside])
 
 
-def listed_files() -> list[str]:
+def weight_file_names() -> list[str]:
     """List the names of every weight file in our folder, for a menu."""
     return folder_paths.get_filename_list(MODEL_FOLDER)

@@ -26,30 +26,30 @@ log = logging.getLogger(__name__)
 
 Settings = tuple[str, LoadOptions | None, Engine | None]
 
-KEPT = 3  # two animators to compare, and a face parser
+MAX_CACHED = 3  # two animators to compare, and a face parser
 _patchers: OrderedDict[tuple[Path, Stamps, Settings], ModelPatcher] = OrderedDict()
 
 
-def get_predictor(files: WeightFiles, options: LoadOptions, engine: Engine, work: AnimateOptions) -> Predictor:
-    """Place the model of some files on the device ComfyUI gives it, with room for the work it is to do there; it is
-    read from disk only if its files are new.
+def get_predictor(files: WeightFiles, load_options: LoadOptions, engine: Engine, options: AnimateOptions) -> Predictor:
+    """Load a model on the device that ComfyUI chooses, with memory left for one batch; it is read from disk only if its
+    files are new or have changed.
     """
-    patcher = _animator(files, options, engine)
-    return Predictor(patcher.model, _placed([patcher], batch_bytes(patcher.model, work)))
+    patcher = _animator(files, load_options, engine)
+    return Predictor(patcher.model, _load_on_device([patcher], batch_bytes(patcher.model, options)))
 
 
 def get_parser(files: WeightFiles, batch: int) -> tuple[FaceParser, torch.device]:
-    """Place a face parser likewise, with room for so many pictures at once."""
+    """Load a face parser on ComfyUI's device, with memory left for `batch` pictures at once."""
     patcher = _parser(files)
-    return patcher.model, _placed([patcher], batch * SIZE**2 * PIXEL_BYTES)
+    return patcher.model, _load_on_device([patcher], batch * SIZE**2 * PIXEL_BYTES)
 
 
 def get_with_parser(
-    files: WeightFiles, options: LoadOptions, engine: Engine, parser: WeightFiles, work: AnimateOptions
+    files: WeightFiles, load_options: LoadOptions, engine: Engine, parser: WeightFiles, options: AnimateOptions
 ) -> tuple[Predictor, FaceParser]:
-    """Place both at once: of two that are asked for in turn, the second may push the first off the device."""
-    patchers = [_animator(files, options, engine), _parser(parser)]
-    device = _placed(patchers, batch_bytes(patchers[0].model, work))
+    """Load a model and a face parser together: loaded in turn, the second may push the first off the device."""
+    patchers = [_animator(files, load_options, engine), _parser(parser)]
+    device = _load_on_device(patchers, batch_bytes(patchers[0].model, options))
     return Predictor(patchers[0].model, device), patchers[1].model
 
 
@@ -60,18 +60,18 @@ def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> Model
     def load() -> Animator:
         return optimize_for_inference(load_files(files, options), device, engine)
 
-    return _kept(files, (files.kind.id, options, engine), load)
+    return _cached(files, (files.kind.id, options, engine), load)
 
 
 def _parser(files: WeightFiles) -> ModelPatcher:
     def load() -> FaceParser:
         return optimize(load_parser(files.path), management.get_torch_device())
 
-    return _kept(files, (files.kind.id, None, None), load)
+    return _cached(files, (files.kind.id, None, None), load)
 
 
-def _kept(files: WeightFiles, settings: Settings, load: Callable[[], object]) -> ModelPatcher:
-    """Return the patcher of an earlier run while its files are unchanged, else a new one."""
+def _cached(files: WeightFiles, settings: Settings, load: Callable[[], object]) -> ModelPatcher:
+    """Return the cached patcher while its files are unchanged, else a new one."""
     key = (files.path, files.stamps, settings)
     patcher = _patchers.pop(key, None)
     if patcher is None:
@@ -80,14 +80,14 @@ def _kept(files: WeightFiles, settings: Settings, load: Callable[[], object]) ->
         )
         log.info("loaded %s as %s", files.path.name, files.kind.id)
     for stale in [other for other in _patchers if other[0] == key[0] and other[1] != key[1]]:
-        del _patchers[stale]  # what the files held before they changed
+        del _patchers[stale]  # made from the files before they changed
     _patchers[key] = patcher
-    while len(_patchers) > KEPT:
+    while len(_patchers) > MAX_CACHED:
         _patchers.popitem(last=False)
     return patcher
 
 
-def _placed(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
+def _load_on_device(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
     management.load_models_gpu(patchers, memory_required=memory, force_full_load=True)
     for patcher in patchers:
         # Statistics and buffers of modules without weights stay behind under partial loading.
@@ -96,7 +96,7 @@ def _placed(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:
 
 
 def _precision(wanted: str, device: torch.device) -> str:
-    """Settle "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are worth it."""
+    """Resolve "auto" as ComfyUI judges the device: bfloat16 for its range, else float16, where they are faster."""
     if wanted != "auto" or device.type != "cuda":
         return wanted
     if management.should_use_bf16(device):

@@ -1,4 +1,4 @@
-"""The work of the Part Swap and face parsing nodes: find and load weights, run, fill output tensors."""
+"""Work of the Part Swap and face parsing nodes: find and load weights, run, fill output tensors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap
 from . import models, progress, weights
-from .run import checked_clip, collected
+from .run import checked_clip, collect
 
 PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
 
@@ -33,9 +33,9 @@ PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
 class SwapSettings:
     """Settings of the swap itself, as the node's widgets give them.
 
-    `chosen` is whatever is stored in chosen_seg_indices; `classes`, if not None, are the parser's, which then say
-    what is swapped. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the
-    segment pictures; `every_frame` is whether every frame gets one.
+    `chosen` is the stored value of chosen_seg_indices; `classes`, if not None, are the parser's classes to swap
+    instead. `smooth` blurs its mask instead of picking single pixels. `alpha` is the colours' share in the segment
+    pictures; `every_frame` is whether every frame gets one.
     """
 
     chosen: object
@@ -50,8 +50,8 @@ class SwapSettings:
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """The result, IMAGE (N, side, side, 3), and where the source shows in it, MASK (N, side, side). IMAGEs of segments:
-    the source's and the first frame's with a legend, every frame's without.
+    """Results of a swap: `images`, IMAGE (N, side, side, 3), and `masks`, MASK (N, side, side), of where the source
+    shows in them. IMAGEs of segments: `source` and `first_target` with a legend, `targets` (every frame's) without.
     """
 
     source: Tensor
@@ -81,7 +81,7 @@ def run_swap(
         predictor, parser = models.get_with_parser(files, load_options, engine, parser_files, options)
     loaded, device = predictor.animator, predictor.device
     assert isinstance(loaded, PartSwapAnimator)
-    animator = loaded.swapping(_swap(settings, loaded, parser))
+    animator = loaded.with_swap(_swap(settings, loaded, parser))
     predictor = Predictor(animator, device)
     side = working_size(animator, options)
     format_ = FrameFormat((side, side), device, options.antialias)
@@ -102,7 +102,7 @@ def run_swap(
                 kinds.append(overlaid(frames, batch.maps["target"], settings.alpha).movedim(1, -1))
             yield tuple(kinds)
 
-    images, masks, *targets = collected(rows(), len(clip))
+    images, masks, *targets = collect(rows(), len(clip))
     return Swapped(
         source=_with_legend(first[0][0], names, images),
         first_target=_with_legend(first[1][0], names, images),
@@ -117,13 +117,25 @@ def _with_legend(picture: Tensor, names: Sequence[str], like: Tensor) -> Tensor:
 
 
 def _swap(settings: SwapSettings, animator: PartSwapAnimator, parser: FaceParser | None) -> Swap:
-    """What the widgets mean for these weights; raises InputError where nothing is chosen."""
+    """Make the swap that the settings describe for these weights; raises InputError where nothing is chosen."""
     if parser is None or settings.classes is None:
         chosen = chosen_parts(settings.chosen, animator.config.num_segments)
         return Swap(chosen, settings.from_source, settings.hard_edges, settings.blend_scale)
     if settings.smooth:
-        return Swap(settings.classes, settings.from_source, settings.hard_edges, MASK_SIZE / SIZE, parser.full)
-    return Swap(settings.classes, settings.from_source, settings.hard_edges, settings.blend_scale, parser.sharp)
+        return Swap(
+            settings.classes,
+            settings.from_source,
+            settings.hard_edges,
+            MASK_SIZE / SIZE,
+            parser.full_size_probabilities,
+        )
+    return Swap(
+        settings.classes,
+        settings.from_source,
+        settings.hard_edges,
+        settings.blend_scale,
+        parser.subsampled_probabilities,
+    )
 
 
 def run_parser(
@@ -139,6 +151,6 @@ def run_parser(
         (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])
         for part in parsed
     )
-    colours, masks = collected(rows, len(clip))
+    colours, masks = collect(rows, len(clip))
     legend = with_legend(colours[0].movedim(-1, 0), NAMES).movedim(0, -1)[None].to(colours)
     return masks, colours, legend

@@ -1,4 +1,4 @@
-"""Progress bar with preview pictures, cancel, and emptied caches."""
+"""Progress bar with previews, and hooks for cancel and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 def hooks() -> Hooks:
-    """ComfyUI's cancel button and memory management."""
+    """Make hooks to ComfyUI's cancel button and memory management."""
     return Hooks(
         check_cancelled=management.throw_exception_if_processing_interrupted,
         free_memory=management.soft_empty_cache,
@@ -24,7 +24,7 @@ def hooks() -> Hooks:
 
 
 class Progress:
-    """Counts finished frames; shows the newest at most ten times a second, and always the last."""
+    """Progress bar of finished frames; shows the newest at most ten times a second, and always the last."""
 
     def __init__(self, total: int) -> None:
         self._bar = ProgressBar(total)
@@ -32,7 +32,7 @@ class Progress:
         self._next = 0.0
 
     def update(self, done: int, frames: Tensor) -> None:
-        """`done` frames are finished, `frames` (B, H, W, 3) in [0, 1] the newest of them."""
+        """Report that `done` frames are finished; `frames` (B, H, W, 3) in [0, 1] are the newest of them."""
         now = time.monotonic()
         if now < self._next and done < self._total:
             return

@@ -1,4 +1,4 @@
-"""The work of every runner node: find the weights, animate, fill one output tensor."""
+"""Work of every runner node: find the weights, animate, fill one output tensor."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def run(
     best_frame: str | None,
     engine: Engine | None = None,
 ) -> Tensor:
-    """Animate inside ComfyUI: one IMAGE or several, IMAGE -> IMAGE (N, size, size, 3) in [0, 1].
+    """Animate one source IMAGE or several by a driving IMAGE: IMAGE (N, size, size, 3) in [0, 1].
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
     """
     clip = checked_clip(source, driving, options)
     predictor = models.get_predictor(weights.find(identity, request), load_options, engine or Engine(), options)
     frames = predictor.animate(source, clip, options, progress.hooks(), best_frame)
-    return collected(((part.movedim(1, -1),) for part in frames), len(clip))[0]
+    return collect(((part.movedim(1, -1),) for part in frames), len(clip))[0]
 
 
 def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> TensorClip:
-    """Check that the driving frames can be worked on, so that no weights are looked for in vain."""
+    """Check the inputs before any weights are loaded, and return the driving frames as a clip."""
     clip = TensorClip(driving)
     check_clip(source, clip, options)
     return clip
 
 
-def collected(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
-    """Collect batches of `count` rows, kind by kind, each kind in one tensor made when the first batch shows its shape.
+def collect(batches: Iterator[tuple[Tensor, ...]], count: int) -> tuple[Tensor, ...]:
+    """Copy batches of several kinds of rows, `count` rows in total, into one tensor for each kind.
 
     The first kind are pictures (b, H, W, 3), which the progress bar shows.
     """

@@ -1,4 +1,4 @@
-"""The bundled picture and video as ComfyUI's own kinds of values."""
+"""Bundled pictures and video as values of ComfyUI's types."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...animation.media.audio import read_sound
 from ...animation.media.reader import VideoClip, read_picture
-from ...animation.media.sound import read_sound
 from ...animation.samples import DRIVING
 
 Audio = dict[str, Tensor | int]
 
 
 def sample(picture: Path) -> tuple[Tensor, Tensor, Audio | None, float]:
-    """IMAGE (1, H, W, 3), IMAGE (N, H, W, 3), AUDIO and frames per second."""
+    """Read a bundled picture and the video: IMAGE (1, H, W, 3), IMAGE (N, H, W, 3), AUDIO, frames per second."""
     clip = VideoClip(DRIVING)
     frames = torch.cat(list(clip.chunks(len(clip))))
     sound = read_sound(DRIVING)

@@ -1,4 +1,4 @@
-"""The weight files that a node's widgets mean, in ComfyUI's folders."""
+"""Finding of the weight files that a node's inputs name, in ComfyUI's folders."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def fingerprint(identity: str, request: WeightsRequest) -> str:
     """Return a text that changes when one of the files does; "" while there is none by that name."""
     try:
         files = look_up(KINDS[identity], request, search_folders(identity))
-    except InputError:  # said by `find`, where the user sees it
+    except InputError:  # `find` raises it again, where the user sees it
         return ""
     return "" if files is None else str(files.stamps)

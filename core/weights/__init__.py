@@ -1,1 +1,1 @@
-"""Weight files: found or fetched, told apart, read without executing anything, built into networks, converted."""
+"""Weight files: finding, downloading, identifying, safe reading, building of networks, and conversion."""

@@ -1,4 +1,4 @@
-"""Rows by which an architecture declares itself: the keys that betray its files, and how they become a model."""
+"""Rows by which an architecture declares itself: the keys that identify its files, and how they become a model."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RESTRICTED = RELATIVE_JACOBIAN | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsKind:
-    """A kind of weight file.
+    """Kind of weight file.
 
-    `id` is short and stays the same, `name` is for messages, `matches` tells by a file's keys, `components` are the
-    networks that it keeps under keys of their own, `published` lists the known files in the order that menus show
-    them, `advice` is said of such a file where another kind was wanted.
+    `id` is short and stays the same, `name` is for messages, `matches` recognises a file by its keys, `components` are
+    the networks that it keeps under keys of their own, `published` lists the known files in the order that menus show
+    them, `advice` is what an error adds about such a file where another kind was wanted.
     """
 
     id: str
@@ -39,7 +39,7 @@ class WeightsKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture(WeightsKind):
-    """A kind of weight file that becomes an Animator.
+    """Kind of weight file that becomes an Animator.
 
     `load` builds it from a checkpoint, of which `trim` leaves out what no animation needs. `companion_files` are
     components published in files of their own, each with the kind of such a file. `options` are those of RESTRICTED
@@ -55,8 +55,8 @@ class Architecture(WeightsKind):
     family: str | None = None
 
 
-def has(component: str, *starts: str) -> Predicate:
-    """Match files with a component that has, for each start, a key that begins so."""
+def has_keys(component: str, *starts: str) -> Predicate:
+    """Match files with a component that has, for each of `starts`, a key that begins with it."""
 
     def matches(checkpoint: Checkpoint) -> bool:
         state = checkpoint.components.get(component, {})
@@ -65,17 +65,17 @@ def has(component: str, *starts: str) -> Predicate:
     return matches
 
 
-def lacks(component: str, start: str) -> Predicate:
-    """Match files without any key that begins so in a component."""
-    found = has(component, start)
+def lacks_keys(component: str, start: str) -> Predicate:
+    """Match files without a key in a component that begins with `start`."""
+    found = has_keys(component, start)
     return lambda checkpoint: not found(checkpoint)
 
 
-def every(*predicates: Predicate) -> Predicate:
-    """Match what all predicates match."""
+def all_of(*predicates: Predicate) -> Predicate:
+    """Match files that all predicates match."""
     return lambda checkpoint: all(matches(checkpoint) for matches in predicates)
 
 
-def either(*predicates: Predicate) -> Predicate:
-    """Match what one of the predicates matches."""
+def any_of(*predicates: Predicate) -> Predicate:
+    """Match files that at least one predicate matches."""
     return lambda checkpoint: any(matches(checkpoint) for matches in predicates)

@@ -1,4 +1,4 @@
-"""Strict loading of a state dict, with one error that says everything."""
+"""Strict loading of a state dict, with one error that lists every fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, listed
+from ..errors import CheckpointError, join_names
 from .checkpoint import Checkpoint
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -19,7 +19,7 @@ STATISTICS: Final = ("running_mean", "running_var")  # the buffers that training
 def build_strict(build: Callable[[], Network], checkpoint: Checkpoint, parts: Sequence[str]) -> Network:
     """Build a network and load the parts of it that a checkpoint has as components of the same names.
 
-    It is built without memory first: a wrong description must cost none.
+    It is built on the meta device first, so that a wrong configuration costs no memory.
     """
     with torch.device("meta"):
         _load_parts(build(), checkpoint, parts)
@@ -35,9 +35,9 @@ def _load_parts(network: Network, checkpoint: Checkpoint, parts: Sequence[str]) 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     """Copy a state dict into a module, in the module's dtypes and on its devices.
 
-    `what` names the weights in messages, such as "generator of vox-cpk.pth.tar". Every key must have its
-    place and every parameter its key; only BatchNorm's batch counters and buffers that the module's
-    constructor computes (blur kernels, position codes) may be absent, and keep their values.
+    `what` names the weights in messages, such as "generator of vox-cpk.pth.tar". Every key must have its parameter and
+    every parameter its key; only BatchNorm's batch counters and buffers that the module's constructor computes (blur
+    kernels, position codes) may be absent, and keep their values.
 
     Raises CheckpointError, before anything is copied, listing missing, unexpected, mis-shaped and
     non-finite entries.
@@ -84,6 +84,6 @@ def _finite(tensor: Tensor, target: Tensor) -> bool:
 
 
 def _complain(faults: list[tuple[str, list[str]]], what: str) -> None:
-    found = [f"{len(keys)} {kind} ({listed(keys, 3)})" for kind, keys in faults if keys]
+    found = [f"{len(keys)} {kind} ({join_names(keys, 3)})" for kind, keys in faults if keys]
     if found:
         raise CheckpointError(f"{what}: {'; '.join(found)}. Every entry must match; use a file of this architecture.")

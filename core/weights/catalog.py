@@ -1,4 +1,4 @@
-"""Published weights: their names, where they are, and how to know that they are the real ones."""
+"""Published weights: their names, addresses, and the hashes that verify them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 MODEL_FOLDER: Final = "first_order_motion"
-"""The folder under ComfyUI's `models` in which all weights of this pack belong."""
+"""Name of the folder for this pack's weights, under ComfyUI's `models`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedWeights:
-    """One published weight file; None stands for facts nobody published.
+    """Published weight file; None stands for facts that nobody published.
 
     `name` is shown in menus; `files` are the names it may have in the model folder, the published one first;
     `page` is where a person finds it; `earlier` the folder in which the earlier pack kept it.

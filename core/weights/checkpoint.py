@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import CheckpointError, listed
+from ..errors import CheckpointError, join_names
 from .torch_file import container_of, read_torch_file
 
 logger = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ Value = TypeVar("Value")
 _known_components: set[str] = set()
 
 
-def name_components(names: Iterable[str]) -> None:
-    """Make known the networks that an architecture's files keep under a key of their own.
+def register_components(names: Iterable[str]) -> None:
+    """Register the networks that an architecture's files keep under a key of their own.
 
     Other entries (optimizers, discriminators, counters) are not needed to animate and are left out.
     """
@@ -107,7 +107,7 @@ def components_of(content: object, path: Path) -> dict[str, dict[str, Tensor]]:
     if flat:
         return split_components(_state(flat, str(path)))
     raise CheckpointError(
-        f"{path} holds no network (its entries: {listed(entries)}); a checkpoint of this pack's models is needed."
+        f"{path} holds no network (its entries: {join_names(entries)}); a checkpoint of this pack's models is needed."
     )
 
 
@@ -144,7 +144,7 @@ def _bare_keys(entries: Mapping[str, Value], what: str) -> dict[str, Value]:
             name = name.removeprefix("module.")
         if name in bare:
             raise CheckpointError(
-                f"{what} holds {listed([name])} twice, with and without `module.`; save the network anew."
+                f"{what} holds {join_names([name])} twice, with and without `module.`; save the network anew."
             )
         bare[name] = value
     return bare
@@ -156,11 +156,11 @@ def _state(entries: Mapping[str, object], what: str) -> dict[str, Tensor]:
     for key, value in entries.items():
         if not isinstance(value, Tensor):
             raise CheckpointError(
-                f"{what}: {listed([key])} is a {type(value).__name__}; a tensor is needed. Use another file."
+                f"{what}: {join_names([key])} is a {type(value).__name__}; a tensor is needed. Use another file."
             )
         if not _is_plain(value):
             raise CheckpointError(
-                f"{what}: {listed([key])} is a sparse, quantised, data-less or oversized tensor; "
+                f"{what}: {join_names([key])} is a sparse, quantised, data-less or oversized tensor; "
                 "a plain one is needed. Use another file."
             )
         state[key] = value.detach()

@@ -1,7 +1,7 @@
 """Descriptions of networks: read from a file's metadata, a YAML beside it, or the shapes of its tensors, and checked.
 
-An architecture's configuration is a frozen dataclass, whose parts may be dataclasses too. What describes it comes
-from a file that anyone wrote, so it is checked before it can cost all memory or all day.
+An architecture's configuration is a frozen dataclass, whose parts may be dataclasses too. What describes it comes from
+a file that anyone wrote, so it is checked before it can exhaust memory or time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCALES: Final = tuple(0.5**power for power in range(6))
 WIDEST: Final = 65536  # channels, or pixels
 LARGEST_SIGMA: Final = 16.0
 
-# Errors of reading a description: of texts that are none, of sections or tensors that are not there or of other kinds.
+# Errors of reading a description: of malformed texts, and of missing or mistyped sections or tensors.
 UNREADABLE = (
     CheckpointError, OSError, yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError
 )  # fmt: skip
@@ -35,10 +35,10 @@ UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Description(Generic[T]):
-    """Facts about an architecture's descriptions: the `name` it goes by in messages, the `kind` of its configuration,
-    and how that is read from a parsed YAML (None: it never is) and from a file's tensors. `size_of` gives the
-    training size of files without metadata, by their path and the parsed YAML (None where there is none).
-    `bounds` are the least and the most of whole numbers by setting, in every part alike; others go from 1 to WIDEST.
+    """Rules for reading an architecture's configuration: its `name` in messages, its dataclass `kind`, and functions
+    that read it from a parsed YAML (None: not supported) and from a file's tensors. `size_of` gives the training size
+    of files without metadata, by their path and the parsed YAML (None where there is none). `bounds` are the minimum
+    and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST.
     """
 
     name: str
@@ -69,32 +69,32 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
         check_limits(config, size, description.bounds)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{name} does not describe a {description.name}: {_told(error)}. Use the file as it was published."
+            f"{name} does not describe a {description.name}: {_one_line(error)}. Use the file as it was published."
         ) from error
     return config, size
 
 
-def _told(error: Exception) -> str:
-    """Say in one line what is wrong."""
+def _one_line(error: Exception) -> str:
+    """Put the text of an error on one line."""
     text = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
     return " ".join(text.split()).rstrip(".")
 
 
 def to_metadata(architecture: str, config: Any, size: int) -> dict[str, str]:
-    """Write what a safetensors file of ours says about its network."""
+    """Make the metadata with which our safetensors files describe their network."""
     return {"architecture": architecture, "config": json.dumps(asdict(config)), "size": str(size)}
 
 
 def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
-    """Read back what `to_metadata` wrote; raises one of UNREADABLE for any other text."""
-    return _built(kind, json.loads(metadata["config"])), int(metadata["size"])
+    """Read configuration and size from `to_metadata`'s metadata; raises one of UNREADABLE for any other text."""
+    return _from_dict(kind, json.loads(metadata["config"])), int(metadata["size"])
 
 
-def _built(kind: type[T], values: Mapping[str, Any]) -> T:
+def _from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
     retired: Mapping[str, object] = getattr(kind, "RETIRED", {})
     values = {name: value for name, value in values.items() if name not in retired or value != retired[name]}
     defaults = {field.name: field.default for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    parts = {name: _built(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
+    parts = {name: _from_dict(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
     return kind(**{**values, **parts})
 
 
@@ -115,9 +115,9 @@ def refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> N
 
 
 def check_limits(config: object, size: int, bounds: Bounds) -> None:
-    """Raise CheckpointError at the first setting that is of the wrong kind or beyond all reason."""
+    """Raise CheckpointError for the first setting of the wrong type or out of bounds."""
     for name, value, default in [("size", size, 256), *_settings(config)]:
-        wanted = _wanted(name, value, default, bounds.get(name, (1, WIDEST)))
+        wanted = _expected(name, value, default, bounds.get(name, (1, WIDEST)))
         if wanted:
             raise CheckpointError(f"{name} is {value!r}; {wanted} was wanted")
 
@@ -132,8 +132,8 @@ def _settings(part: Any) -> Iterator[tuple[str, Any, Any]]:
             yield field.name, value, field.default
 
 
-def _wanted(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str | None:
-    """Say what should have been there; None where the value will do."""
+def _expected(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str | None:
+    """Describe the expected value in words; None where the value is valid."""
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "true or false"
     if default is None and value is None:
@@ -150,7 +150,7 @@ def _wanted(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> str
 
 
 def _scales() -> str:
-    """List the scales there are, for a message."""
+    """List the supported scales, for a message."""
     return "one of " + ", ".join(f"{scale:g}" for scale in SCALES)
 
 
@@ -165,8 +165,8 @@ class Adaptable(Protocol):
 Config = TypeVar("Config", bound=Adaptable)
 
 
-def adapted(config: Config, options: LoadOptions) -> Config:
-    """Change a configuration as the options ask; raises InputError for a scale that is none."""
+def apply_load_options(config: Config, options: LoadOptions) -> Config:
+    """Apply the options to a configuration; raises InputError for an unsupported scale."""
     if options.scale_factor is not None:
         if options.scale_factor not in SCALES:
             raise InputError(f"is {options.scale_factor}; {_scales()} was wanted.", "scale_factor")

@@ -37,7 +37,7 @@ def to_safetensors(
 
 
 def _flat(checkpoint: Checkpoint, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    """Gather all tensors under prefixed keys, each with memory of its own, as the format wants them."""
+    """Gather all tensors under prefixed keys, each with memory of its own, as the format requires."""
     flat: dict[str, Tensor] = {}
     seen: set[int] = set()
     for component, state in checkpoint.components.items():

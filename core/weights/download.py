@@ -36,7 +36,7 @@ LARGEST: Final = 4 * 2**30  # bytes; more is no weight file of this pack
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """One file on its way: from where, into which unfinished file, and whom to tell."""
+    """Download of one file: its address, its unfinished file and its callbacks."""
 
     url: str
     sha256: str
@@ -49,13 +49,13 @@ class _Transfer:
 
 
 class _SchemeGuard(BaseHandler):
-    """Refuses every address that is opened, redirects included, whose scheme is not allowed."""
+    """Handler that refuses every address, redirects included, whose scheme is not allowed."""
 
     def __init__(self, schemes: tuple[str, ...]) -> None:
         self.schemes = schemes
 
     def default_open(self, req: Request) -> None:
-        """Look at a request before any handler connects; urllib calls this by its name."""
+        """Check a request before any handler connects; urllib calls this by its name."""
         _check_scheme(req.full_url, self.schemes)
 
 
@@ -137,7 +137,7 @@ def _pause(seconds: float, check_cancelled: Callable[[], None]) -> None:
 
 
 def _attempt(transfer: _Transfer) -> None:
-    """Ask once for the bytes that the unfinished file lacks; ConnectionError where another attempt may help."""
+    """Request once the bytes that the unfinished file lacks; ConnectionError where another attempt may help."""
     start = transfer.part.stat().st_size if transfer.part.exists() else 0
     headers = {**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS
     request = Request(transfer.url, headers=headers)  # noqa: S310 (the scheme was checked)
@@ -145,7 +145,7 @@ def _attempt(transfer: _Transfer) -> None:
         response = build_opener(_SchemeGuard(transfer.schemes)).open(request, timeout=TIMEOUT)
     except HTTPError as error:
         with error:
-            _refused(error, transfer, start)
+            _handle_error_status(error, transfer, start)
     except DownloadError:
         raise
     except (OSError, HTTPException) as error:
@@ -163,8 +163,8 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
         )
 
 
-def _refused(error: HTTPError, transfer: _Transfer, start: int) -> None:
-    """Judge a status of 400 or above: the unfinished file is whole, or try again, or give up."""
+def _handle_error_status(error: HTTPError, transfer: _Transfer, start: int) -> None:
+    """Handle a status of 400 or above: return if the unfinished file is complete, else ask for a retry or give up."""
     if error.code == 416 and start:  # nothing comes after byte `start`
         if sha256_of(transfer.part, transfer.check_cancelled) == transfer.sha256:
             return
@@ -211,7 +211,7 @@ def _blocks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _check_size(transfer: _Transfer, done: int, total: int | None) -> None:
-    """Refuse before anything is written: another file than the published one, or too little space."""
+    """Raise DownloadError, before anything is written, for a file of another size or too little free space."""
     if total is not None and (total > LARGEST or (transfer.size is not None and total != transfer.size)):
         raise DownloadError(
             f"{transfer.url} offers {total} bytes, {transfer.size or f'at most {LARGEST}'} are expected; it is another "

@@ -1,4 +1,4 @@
-"""From what a user chose to weight files on disk, found once."""
+"""Finding of the weight files that a user chose, on disk or by download."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Stamps = tuple[tuple[Path, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class WeightsRequest:
-    """A published name, a file name that overrides it ("" for none), and whether a missing one may be fetched."""
+    """Request for weights: a published name, a file name that overrides it ("": none), and leave to download."""
 
     name: str
     file: str = ""
@@ -27,7 +27,7 @@ class WeightsRequest:
 
 @dataclass(frozen=True, slots=True)
 class WeightFiles:
-    """The files of one model: the main one, and by component those companions that were found.
+    """Files of one model: the main one, and by component those companions that were found.
 
     `folders` are where companions were looked for.
     """
@@ -49,17 +49,17 @@ class WeightFiles:
 
     @property
     def stamps(self) -> Stamps:
-        """The files with the times of their last changes, in nanoseconds."""
+        """Files with the times of their last changes, in nanoseconds."""
         return tuple((file, file.stat().st_mtime_ns) for file in (self.path, *self.companions.values()))
 
 
 def companions_of(kind: WeightsKind) -> Mapping[str, WeightsKind]:
-    """Return the components that a kind publishes in files of their own; none but for architectures."""
+    """Return the components that a kind publishes in files of their own; only architectures have any."""
     return kind.companion_files if isinstance(kind, Architecture) else {}
 
 
 def published(kind: WeightsKind, name: str) -> PublishedWeights:
-    """Return one of a kind's published files by its name; InputError lists the names there are."""
+    """Return one of a kind's published files by its name; InputError lists the known names."""
     for row in kind.published:
         if row.name == name:
             return row
@@ -76,14 +76,16 @@ def find_weights(
 ) -> WeightFiles:
     """Find the chosen file in the first folder that has it; a download goes into the first folder of all.
 
-    `progress` is told bytes so far and in all. Raises MissingWeightsError, which says where to get the file
-    and where to put it, InputError for a name that is none, DownloadError.
+    `progress` is called with the bytes so far and in total. Raises MissingWeightsError, which says where to get the
+    file and where to put it, InputError for an unknown name, DownloadError.
     """
     files = look_up(kind, request, folders)
     if files is not None:
         return files
     if request.file:
-        raise MissingWeightsError(f"{request.file!r} is in none of the model folders; put it into {folders[0]}.")
+        raise MissingWeightsError(
+            f"{request.file!r} is in none of the model folders; put it into {folders[0]}, or choose another file."
+        )
     entry = published(kind, request.name)
     if request.download:
         return WeightFiles.of(kind, download(entry, folders[0], progress, check_cancelled), folders)
@@ -91,7 +93,7 @@ def find_weights(
 
 
 def look_up(kind: WeightsKind, request: WeightsRequest, folders: Sequence[Path]) -> WeightFiles | None:
-    """Find the chosen file where it is; None where it is not."""
+    """Find the requested files on disk; None if the main one is not there."""
     names = (request.file,) if request.file else published(kind, request.name).files
     path = find_file(names, folders)
     return None if path is None else WeightFiles.of(kind, path, folders)

@@ -1,4 +1,4 @@
-"""Weight files on disk: found by name inside the folders they may be in and nowhere else, and their SHA-256."""
+"""Weight files on disk: found by name, only inside the given folders, and hashed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK: Final = 2**20  # bytes read at a time
 
 
 def resolve_inside(folder: Path, name: str) -> Path:
-    """Give the path of a file that a workflow names, which need not exist.
+    """Resolve a file name of unknown origin to a path inside a folder; the file need not exist.
 
     Subfolders may be written with either slash. Raises InputError for a name that leaves the folder: by
     `..`, as an absolute path, through a drive letter, or by way of a link.
@@ -34,7 +34,7 @@ def resolve_inside(folder: Path, name: str) -> Path:
 
 
 def find_file(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
-    """Find the first of the folders' files with one of the names (earlier names preferred); None without any."""
+    """Find the first file with one of the names, folder by folder (earlier names preferred); None without any."""
     for folder in folders:
         for name in names:
             path = resolve_inside(folder, name)
@@ -56,7 +56,7 @@ def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
 
 
 def sha256_of(path: Path, check_cancelled: Callable[[], None] = lambda: None) -> str:
-    """Hash a file: its SHA-256 in hexadecimal. `check_cancelled` is called now and then, and may raise."""
+    """Compute a file's SHA-256, in hexadecimal. `check_cancelled` is called now and then, and may raise."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):

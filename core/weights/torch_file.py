@@ -1,4 +1,4 @@
-"""Files written by torch.save: told apart from others by their first bytes, and read without executing anything."""
+"""Files written by torch.save: recognised by their first bytes, and read without executing anything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 import torch
 
-from ..errors import CheckpointError, MissingWeightsError, listed
+from ..errors import CheckpointError, MissingWeightsError, join_names
 
 Container = Literal["safetensors", "zip", "pickle"]
 
@@ -32,13 +32,13 @@ PUBLISHER_TEXTS: Final = (
 PICKLES_IN_LEGACY_FILE: Final = 5  # magic number, protocol, system facts, the object, its storages' keys
 MAX_STEPS: Final = 500_000  # of a pickle; keeps a made-up file from taking long
 MAX_PICKLE: Final = 64 * 2**20  # bytes; more than enough, as the tensors themselves lie elsewhere
-ORDINARY: Final = re.compile(
+EXPECTED_GLOBALS: Final = re.compile(
     r"torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2|torch(\.storage)?\.\w*Storage"
     r"|torch\.(Size|Tensor|device|[a-z]*\d+)|torch\.nn\.parameter\.Parameter|torch\.serialization\._get_layout"
     r"|collections\.(OrderedDict|Counter)|_codecs\.encode|numpy\.dtype|numpy\._?core\.multiarray\.scalar"
 )
 
-DAMAGE: Final = (
+READ_ERRORS: Final = (
     UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
@@ -100,7 +100,9 @@ def _kind(head: bytes, path: Path) -> Container:
         raise CheckpointError(f"{path} is a real tar archive; unpack it and use the weight file inside.")
     if head.startswith(b"\x80"):
         return "pickle"
-    raise CheckpointError(f"{path} is {_described(head)}; a torch or safetensors file is needed. Download it again.")
+    raise CheckpointError(
+        f"{path} is {_describe_unknown(head)}; a torch or safetensors file is needed. Download it again."
+    )
 
 
 def _is_tar(path: Path) -> bool:
@@ -110,7 +112,7 @@ def _is_tar(path: Path) -> bool:
         return False
 
 
-def _described(head: bytes) -> str:
+def _describe_unknown(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, what in PUBLISHER_TEXTS:
         if text.startswith(start):
@@ -122,7 +124,7 @@ def _described(head: bytes) -> str:
 
 
 class NumpyScalar:
-    """Stands in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
+    """Stand-in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
 
     Their values are never used, so nothing of NumPy is called, and files of NumPy 1 and 2 read alike.
     """
@@ -151,7 +153,7 @@ def read_torch_file(path: Path, container: Container) -> object:
     try:
         with _allowing, torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except DAMAGE as error:
+    except READ_ERRORS as error:
         advice = isinstance(error, UnpicklingError)  # torch's text, which tells users to allow execution
         raise CheckpointError(_reason(error, path, container)) from (None if advice else error)
 
@@ -164,8 +166,8 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (*DAMAGE, NotImplementedError) as error:
-        raise CheckpointError(_damaged(path, error)) from error
+    except (*READ_ERRORS, NotImplementedError) as error:
+        raise CheckpointError(_damage_message(path, error)) from error
     if not any(entry.filename.endswith("/data.pkl") for entry in entries):
         raise CheckpointError(f"{path} is a zip archive without torch's data.pkl; unpack it and use the file inside.")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
@@ -177,13 +179,13 @@ def _reason(error: Exception, path: Path, container: Container) -> str:
         names = refused_names(path, container)
         if names:
             return (
-                f"{path} asks for {listed(names)}, which could run code and was refused; weights need only tensors. "
-                "Get the published file, or save the state dicts alone."
+                f"{path} asks for {join_names(names)}, which could run code and was refused; weights need "
+                "only tensors. Get the published file, or save the state dicts alone."
             )
-    return _damaged(path, error)
+    return _damage_message(path, error)
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _damage_message(path: Path, error: Exception) -> str:
     text = "unreadable pickle" if isinstance(error, UnpicklingError) else f"{type(error).__name__}: {error}"
     detail = re.split(r"[\r\n]|\. ", text)[0].rstrip(".")[:160]
     return (
@@ -200,7 +202,7 @@ def refused_names(path: Path, container: Container) -> list[str]:
     names: dict[str, None] = {}
     try:
         for name in islice(_globals(path, container), MAX_STEPS):
-            if not ORDINARY.fullmatch(name):
+            if not EXPECTED_GLOBALS.fullmatch(name):
                 names[name] = None
     except (ValueError, EOFError, LookupError, OSError, zipfile.BadZipFile, NotImplementedError):
         pass  # a damaged pickle: what was found before the damage is all there is
@@ -231,14 +233,14 @@ def _globals_in(file: BytesIO) -> Iterator[str]:
         if step > MAX_STEPS:
             return
         if opcode.name == "GLOBAL" and isinstance(argument, str):
-            yield _today(*argument.split(" ", 1))
+            yield _python3_name(*argument.split(" ", 1))
         elif opcode.name == "STACK_GLOBAL":
             yield ".".join(strings)
         elif isinstance(argument, str):
             strings = [strings[1], argument]
 
 
-def _today(module: str, name: str) -> str:
-    """Give Python 3's name to what pickles of torch's default protocol call as Python 2 did."""
+def _python3_name(module: str, name: str) -> str:
+    """Translate a global's Python 2 name, as in pickles of torch's default protocol, to Python 3's."""
     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
     return f"{module}.{name}"

@@ -1,1 +1,1 @@
-"""The bundled network: a FOMM so narrow that it needs help, and gets it from what is known of drawn faces."""
+"""Bundled network: a very narrow FOMM with additions that keep it sharp on drawn faces."""

@@ -1,12 +1,12 @@
-"""The bundled network's row: its one file, the keys that betray it, and how it becomes a model."""
+"""Row of the bundled network: its one file, the keys that identify it, and how it becomes a model."""
 
 from __future__ import annotations
 
 from ...core.types import LoadOptions
-from ...core.weights.architecture import RELATIVE_JACOBIAN, Architecture, every, has
+from ...core.weights.architecture import RELATIVE_JACOBIAN, Architecture, all_of, has_keys
 from ...core.weights.build import build_strict
 from ...core.weights.checkpoint import Checkpoint
-from ...core.weights.config import Description, adapted, describe
+from ...core.weights.config import Description, apply_load_options, describe
 from ..architecture import DRAWN_FACES, FOMM, PARTS
 from ..config import BOUNDS
 from .config import SIZE, DrawnConfig, from_states
@@ -25,7 +25,7 @@ DESCRIPTION = Description(
 def load(checkpoint: Checkpoint, options: LoadOptions) -> DrawnAnimator:
     """Build the network the checkpoint describes and load it strictly; raises CheckpointError."""
     config, size = describe(checkpoint, DESCRIPTION)
-    config = adapted(config, options)
+    config = apply_load_options(config, options)
     return build_strict(lambda: DrawnAnimator(config, size), checkpoint, PARTS)
 
 
@@ -33,8 +33,9 @@ DRAWN = Architecture(
     id="drawn",
     name="the bundled network",
     components=PARTS,
-    matches=every(
-        has("generator", "first.", "blend.", "dense_motion_network.parts."), has("kp_detector", "predictor.", "kp.")
+    matches=all_of(
+        has_keys("generator", "first.", "blend.", "dense_motion_network.parts."),
+        has_keys("kp_detector", "predictor.", "kp."),
     ),
     published=(DRAWN_FACES,),
     load=load,

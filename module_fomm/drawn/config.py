@@ -24,7 +24,7 @@ class DrawnGeneratorConfig(fomm.GeneratorConfig):
 
 @dataclass(frozen=True, slots=True)
 class DrawnConfig(fomm.FOMMConfig):
-    """A whole model, configured as a FOMM is."""
+    """Settings of a whole model, as a FOMM's."""
 
     generator: DrawnGeneratorConfig = DrawnGeneratorConfig()
 

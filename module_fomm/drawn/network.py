@@ -1,9 +1,9 @@
-"""The bundled network: FOMM's detector, and a dense motion and a generator that stay sharp where they are narrow.
+"""Bundled network: FOMM's detector, with a dense motion network and a generator that stay sharp though narrow.
 
-Beside FOMM's, the dense motion is told where the source's head and body are. Warped features enter the decoder at
-every scale, as in Articulated Animation, along a flow that is resized with its corners aligned (FOMM's own resizing
-bends it by up to a pixel); residual blocks mend what that blended; the bottleneck sees where the driving keypoints
-are, and the warped source enters the picture by a share of its own.
+Beside FOMM's inputs, the dense motion network gets maps of the source's head and body. Warped features enter the
+decoder at every scale, as in Articulated Animation, along a flow that is resized with its corners aligned (FOMM's own
+resizing bends it by up to a pixel); residual blocks refine each blend; the bottleneck sees where the driving keypoints
+are, and the warped source is blended into the picture by a predicted share.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ REFINEMENTS = 2  # residual blocks behind every blend of warped skips
 
 @dataclass(frozen=True, slots=True)
 class GuidedMotion(DenseMotion):
-    """A dense motion with `guides` (B, G, h, w), maps of what is to be seen where, for a generator to paint by."""
+    """Dense motion with `guides` (B, G, h, w), maps at the driving pose that condition the generator."""
 
     guides: Tensor
 
 
 class PartsOfSource(nn.Module):
-    """Places of the source's head and body, which narrow networks take long to learn on the way."""
+    """Predictor of where the source's head and body are, which narrow networks are slow to learn otherwise."""
 
     def __init__(self, config: DrawnConfig) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class PartsOfSource(nn.Module):
 
 
 class DrawnDenseMotionNetwork(DenseMotionNetwork):
-    """FOMM's dense motion, which sees the source's parts, and hands on what it saw as guides."""
+    """FOMM's dense motion network, which also sees the source's parts, and returns its features as guides."""
 
     def __init__(self, config: DrawnConfig) -> None:
         super().__init__(config, extra=PARTS)
@@ -78,7 +78,7 @@ class DrawnDenseMotionNetwork(DenseMotionNetwork):
 
 
 class DrawnGenerator(OcclusionAwareGenerator):
-    """FOMM's generator with warped skips, guides, mended blends and a learnt share of the warped source."""
+    """FOMM's generator with warped skips, guides, refined blends and a learnt share of the warped source."""
 
     dense_motion_network: DrawnDenseMotionNetwork
 

@@ -32,9 +32,9 @@ def test_chunks_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch
     frame = 64 * 64 * PIXEL_BYTES
     assert chosen(monkeypatch, 0) == 1
     assert chosen(monkeypatch, 6 * frame) == 3
-    assert chosen(monkeypatch, 10**12) == batch_size.MOST["cpu"]
-    assert chosen(monkeypatch, 10**12, "cuda") == batch_size.MOST["cuda"]
-    assert chosen(monkeypatch, None) == batch_size.MOST["cpu"]
+    assert chosen(monkeypatch, 10**12) == batch_size.MAX_BATCH["cpu"]
+    assert chosen(monkeypatch, 10**12, "cuda") == batch_size.MAX_BATCH["cuda"]
+    assert chosen(monkeypatch, None) == batch_size.MAX_BATCH["cpu"]
     heavy = 2 * frame * (tiny("mrfa").spec.size // 64) ** 2
     assert [chosen(monkeypatch, 6 * heavy - more, name="mrfa") for more in (0, 1)] == [3, 2]
 

@@ -177,7 +177,7 @@ def test_out_of_memory_halves_the_batch(name: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("clip", "message"),
-    [(blobs(0), "driving_video_input has 0 frames"), (blobs(2) * torch.nan, "driving_video_input holds NaN")],
+    [(blobs(0), "driving has 0 frames"), (blobs(2) * torch.nan, "driving holds NaN")],
     ids=["empty", "nan"],
 )
 def test_bad_clips_are_named(clip: Tensor, message: str) -> None:

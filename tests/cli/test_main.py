@@ -9,6 +9,7 @@ import torch
 import yaml
 from firstordermm.animation import video
 from firstordermm.animation.media.reader import VideoClip, read_picture
+from firstordermm.animation.media.writer import VideoWriter
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
@@ -79,12 +80,12 @@ def test_options_mean_what_the_driver_means(
 ) -> None:
     written: list[torch.Tensor] = []
 
-    class Kept(video.VideoWriter):
+    class Kept(VideoWriter):
         def write(self, frames: torch.Tensor) -> None:
             written.append(frames)
             super().write(frames)
 
-    monkeypatch.setattr(video, "VideoWriter", Kept)
+    monkeypatch.setattr(video, "open_writer", Kept)
     assert main(command(files, *given)) == 0
     model = load_animator(files / "tiny.safetensors", "fomm")
     source, clip = read_picture(files / "source.png"), VideoClip(files / "driving.mp4")
@@ -136,7 +137,7 @@ def test_run_swaps_parts(files: Path, given: list[str]) -> None:
         (["--face-parts", "tail"], "'tail' is no part of the face"),
         (["--face-parser", "nowhere.pth"], "Add --face-parts"),
         (["--face-parts", "--face-parser", "nowhere.pth"], "nowhere.pth"),
-        (["--blend-scale", "2"], "blend_scale is 2"),
+        (["--blend-scale", "2"], "--blend-scale is 2"),
         (["--avd"], "offers standard"),
         (["--best-frame"], "--best-frame was given; Part Swap (Co-Part Segmentation) does not take it"),
         (["--background"], "--background was given"),
@@ -169,7 +170,7 @@ def test_best_frame_is_found_by_the_models_keypoints(files: Path, caplog: pytest
         (["--max-pixels", "9"], "--max-pixels was given"),
         (["--blend-scale", "1"], "--blend-scale was given"),
         (["--size", "100"], "multiple of 16"),
-        (["--device", "abacus"], "abacus"),
+        (["--device", "abacus"], "--device 'abacus' cannot be used here"),
     ],
     ids=["weights", "anchor", "batch", "parts", "variant", "pixels", "blend", "size", "device"],
 )
@@ -224,3 +225,22 @@ def test_convert_keeps_the_weights(files: Path, half: bool) -> None:
     converted = load_animator(new, "fomm")
     assert converted.config == load_animator(old, "fomm").config
     assert converted.config.kp_detector.temperature == 0.2  # which only the YAML beside the old file says
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_animated_pictures_are_written_by_suffix(files: Path, suffix: str) -> None:
+    result = files / f"result.{suffix}"
+    assert main([part.replace("result.mp4", result.name) for part in command(files)]) == 0
+    with Image.open(result) as image:
+        assert getattr(image, "n_frames", 1) == COUNT
+
+
+def test_pictures_are_numbered(files: Path) -> None:
+    assert main([part.replace("result.mp4", "result.png") for part in command(files)]) == 0
+    assert len([*files.glob("result_*.png")]) == COUNT
+
+
+def test_another_suffix_is_refused_before_the_weights_are_read(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "tiny.safetensors").unlink()
+    assert main([part.replace("result.mp4", "result.avi") for part in command(files)]) == 1
+    assert ".avi; one of" in capsys.readouterr().err

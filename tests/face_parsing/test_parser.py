@@ -65,7 +65,7 @@ def test_a_file_must_fit(tmp_path: Path, change: str, says: str) -> None:
 
 def test_the_resnet_file_is_told_from_the_parser(tmp_path: Path) -> None:
     torch.save(ResNet18(3, 10, width=4).state_dict(), tmp_path / "resnet18-5c106cde.pth")
-    with pytest.raises(CheckpointError, match=r"79999_iter\.pth. contains all it needs"):
+    with pytest.raises(CheckpointError, match=r"79999_iter\.pth. contains all of it"):
         load_parser(tmp_path / "resnet18-5c106cde.pth")
 
 
@@ -153,7 +153,9 @@ def test_the_sharp_mask_is_the_full_ones_every_eighth_pixel() -> None:
     """What is worked out for 64 places only equals the published map of 512 x 512, sampled as there."""
     wide = seeded(FaceParser(TINY, 512))
     images = blobs(1, 256, 256).movedim(-1, 1)
-    torch.testing.assert_close(wide.sharp(images), wide.full(images)[..., ::8, ::8], **SAME)
+    torch.testing.assert_close(
+        wide.subsampled_probabilities(images), wide.full_size_probabilities(images)[..., ::8, ::8], **SAME
+    )
 
 
 def test_cancel_and_bad_input() -> None:

@@ -37,7 +37,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where more pixels at once are worth it."""
-    monkeypatch.setattr(pixels, "ON_CPU", 2**40)
+    monkeypatch.setattr(pixels, "CPU_LIMIT", 2**40)
 
 
 def model() -> FSRTAnimator:
@@ -254,7 +254,7 @@ def test_a_gpus_free_memory_is_asked(monkeypatch: pytest.MonkeyPatch, free: int,
     assert pixels.pixels_at_once(65536, full, device) == wanted
     assert pixels.pixels_at_once(100, full, device) == 100
     assert pixels.pixels_at_once(65536, full, torch.device("mps")) == 65536
-    assert pixels.pixels_at_once(65536, full, CPU) == pixels.ON_CPU
+    assert pixels.pixels_at_once(65536, full, CPU) == pixels.CPU_LIMIT
 
 
 @torch.inference_mode()
@@ -293,8 +293,8 @@ def test_pictures_may_differ_in_size_and_channels() -> None:
 
 @pytest.mark.parametrize(
     ("second", "says"),
-    [(blobs(0), "source_image_2 has 0 pictures"), (torch.rand(2, 3), "source_image_2 has shape"),
-     (blobs(1) * torch.nan, "source_image_2 holds NaN")],
+    [(blobs(0), "source_2 has 0 pictures"), (torch.rand(2, 3), "source_2 has shape"),
+     (blobs(1) * torch.nan, "source_2 holds NaN")],
     ids=["empty", "shape", "nan"],
 )  # fmt: skip
 def test_a_bad_second_input_is_named(second: Tensor, says: str) -> None:

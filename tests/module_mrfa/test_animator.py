@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from firstordermm.animation.pipeline import AnimateOptions
-from firstordermm.animation.registry import described, load_animator
+from firstordermm.animation.registry import load_animator, trim_and_describe
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import Animator, LoadOptions
@@ -186,7 +186,7 @@ def test_options_of_other_weights_are_refused(tmp_path: Path, options: LoadOptio
 
 def test_converting_leaves_training_behind(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(written(tmp_path / "vox.pth", state_of("mrfa_like_celebvhq") | TRAINING))
-    trimmed, metadata = described(checkpoint)
+    trimmed, metadata = trim_and_describe(checkpoint)
     to_safetensors(trimmed, tmp_path / "mrfa-vox.safetensors", metadata=metadata)
     again = read_checkpoint(tmp_path / "mrfa-vox.safetensors")
     assert set(again.components["model"]) == set(state_of("mrfa_like_celebvhq"))

@@ -14,8 +14,16 @@ from firstordermm.core.types import Mapped, Motion, Prepared
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
-from firstordermm.module_partswap.parts import NAMES, PARTS, chosen_parts, from_switches, joined, part_names, stored_ids
-from firstordermm.module_partswap.swap import Swap, blurred
+from firstordermm.module_partswap.parts import (
+    NAMES,
+    PARTS,
+    chosen_parts,
+    from_switches,
+    join_numbers,
+    part_names,
+    stored_ids,
+)
+from firstordermm.module_partswap.swap import Swap, blur
 from support.architectures import CPU, PARTSWAP, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from support.paths import ROOT
 from torch import Tensor
@@ -52,23 +60,23 @@ def parser(classes: int = 19) -> FaceParser:
 
 
 def test_nothing_chosen_keeps_the_target_and_everything_hides_it() -> None:
-    nothing, everything = (mapped(model().swapping(swap)) for swap in (NOTHING, EVERYTHING))
+    nothing, everything = (mapped(model().with_swap(swap)) for swap in (NOTHING, EVERYTHING))
     assert nothing.maps[MASK].max() == 0
     torch.testing.assert_close(everything.maps[MASK][..., 4:-4, 4:-4].amax(), torch.tensor(1.0), **SAME)
-    other = driven(model().swapping(NOTHING), source_picture(seed=5), blobs(3), AnimateOptions())
+    other = driven(model().with_swap(NOTHING), source_picture(seed=5), blobs(3), AnimateOptions())
     torch.testing.assert_close(other, nothing.pictures, **SAME)  # the source shows nowhere
     assert (everything.pictures - nothing.pictures).abs().max() > 0.01
 
 
 def test_pictures_are_the_same_with_and_without_maps() -> None:
-    animator = model().swapping(Swap((1, 4)))
+    animator = model().with_swap(Swap((1, 4)))
     plain = driven(animator, source_picture(), blobs(3), AnimateOptions(batch=2))
     torch.testing.assert_close(mapped(animator).pictures, plain, **SAME)
 
 
 def test_parts_add_up() -> None:
     """Soft masks of parts sum to the mask of their union, and segments to one."""
-    masks = [mapped(model().swapping(Swap(chosen))).maps for chosen in ((1,), (3, 5), (1, 3, 5))]
+    masks = [mapped(model().with_swap(Swap(chosen))).maps for chosen in ((1,), (3, 5), (1, 3, 5))]
     torch.testing.assert_close(masks[0][MASK] + masks[1][MASK], masks[2][MASK], **SAME)
     torch.testing.assert_close(masks[0]["target"].sum(dim=1), torch.ones(3, 16, 16), **SAME)
 
@@ -77,7 +85,7 @@ def test_parts_add_up() -> None:
 def test_hard_edges_threshold_the_sum(from_source: bool) -> None:
     soft = Swap((1, 2, 3), from_source)
     animator = model()
-    segments = mapped(animator.swapping(soft)).maps["source" if from_source else "target"]
+    segments = mapped(animator.with_swap(soft)).maps["source" if from_source else "target"]
     hard = replace(soft, hard_edges=True).mask(segments)
     assert set(hard.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(hard, (segments[:, 1:4].sum(dim=1, keepdim=True) > 0.5).float())
@@ -86,14 +94,14 @@ def test_hard_edges_threshold_the_sum(from_source: bool) -> None:
 @pytest.mark.parametrize("scale", [1.0, 0.99, 0.9, 0.8])
 def test_blend_scale_does_nothing_down_to_eight_tenths(scale: float) -> None:
     mask = torch.rand(2, 1, 16, 16)
-    assert torch.equal(blurred(mask, scale), mask)
+    assert torch.equal(blur(mask, scale), mask)
 
 
 @pytest.mark.parametrize("scale", [0.79, 0.6])
 def test_blend_scale_blurs_a_little_below(scale: float) -> None:
     mask = torch.zeros(1, 1, 9, 9)
     mask[0, 0, 4, 4] = 1
-    soft = blurred(mask, scale)
+    soft = blur(mask, scale)
     assert soft.shape == mask.shape
     assert 0 < soft[0, 0, 4, 5] < 0.012
     torch.testing.assert_close(soft.sum(), torch.tensor(1.0))
@@ -102,7 +110,7 @@ def test_blend_scale_blurs_a_little_below(scale: float) -> None:
 @pytest.mark.parametrize("scale", [0.5, 0.25, 0.125])
 @pytest.mark.parametrize("from_source", [True, False])
 def test_a_smaller_mask_is_brought_back_to_size(scale: float, from_source: bool) -> None:
-    swapped = mapped(model().swapping(Swap((1, 2), from_source, blend_scale=scale)))
+    swapped = mapped(model().with_swap(Swap((1, 2), from_source, blend_scale=scale)))
     assert swapped.maps[MASK].shape == (3, 1, 16, 16)
     assert swapped.pictures.isfinite().all()
 
@@ -116,7 +124,7 @@ def test_other_sizes_and_scales_blend(size: int) -> None:
 @pytest.mark.parametrize("swap", [Swap((6,)), Swap((-1,))])
 def test_a_part_beyond_the_last_is_named(swap: Swap) -> None:
     with pytest.raises(InputError, match="parts 0 to 5"):
-        mapped(model().swapping(swap))
+        mapped(model().with_swap(swap))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.5])
@@ -127,14 +135,14 @@ def test_a_scale_that_is_none_is_named(scale: float) -> None:
 
 def test_swapping_leaves_the_model_as_it_was() -> None:
     animator = model()
-    before, other = animator.swap, animator.swapping(NOTHING)
+    before, other = animator.swap, animator.with_swap(NOTHING)
     assert (animator.swap, other.swap) == (before, NOTHING)
     assert other.reconstruction_module is animator.reconstruction_module
 
 
 def test_a_plain_fomm_without_parser_is_refused() -> None:
     animator = model(first_order=True, has_segments=False)
-    with pytest.raises(InputError, match="Turn on the face parser"):
+    with pytest.raises(InputError, match="Use a face parser"):
         mapped(animator)
 
 
@@ -146,7 +154,7 @@ def test_a_plain_fomm_without_parser_is_refused() -> None:
 def test_the_parser_looks_no_more_often_than_it_must(from_source: bool, looks: int, segments: bool) -> None:
     animator, faces, seen = model(first_order=not segments, has_segments=segments), parser(), []
     faces.network.register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
-    swapped = mapped(animator.swapping(Swap((17, 18), from_source, parse=faces.sharp)), 5)
+    swapped = mapped(animator.with_swap(Swap((17, 18), from_source, parse=faces.subsampled_probabilities)), 5)
     assert sum(seen) == looks
     assert swapped.pictures.shape == (5, 3, SIDE, SIDE)
     assert swapped.maps["source"].shape[:2] == (1, 19)
@@ -154,16 +162,23 @@ def test_the_parser_looks_no_more_often_than_it_must(from_source: bool, looks: i
 
 
 @pytest.mark.parametrize("from_source", [True, False])
-@pytest.mark.parametrize("how", ["sharp", "full"])
+@pytest.mark.parametrize("how", ["subsampled_probabilities", "full_size_probabilities"])
 def test_batches_change_nothing_with_a_parser(from_source: bool, how: str) -> None:
-    swap = Swap((1, 17), from_source, blend_scale=1.0 if how == "sharp" else 0.125, parse=getattr(parser(), how))
-    alone, together = (mapped(model().swapping(swap), 5, batch=batch) for batch in (1, 4))
+    swap = Swap(
+        (1, 17),
+        from_source,
+        blend_scale=1.0 if how == "subsampled_probabilities" else 0.125,
+        parse=getattr(parser(), how),
+    )
+    alone, together = (mapped(model().with_swap(swap), 5, batch=batch) for batch in (1, 4))
     torch.testing.assert_close(together.pictures, alone.pictures, **SAME)
     torch.testing.assert_close(together.maps[MASK], alone.maps[MASK], **SAME)
 
 
 def test_hair_and_hat_can_be_chosen() -> None:
-    plain, hair = (mapped(model().swapping(Swap(c, parse=parser().sharp))).maps[MASK] for c in ((1,), (17, 18)))
+    plain, hair = (
+        mapped(model().with_swap(Swap(c, parse=parser().subsampled_probabilities))).maps[MASK] for c in ((1,), (17, 18))
+    )
     assert (plain - hair).abs().max() > 0.01
 
 
@@ -195,7 +210,7 @@ def test_choices_parse(value: object, numbers: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", "_", None, [], "15_16", "None", False])
 def test_nothing_chosen_is_a_clear_error(value: object) -> None:
-    with pytest.raises(InputError, match=r"No segment is chosen .*0 to 5.*chooser"):
+    with pytest.raises(InputError, match=r"parts is .*no segment is chosen; at least one of 0 to 5"):
         chosen_parts(value, 5)
 
 
@@ -213,7 +228,7 @@ def test_choosers_go_by_name(count: int) -> None:
     assert [int(name.split("_")[1]) for name in ids] == list(range(count + 1))
     switches = {name: number > 0 for number, name in enumerate(ids)}
     backwards = dict(reversed(switches.items()))
-    assert from_switches(count, switches) == from_switches(count, backwards) == joined(range(1, count + 1))
+    assert from_switches(count, switches) == from_switches(count, backwards) == join_numbers(range(1, count + 1))
     assert from_switches(count, {}) == ""
     assert all(name in NAMES for name in PARTS[count])
     assert chosen_parts(from_switches(count, switches), count) == tuple(range(1, count + 1))
@@ -225,11 +240,11 @@ def test_weights_nobody_named_have_numbers() -> None:
 
 
 def test_the_node_takes_every_published_name() -> None:
-    from firstordermm.core.weights.catalog import names
+    from firstordermm.animation.registry import published_names
 
     text = (ROOT / "comfy_nodes" / "partswap.py").read_text()
-    assert len(names("partswap")) == 6
-    assert all(f'"{name}"' in text for name in names("partswap"))
+    assert len(published_names("partswap")) == 6
+    assert all(f'"{name}"' in text for name in published_names("partswap"))
 
 
 def test_masks_keep_their_range() -> None:

@@ -9,7 +9,7 @@ import torch
 import yaml
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.predictor import find_model
-from firstordermm.animation.registry import described, load_animator
+from firstordermm.animation.registry import load_animator, trim_and_describe
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint
@@ -103,12 +103,12 @@ def test_a_fomm_swaps_with_a_parser_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="face parser"):
         driven(animator, source_picture(), blobs(2), RUN)
     parse = lambda images: torch.softmax(images.mean(dim=1, keepdim=True) * torch.ones(1, 19, 1, 1), dim=1)  # noqa: E731
-    frames = driven(animator.swapping(Swap((1, 17), parse=parse)), source_picture(), blobs(2), RUN)
+    frames = driven(animator.with_swap(Swap((1, 17), parse=parse)), source_picture(), blobs(2), RUN)
     assert frames.shape == (2, 3, SIDE, SIDE)
 
 
 def test_a_converted_fomm_is_the_same_part_swap(tmp_path: Path) -> None:
-    checkpoint, metadata = described(read_checkpoint(saved(fomm_states(), tmp_path / "vox-cpk.pth.tar")))
+    checkpoint, metadata = trim_and_describe(read_checkpoint(saved(fomm_states(), tmp_path / "vox-cpk.pth.tar")))
     to_safetensors(checkpoint, tmp_path / "vox-cpk.safetensors", metadata=metadata)
     configs = [load_animator(tmp_path / f"vox-cpk.{end}", "partswap").config for end in ("pth.tar", "safetensors")]
     assert configs[0] == configs[1]
@@ -118,7 +118,7 @@ def test_a_converted_fomm_is_the_same_part_swap(tmp_path: Path) -> None:
 def test_converting_keeps_the_pictures(tmp_path: Path, layout: str) -> None:
     parts = states(PARTSWAP_FIRST_ORDER)
     path = saved(LAYOUTS[layout](parts), tmp_path / "vox-5segments.pth.tar")
-    checkpoint, metadata = described(read_checkpoint(path))
+    checkpoint, metadata = trim_and_describe(read_checkpoint(path))
     new = tmp_path / "other.safetensors"
     to_safetensors(checkpoint, new, metadata=metadata)
     assert load_animator(new, "partswap").config == load_animator(path, "partswap").config

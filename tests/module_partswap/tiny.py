@@ -21,7 +21,7 @@ TINY = {
         lambda: PartSwapAnimator(PARTSWAP, SIDE), "reconstruction_module.first", "segmentation_module", frames_too=True
     ),
     "partswap_first_order": Tiny(
-        lambda: PartSwapAnimator(PARTSWAP_FIRST_ORDER, SIDE).swapping(Swap((1, 3), from_source=False)),
+        lambda: PartSwapAnimator(PARTSWAP_FIRST_ORDER, SIDE).with_swap(Swap((1, 3), from_source=False)),
         "reconstruction_module.dense_motion_network.down",
         "segmentation_module",
     ),

@@ -12,7 +12,7 @@ import torch
 from firstordermm.core.layers.grid import make_coordinate_grid, warp
 from firstordermm.core.layers.heatmap import expected_point, spatial_softmax
 from firstordermm.core.types import Animator, AnimatorSpec, LoadOptions, Motion, Prepared
-from firstordermm.core.weights.architecture import RELATIVE, Architecture, has
+from firstordermm.core.weights.architecture import RELATIVE, Architecture, has_keys
 from firstordermm.core.weights.build import build_strict
 from firstordermm.core.weights.catalog import PublishedWeights
 from firstordermm.core.weights.checkpoint import Checkpoint
@@ -104,7 +104,7 @@ ARCHITECTURE = Architecture(
     id="toy",
     name="Toy",
     components=PARTS,
-    matches=has("toy_painter", "first."),
+    matches=has_keys("toy_painter", "first."),
     published=(PublishedWeights(name="toy", files=("toy.safetensors",), page="nowhere", paper="none"),),
     load=load,
     options=RELATIVE,

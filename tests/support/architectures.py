@@ -43,11 +43,13 @@ GAINS = {
     "bg_encoder.fc.weight": 0.2,
 }  # of `seeded`; 1.5 elsewhere
 CENTRES: dict[str, float] = {}  # of biases; 0 elsewhere
-for file in FILES.values():
-    GAINS |= getattr(file, "GAINS", {})
-    CENTRES |= getattr(file, "CENTRES", {})
+for _file in FILES.values():
+    GAINS |= getattr(_file, "GAINS", {})
+    CENTRES |= getattr(_file, "CENTRES", {})
 
 every_architecture = pytest.mark.parametrize("name", TINY)
+one_of_each_kind = pytest.mark.parametrize("name", ["fomm", "fsrt"])
+"""For what the driver does itself: a model of whole frames, and one of single pixels that takes several sources."""
 
 
 @cache

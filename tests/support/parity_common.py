@@ -1,5 +1,9 @@
 """What the parity adapters of all architectures share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
 import numpy as np
 import torch
 from firstordermm.animation.frames import TensorClip
@@ -14,6 +18,17 @@ def picture(array: np.ndarray, repeat: int = 1) -> Tensor:
     """uint8 (H, W, 3) -> float (1, 3, H, W), every pixel repeated."""
     rgb = torch.from_numpy(array.astype(np.float32) / 255).movedim(-1, 0)[None]
     return rgb.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Layers made inside get no random values, which take longer than all else and are loaded over anyway."""
+    with patch.multiple(torch.nn.init, kaiming_uniform_=_left, uniform_=_left):
+        yield
+
+
+def _left(tensor: Tensor, *_: object, **__: object) -> Tensor:
+    return tensor
 
 
 class Recorder:

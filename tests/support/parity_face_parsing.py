@@ -54,7 +54,7 @@ class FaceParsingAdapter:
 
     def parse_seg(self, inputs: Arrays) -> dict[str, Tensor]:
         pictures = [picture(image) for image in (inputs["source"], *inputs["driving"])]
-        probabilities = torch.cat([self.model.sharp(image) for image in pictures])
+        probabilities = torch.cat([self.model.subsampled_probabilities(image) for image in pictures])
         masks = [Swap(tuple(classes)).mask(probabilities) for classes in self.options["classes"]]
         together = torch.cat(masks, dim=1)
         return {"probabilities": probabilities, "masks": together, "mask0": together[:1]}

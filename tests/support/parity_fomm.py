@@ -11,7 +11,7 @@ from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.build import load_strict
-from firstordermm.core.weights.config import adapted
+from firstordermm.core.weights.config import apply_load_options
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import from_published
 from support.parity_common import Arrays, Taps, drive, picture
@@ -24,7 +24,7 @@ class FOMMAdapter:
     def __init__(self, manifest: dict, states: dict[str, Arrays], options: dict) -> None:
         config = from_published(manifest["config"])
         sampling = LoadOptions(options.get("grid_sample_align_corners"), options.get("scale_factor"))
-        config = adapted(config, sampling)
+        config = apply_load_options(config, sampling)
         self.model = FOMMAnimator(config)
         self.options = options
         for name in ("kp_detector", "generator"):

@@ -15,7 +15,7 @@ from firstordermm.core.weights.checkpoint import Checkpoint
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
 from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
-from firstordermm.module_partswap.architecture import PARTS, in_own_layout
+from firstordermm.module_partswap.architecture import PARTS, to_first_layout
 from firstordermm.module_partswap.config import from_published
 from firstordermm.module_partswap.segmentation import SEGMENTS
 from firstordermm.module_partswap.swap import Swap
@@ -49,7 +49,7 @@ class PartSwapAdapter:
         tensors = {part: {k: torch.from_numpy(v) for k, v in state.items()} for part, state in states.items()}
         if "kp_detector" in tensors:
             tensors["kp_detector"] |= tensors.pop("kp_detector_segmentation_head", {})
-        parts = in_own_layout(Checkpoint(path=None, components=tensors)).components
+        parts = to_first_layout(Checkpoint(path=None, components=tensors)).components
         self.model, self.options = PartSwapAnimator(from_published(manifest["config"])), options
         for name in PARTS:
             load_strict(self.model.get_submodule(name), parts[name], name)
@@ -84,7 +84,7 @@ class PartSwapAdapter:
         }
 
     def stages_blend(self, inputs: Arrays) -> dict[str, Tensor]:
-        model = self.model.swapping(self.swap())
+        model = self.model.with_swap(self.swap())
         network = model.reconstruction_module
         taps = Taps(bottleneck=network.bottleneck)
         taps.entering(blended=network.bottleneck)
@@ -115,12 +115,16 @@ class PartSwapAdapter:
         source, clip = torch.from_numpy(inputs["source"])[None], inputs["driving"][case["inputs"]["frames"]]
         options, cpu = AnimateOptions(batch=2), torch.device("cpu")
         return torch.cat(
-            list(animate(self.model.swapping(swap), source, TensorClip(torch.from_numpy(clip)), cpu, options))
+            list(animate(self.model.with_swap(swap), source, TensorClip(torch.from_numpy(clip)), cpu, options))
         )
 
     def parser(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         parser = stub_parser()
-        swap = self.swap(parse=parser.full if case["name"].startswith(REFERENCE_TOOL) else parser.sharp)
+        swap = self.swap(
+            parse=parser.full_size_probabilities
+            if case["name"].startswith(REFERENCE_TOOL)
+            else parser.subsampled_probabilities
+        )
         frames = [inputs["source"]] * 2 if swap.from_source else inputs["driving"][case["inputs"]["frames"]]
         mask = torch.cat([swap.mask(swap.parse(picture(frame))) for frame in frames])
         return {"mask": mask, "prediction": self.drive(swap, case, inputs)}
@@ -129,7 +133,7 @@ class PartSwapAdapter:
         parser, source = stub_parser(), picture(inputs["source"])
         chosen = tuple(int(number) for number in self.options["chosen_seg_indices"].split("_"))
         logits = parser.logits(source, smooth=False)
-        return {"logits": logits[:, [0, 7, 18]], "mask": Swap(chosen).mask(parser.full(source))}
+        return {"logits": logits[:, [0, 7, 18]], "mask": Swap(chosen).mask(parser.full_size_probabilities(source))}
 
     def blend_kernels(self, _: Arrays) -> dict[str, np.ndarray]:
         filters = {scale: AntiAliasInterpolation2d(1, scale) for scale in self.options["scales"]}

@@ -33,11 +33,11 @@ def test_pictures_are_finite_and_in_range() -> None:
 
 
 def test_an_entry_does_not_depend_on_its_batch() -> None:
-    look, pose = Identity.sample(11, generator()), Pose.sample(11, generator())
-    torch.testing.assert_close(draw(look, pose, SIZE)[9:], draw(look[9:], pose[9:], SIZE), rtol=0, atol=1e-6)
+    identity, pose = Identity.sample(11, generator()), Pose.sample(11, generator())
+    torch.testing.assert_close(draw(identity, pose, SIZE)[9:], draw(identity[9:], pose[9:], SIZE), rtol=0, atol=1e-6)
 
 
-def test_looks_differ() -> None:
+def test_identities_differ() -> None:
     pose = Pose.sample(1, generator()).repeat(8)
     pictures = draw(Identity.sample(8, generator()), pose, SIZE).flatten(1)
     distances = torch.cdist(pictures, pictures, p=1) / pictures.shape[1]
@@ -45,18 +45,18 @@ def test_looks_differ() -> None:
 
 
 def test_the_backdrop_stays_still() -> None:
-    look = Identity.sample(16, generator()).repeat(2)
+    identity = Identity.sample(16, generator()).repeat(2)
     pose = Pose.sample(32, generator())
-    pictures = draw(look, pose, SIZE).unflatten(0, (16, 2))
+    pictures = draw(identity, pose, SIZE).unflatten(0, (16, 2))
     untouched = (pictures[:, 0] - pictures[:, 1]).abs().amax(1) < 1e-6  # (16, H, W)
     assert untouched.float().mean() > 0.15
 
 
 def test_an_opening_mouth_changes_the_mouth_alone() -> None:
-    look, pose = Identity.sample(8, generator()), still(Pose.sample(8, generator()))
+    identity, pose = Identity.sample(8, generator()), still(Pose.sample(8, generator()))
     shut = Pose(**{**vars(pose), "scale": torch.ones(8), "left": torch.ones(8), "right": torch.ones(8)})
     wide = Pose(**{**vars(shut), "mouth": torch.ones(8)})
-    change = (draw(look, shut, 96) - draw(look, wide, 96)).abs().mean(1)  # (8, H, W)
+    change = (draw(identity, shut, 96) - draw(identity, wide, 96)).abs().mean(1)  # (8, H, W)
     assert change[:, :36].max() < 1e-6
     assert change[:, 48:].flatten(1).amax(1).min() > 0.1
 
@@ -85,8 +85,8 @@ def test_training_and_held_out_seeds_are_disjoint() -> None:
 
 
 def test_parts_are_where_head_and_body_are_seen() -> None:
-    look, pose = Identity.sample(32, generator()), Pose.sample(32, generator())
-    painting, points = paint(look, pose, SIZE), landmarks(look, pose).points
+    identity, pose = Identity.sample(32, generator()), Pose.sample(32, generator())
+    painting, points = paint(identity, pose, SIZE), landmarks(identity, pose).points
     assert painting.parts.shape == (32, 2, SIZE, SIZE) and painting.parts.min() >= 0
     assert painting.parts.sum(1).max() <= 1 + 1e-5
     at = torch.nn.functional.grid_sample(painting.parts, points[:, None], align_corners=True)[:, :, 0]
@@ -98,10 +98,10 @@ def test_parts_are_where_head_and_body_are_seen() -> None:
 
 
 def test_landmarks_lie_on_what_they_name() -> None:
-    look, pose = Identity.sample(32, generator()), Pose.sample(32, generator())
+    identity, pose = Identity.sample(32, generator()), Pose.sample(32, generator())
     wide = Pose(**{**vars(pose), "mouth": torch.ones(32)})
-    details = paint(look, wide, 96).details
-    truth = landmarks(look, wide)
+    details = paint(identity, wide, 96).details
+    truth = landmarks(identity, wide)
     assert truth.points.shape == (32, COUNT, 2)
     inside = truth.points[:, 4:16]  # mouth and eyes, but for the brows
     inside = torch.cat([inside[:, :7], inside[:, 8:11]], dim=1)
@@ -111,10 +111,10 @@ def test_landmarks_lie_on_what_they_name() -> None:
 
 
 def test_landmark_frames_turn_and_scale_with_the_head() -> None:
-    look, rest = Identity.sample(4, generator()), still(Pose.sample(4, generator()))
+    identity, rest = Identity.sample(4, generator()), still(Pose.sample(4, generator()))
     tilted = Pose(**{**vars(rest), "scale": torch.full((4,), 1.2), "tilt": torch.full((4,), 0.3)})
     unit = Pose(**{**vars(rest), "scale": torch.ones(4)})
-    product = (landmarks(look, tilted).jacobians @ landmarks(look, unit).jacobians.inverse())[:, 1:]
+    product = (landmarks(identity, tilted).jacobians @ landmarks(identity, unit).jacobians.inverse())[:, 1:]
     cos, sin = 1.2 * torch.tensor(0.3).cos(), 1.2 * torch.tensor(0.3).sin()
     expected = torch.tensor([[cos, -sin], [sin, cos]]).expand_as(product)
     torch.testing.assert_close(product, expected, rtol=1e-4, atol=1e-5)

@@ -19,7 +19,7 @@ def test_the_table_has_every_number() -> None:
 
 
 def test_a_perfect_result_has_no_error_and_baselines_have() -> None:
-    truth, details, _ = held_out_clip(0, 4).every(2).paint(held_out_clip(0, 4).look, 48)
+    truth, details, _ = held_out_clip(0, 4).every(2).paint(held_out_clip(0, 4).identity, 48)
     tally = Tally()
     compare(tally, "same", truth[1:], truth[:1], truth[1:], details[1:])
     means = tally.means()

@@ -1,4 +1,4 @@
-"""Cartoon faces drawn on the fly: any look in any pose, so the truth of every transfer can be drawn too."""
+"""Cartoon faces drawn on the fly: any identity in any pose, so the truth of every transfer can be drawn too."""
 
 from __future__ import annotations
 

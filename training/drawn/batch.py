@@ -17,7 +17,7 @@ class Batch:
     """A dataclass whose fields are tensors (B, ...) or batches of such tensors."""
 
     def map(self: T, change: Callable[[Tensor], Tensor]) -> T:
-        """The same dataclass with `change` applied to every tensor in it."""
+        """Apply `change` to every tensor in it, into a new dataclass of its kind."""
         values: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -28,7 +28,7 @@ class Batch:
         return self.map(lambda value: value[index])
 
     def repeat(self: T, times: int) -> T:
-        """Every entry `times` in a row: (B * times, ...)."""
+        """Repeat every entry `times` in a row: (B * times, ...)."""
         return self.map(lambda value: value.repeat_interleave(times, 0))
 
     def to(self: T, device: torch.device) -> T:
@@ -43,22 +43,22 @@ class Dice:
         self.generator = generator
 
     def uniform(self, low: float, high: float) -> Tensor:
-        """(B,) in [low, high]."""
+        """Draw numbers (B,) in [low, high]."""
         return low + (high - low) * torch.rand(self.count, generator=self.generator)
 
     def chance(self, probability: float) -> Tensor:
-        """(B,) of 1 with the given probability, else 0."""
+        """Draw flags (B,), 1 with the given probability, else 0."""
         return (torch.rand(self.count, generator=self.generator) < probability).float()
 
     def colour(self, saturation: tuple[float, float] = (0.1, 0.9), value: tuple[float, float] = (0.25, 1.0)) -> Tensor:
-        """(B, 3) of any hue, with saturation and value in the given ranges."""
+        """Draw colours (B, 3) of any hue, with saturation and value in the given ranges."""
         hue, low = self.uniform(0, 6), 1 - self.uniform(*saturation)
         shift = torch.tensor([0.0, 2.0, 4.0])
         ramp = ((hue[:, None] + shift) % 6 - 3).abs().sub(1).clamp(0, 1)
         return (low[:, None] + (1 - low[:, None]) * ramp) * self.uniform(*value)[:, None]
 
     def among(self, colours: Sequence[tuple[int, int, int]], jitter: float = 0.06) -> Tensor:
-        """(B, 3), each one of the given 8-bit colours, a little varied."""
+        """Draw colours (B, 3), each one of the given 8-bit colours, a little varied."""
         table = torch.tensor(colours) / 255
         chosen = table[torch.randint(len(table), (self.count,), generator=self.generator)]
         noise = torch.rand(self.count, 3, generator=self.generator) - 0.5
@@ -66,5 +66,5 @@ class Dice:
 
 
 def either(flag: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Per entry `first` where `flag` (B,) is 1, else `second`; both (B,) or (B, C)."""
+    """Choose per entry `first` where `flag` (B,) is 1, else `second`; both (B,) or (B, C)."""
     return torch.where(flag.bool().view(-1, *[1] * (first.dim() - 1)), first, second)

@@ -94,7 +94,7 @@ class Side:
     right: Tensor  # 1 right of the middle, 0 left of it
 
     def pick(self, left: Tensor, right: Tensor) -> Tensor:
-        """Per pixel the left or the right one of two values (B,)."""
+        """Choose per pixel between a left and a right value, both (B,)."""
         return choose(self.right, column(left), column(right))
 
 
@@ -109,7 +109,7 @@ class HeadFrame:
         self.head, self.pose = head, pose
 
     def spot(self, x: Tensor | float, y: Tensor | float, depth: float = 1.0) -> Spot:
-        """Where a point of the front is seen; see `spot`."""
+        """Project a point of the front of this head; see the function `spot`."""
         return spot(self.head, self.pose, x, y, depth)
 
     def around(self, x: Tensor | float, y: Tensor | float, depth: float = 1.0) -> tuple[Tensor, Tensor]:

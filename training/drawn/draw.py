@@ -1,4 +1,4 @@
-"""Any look in any pose, as a picture."""
+"""Painter of pictures: any identity in any pose, back to front."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHUNK = 8  # pictures painted at once on a CPU: about what a core's cache holds
 
 
 class Painting(NamedTuple):
-    """B pictures, and what the painter knows of them."""
+    """Batch of pictures, and what the painter knows of them."""
 
     pictures: Tensor  # (B, 3, H, W) in [0, 1]
     details: Tensor  # (B, 1, H, W) in [0, 1]: where eyes and mouths are
@@ -27,42 +27,42 @@ class Painting(NamedTuple):
 
 
 @torch.no_grad()
-def draw(look: Identity, pose: Pose, size: int = 128) -> Tensor:
-    """Pictures (B, 3, size, size) in [0, 1] of `look` in `pose`, entry by entry."""
-    return paint(look, pose, size).pictures
+def draw(identity: Identity, pose: Pose, size: int = 128) -> Tensor:
+    """Draw pictures (B, 3, size, size) in [0, 1] of `identity` in `pose`, entry by entry."""
+    return paint(identity, pose, size).pictures
 
 
 @torch.no_grad()
-def paint(look: Identity, pose: Pose, size: int = 128) -> Painting:
-    """Pictures as `draw` gives them, and what is where in them."""
+def paint(identity: Identity, pose: Pose, size: int = 128) -> Painting:
+    """Draw pictures, and say where eyes, mouths, heads and bodies are in them."""
     count = len(pose.x)
     step = CHUNK if pose.x.device.type == "cpu" else count
-    chunks = [_paint(look[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
+    chunks = [_paint(identity[i : i + step], pose[i : i + step], size) for i in range(0, count, step)]
     pictures, details, parts = (torch.cat(maps) for maps in zip(*chunks, strict=True))
     return Painting(pictures, details, parts)
 
 
-def _paint(look: Identity, pose: Pose, size: int) -> Painting:
-    canvas = Canvas(look.style, size)
-    frame = HeadFrame(canvas, look.head, pose)
-    draw_scene(canvas, look)
+def _paint(identity: Identity, pose: Pose, size: int) -> Painting:
+    canvas = Canvas(identity.style, size)
+    frame = HeadFrame(canvas, identity.head, pose)
+    draw_scene(canvas, identity)
     canvas.part = HEAD
-    draw_back_hair(canvas, frame, look)
+    draw_back_hair(canvas, frame, identity)
     canvas.part = BODY
-    draw_body(canvas, frame, look, pose)
+    draw_body(canvas, frame, identity, pose)
     canvas.part = HEAD
-    draw_ears(canvas, frame, look)
-    outline = skull(frame, look, pose)
-    face = canvas.shape(outline, frame.unit, look.head.skin)
-    draw_muzzle(canvas, frame, look, face)
-    draw_cheeks(canvas, frame, look, face)
-    draw_nose(canvas, frame, look)
-    mouth = draw_mouth(canvas, frame, look, pose)
-    eyes = draw_eyes(canvas, frame, look, pose)
-    cap = outline - column(0.3 * look.hair.volume * look.hair.back)
-    draw_fringe(canvas, frame, look, cap)
-    draw_brows(canvas, frame, look, pose)
-    shade(canvas, frame, look, canvas.cover(cap, frame.unit))
-    draw_glasses(canvas, frame, look)
-    draw_hat(canvas, frame, look)
+    draw_ears(canvas, frame, identity)
+    outline = skull(frame, identity, pose)
+    face = canvas.shape(outline, frame.unit, identity.head.skin)
+    draw_muzzle(canvas, frame, identity, face)
+    draw_cheeks(canvas, frame, identity, face)
+    draw_nose(canvas, frame, identity)
+    mouth = draw_mouth(canvas, frame, identity, pose)
+    eyes = draw_eyes(canvas, frame, identity, pose)
+    cap = outline - column(0.3 * identity.hair.volume * identity.hair.back)
+    draw_fringe(canvas, frame, identity, cap)
+    draw_brows(canvas, frame, identity, pose)
+    shade(canvas, frame, identity, canvas.cover(cap, frame.unit))
+    draw_glasses(canvas, frame, identity)
+    draw_hat(canvas, frame, identity)
     return Painting(canvas.pixels, torch.maximum(mouth, eyes).unsqueeze(1), canvas.parts)

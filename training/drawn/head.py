@@ -1,4 +1,4 @@
-"""The head itself: ears, skull, hair, light, glasses and hat."""
+"""Painting of the head itself: ears, skull, hair, light, glasses and hat."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .pose import Pose
 from .shapes import box, column, ellipse, length
 
 
-def draw_back_hair(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
-    """Hair behind the head and shoulders, and puffs: a bun, pigtails or space buns."""
-    hair, head = look.hair, look.head
+def draw_back_hair(canvas: Canvas, frame: HeadFrame, identity: Identity) -> None:
+    """Draw hair behind the head and shoulders, and puffs: a bun, pigtails or space buns."""
+    hair, head = identity.hair, identity.head
     lean = frame.spot(0, 0, -0.35)
     x, y = frame.x - lean.x, frame.y - lean.y
     wide = column(head.width + hair.volume)
@@ -27,9 +27,9 @@ def draw_back_hair(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     canvas.shape(puff, frame.unit, hair.colour, (hair.puff > 0).float())
 
 
-def draw_ears(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
-    """Ears at the sides of the head, or on top of it, round or pointed."""
-    head = look.head
+def draw_ears(canvas: Canvas, frame: HeadFrame, identity: Identity) -> None:
+    """Draw ears at the sides of the head, or on top of it, round or pointed."""
+    head = identity.head
     side = frame.sides(1.02 * head.ear_angle.cos(), 1.02 * head.ear_angle.sin(), 0.0)
     size, point = column(head.ear_size), column(head.ear_point)
     round_ear = ellipse(side.x, side.y, size * 0.75, size)
@@ -39,18 +39,18 @@ def draw_ears(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     canvas.fill(canvas.cover(ear + 0.4 * size, frame.unit), head.ear_inner)
 
 
-def skull(frame: HeadFrame, look: Identity, pose: Pose) -> Tensor:
+def skull(frame: HeadFrame, identity: Identity, pose: Pose) -> Tensor:
     """Distance (B, H, W) to the head's outline; an open mouth lengthens the chin."""
-    head = look.head
+    head = identity.head
     low = (frame.y / column(head.height)).clamp(min=0)
     width = column(head.width) * (1 + column(head.jaw) * low)
     y = torch.where(frame.y > 0, frame.y / column(1 + 0.1 * pose.mouth), frame.y)
     return ellipse(frame.x, y, width.clamp_(min=0.1), column(head.height))
 
 
-def draw_fringe(canvas: Canvas, frame: HeadFrame, look: Identity, cap: Tensor) -> None:
-    """Hair over the forehead: the part of `cap` (distance to the hair's outer edge) above the hairline."""
-    hair, head = look.hair, look.head
+def draw_fringe(canvas: Canvas, frame: HeadFrame, identity: Identity, cap: Tensor) -> None:
+    """Draw hair over the forehead: the part of `cap` (distance to the hair's outer edge) above the hairline."""
+    hair, head = identity.hair, identity.head
     root = frame.spot(hair.part * 0.6, hair.line)
     x = (frame.x - root.x) / column(head.width)
     strands = column(hair.jag) * torch.sin(x * column(hair.jags)).abs()
@@ -58,9 +58,9 @@ def draw_fringe(canvas: Canvas, frame: HeadFrame, look: Identity, cap: Tensor) -
     canvas.shape(torch.maximum(cap, (frame.y - line) * 0.8), frame.unit, hair.colour, hair.fringe)
 
 
-def shade(canvas: Canvas, frame: HeadFrame, look: Identity, cover: Tensor) -> None:
+def shade(canvas: Canvas, frame: HeadFrame, identity: Identity, cover: Tensor) -> None:
     """Light and shade over everything painted inside `cover`, from the head's ellipsoid; pen strokes if hatched."""
-    style, head = look.style, look.head
+    style, head = identity.style, identity.head
     direction = style.light - frame.pose.tilt  # the lamp stays where it is when the head tilts
     x, y = frame.x / column(head.width), frame.y / column(head.height)
     facing = x * column(direction.cos()) + y * column(direction.sin())
@@ -70,9 +70,9 @@ def shade(canvas: Canvas, frame: HeadFrame, look: Identity, cover: Tensor) -> No
     canvas.pixels.mul_(light.mul_(cover).add_(1).unsqueeze(1)).clamp_(0, 1)
 
 
-def draw_glasses(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
-    """Two rings, a bridge and the temples."""
-    wear, eyes = look.wear, look.eyes
+def draw_glasses(canvas: Canvas, frame: HeadFrame, identity: Identity) -> None:
+    """Draw two rings, a bridge and the temples."""
+    wear, eyes = identity.wear, identity.eyes
     side = frame.sides(eyes.spread, eyes.level, 1.1)
     lens, width = column(wear.lens), column(wear.frame)
     rim = box(side.x, side.y, lens, lens * 0.9, lens * (0.9 - 0.6 * column(wear.square)))
@@ -80,13 +80,13 @@ def draw_glasses(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
     bars = torch.maximum(bars, -rim)
     canvas.fill(canvas.cover(rim, frame.unit), wear.frame_colour, wear.glasses * wear.tint)
     shape = torch.minimum(rim.abs_().sub_(width / 2), bars)
-    inside = ellipse(frame.x, frame.y, column(look.head.width) * 1.02, column(look.head.height))
+    inside = ellipse(frame.x, frame.y, column(identity.head.width) * 1.02, column(identity.head.height))
     canvas.fill(canvas.cover(torch.maximum(shape, inside), frame.unit), wear.frame_colour, wear.glasses)
 
 
-def draw_hat(canvas: Canvas, frame: HeadFrame, look: Identity) -> None:
-    """A crown from cone to top hat, a band, a brim or a cap's peak, and a pompom."""
-    wear, head = look.wear, look.head
+def draw_hat(canvas: Canvas, frame: HeadFrame, identity: Identity) -> None:
+    """Draw a crown from cone to top hat, a band, a brim or a cap's peak, and a pompom."""
+    wear, head = identity.wear, identity.head
     seat, front = frame.spot(0, wear.hat_level, 0.3), frame.spot(0, wear.hat_level, 1.0)
     tall = column(wear.crown)
     y = frame.y - front.y

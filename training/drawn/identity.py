@@ -1,4 +1,4 @@
-"""Who is drawn: all that stays the same from frame to frame. Lengths are in half picture sides."""
+"""Identity of a drawn face: all that stays the same from frame to frame. Lengths are in half picture sides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INK = ((25, 20, 25), (40, 25, 50), (20, 35, 60), (60, 30, 25))
 
 @dataclass(frozen=True)
 class Scene(Batch):
-    """The backdrop: a wave between two colours, from plain to stripes and checks. It never moves."""
+    """Backdrop: a wave between two colours, from plain to stripes and checks. It never moves."""
 
     near: Tensor  # (B, 3)
     far: Tensor  # (B, 3)
@@ -50,7 +50,7 @@ class Scene(Batch):
 
 @dataclass(frozen=True)
 class Style(Batch):
-    """How it is drawn: ink lines, soft or hard shading, hatching."""
+    """Manner of drawing: ink lines, soft or hard shading, hatching."""
 
     ink: Tensor  # (B, 3)
     line: Tensor  # line width
@@ -297,7 +297,7 @@ class Wear(Batch):
 
 @dataclass(frozen=True)
 class Identity(Batch):
-    """One identity, its clothes, its place and the manner it is drawn in."""
+    """Faces with their clothes, backdrops and manners of drawing, one per entry."""
 
     scene: Scene
     style: Style
@@ -309,12 +309,12 @@ class Identity(Batch):
 
     @classmethod
     def sample(cls, count: int, generator: torch.Generator) -> Identity:
-        """`count` random looks; the same generator state gives the same looks."""
+        """Draw `count` random identities; the same generator state gives the same ones."""
         dice = Dice(count, generator)
         animal = dice.chance(0.22)
         style, hair = Style.sample(dice), Hair.sample(dice, animal)
         head = Head.sample(dice, animal, hair.colour)
-        look = cls(
+        identity = cls(
             scene=Scene.sample(dice),
             style=style,
             head=head,
@@ -323,11 +323,11 @@ class Identity(Batch):
             hair=hair,
             wear=Wear.sample(dice),
         )
-        return toned(look, dice)
+        return toned(identity, dice)
 
 
-def toned(look: Identity, dice: Dice) -> Identity:
-    """Some looks use a narrow palette: every colour is pulled towards one tint of its own grey."""
+def toned(identity: Identity, dice: Dice) -> Identity:
+    """Give some identities a narrow palette: every colour is pulled towards one tint of its own grey."""
     strength = dice.chance(0.15) * dice.uniform(0.5, 0.9)
     tint = 1 + 0.35 * (dice.colour((0.3, 0.9), (1.0, 1.0)) - 0.6)
 
@@ -337,4 +337,4 @@ def toned(look: Identity, dice: Dice) -> Identity:
         grey = (value.mean(1, keepdim=True) * tint).clamp(0, 1)
         return value + (grey - value) * strength[:, None]
 
-    return look.map(pull)
+    return identity.map(pull)

@@ -1,4 +1,4 @@
-"""How a face is held: all that moves from frame to frame."""
+"""Pose of a drawn face: all that moves from frame to frame."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Pose(Batch):
-    """One pose per entry, every field (B,). Lengths are in half picture sides, angles in radians."""
+    """Poses, one per entry, every field (B,). Lengths are in half picture sides, angles in radians."""
 
     x: Tensor  # where the head is, from the centre of the picture
     y: Tensor
@@ -46,7 +46,7 @@ class Pose(Batch):
 
     @classmethod
     def sample(cls, count: int, generator: torch.Generator) -> Pose:
-        """`count` unrelated poses: mouths often closed, eyes mostly open, both eyes mostly alike."""
+        """Draw `count` unrelated poses: mouths often closed, eyes mostly open, both eyes mostly alike."""
         unit = torch.rand(len(RANGES), count, generator=generator)
         flags = torch.rand(3, count, generator=generator)
         return cls.from_unit(unit, shut=flags[0] < 0.2, wink=flags[1] < 0.1, mute=flags[2] < 0.25)
@@ -62,17 +62,17 @@ class Pose(Batch):
         return cls(**values)
 
     def towards(self, other: Pose, share: Tensor) -> Pose:
-        """Poses at `share` (B,) of the way to other ones."""
+        """Move poses by `share` (B,) of the way to other ones."""
         return Pose(**{name: torch.lerp(value, getattr(other, name), share) for name, value in as_dict(self).items()})
 
     def beside(self, other: Pose) -> Pose:
-        """(2B,): every pose, followed by its counterpart."""
+        """Interleave with other poses: every pose, followed by its counterpart (2B,)."""
         pairs = {name: torch.stack([value, getattr(other, name)], dim=1) for name, value in as_dict(self).items()}
         return Pose(**{name: pair.flatten() for name, pair in pairs.items()})
 
     @classmethod
     def walk(cls, clips: int, frames: int, generator: torch.Generator) -> Pose:
-        """Smooth random motion: poses of `clips` clips of `frames` frames, clip after clip (clips * frames,).
+        """Draw smooth random motion: poses of `clips` clips of `frames` frames, clip after clip (clips * frames,).
 
         Every parameter is a sum of three sines, eyes blink now and then; 24 frames are about a second.
         """
@@ -92,7 +92,7 @@ class Pose(Batch):
 
 
 def blinks(clips: int, frames: int, generator: torch.Generator) -> Tensor:
-    """(clips, frames) factor on the eye opening: 1, falling to 0 for a blink every two seconds or so."""
+    """Draw a factor (clips, frames) on the eye opening: 1, falling to 0 for a blink every two seconds or so."""
     period = 36 + 30 * torch.rand(clips, 1, generator=generator)
     start = period * torch.rand(clips, 1, generator=generator)
     since = (torch.arange(frames) - start).remainder(period) - 5
@@ -100,5 +100,5 @@ def blinks(clips: int, frames: int, generator: torch.Generator) -> Tensor:
 
 
 def as_dict(pose: Pose) -> dict[str, Tensor]:
-    """The fields of a pose by name."""
+    """Fields of a pose by name."""
     return {item.name: getattr(pose, item.name) for item in fields(pose)}

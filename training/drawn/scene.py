@@ -1,4 +1,4 @@
-"""The backdrop, and the shoulders in front of it."""
+"""Backdrop, and the shoulders in front of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .pose import Pose
 from .shapes import box, column, ellipse
 
 
-def draw_scene(canvas: Canvas, look: Identity) -> None:
+def draw_scene(canvas: Canvas, identity: Identity) -> None:
     """Fill the pictures with their backdrops."""
-    scene = look.scene
+    scene = identity.scene
     cos, sin = column(scene.angle.cos()), column(scene.angle.sin())
     along, across = canvas.x * cos + canvas.y * sin, canvas.y * cos - canvas.x * sin
     wave = torch.sin(along * column(scene.frequency) + column(scene.phase))
@@ -22,9 +22,9 @@ def draw_scene(canvas: Canvas, look: Identity) -> None:
     canvas.fill(wave.mul_(column(scene.contrast)).sigmoid_(), scene.near)
 
 
-def draw_body(canvas: Canvas, frame: HeadFrame, look: Identity, pose: Pose) -> None:
-    """Neck and shoulders: they follow the head's place and size, not its turns."""
-    wear, head = look.wear, look.head
+def draw_body(canvas: Canvas, frame: HeadFrame, identity: Identity, pose: Pose) -> None:
+    """Draw neck and shoulders, which follow the head's place and size, not its turns."""
+    wear, head = identity.wear, identity.head
     x = (canvas.x - column(0.7 * pose.x)) / column(pose.scale)
     y = (canvas.y - column(0.8 * pose.y)) / column(pose.scale)
     top = column(head.height) + 0.1

@@ -27,10 +27,10 @@ def length(x: Tensor, y: Tensor) -> Tensor:
 
 
 def choose(mask: Tensor, zero: Tensor, one: Tensor) -> Tensor:
-    """`zero` where `mask` (B, H, W) is 0, `one` where it is 1, both (B, 1, 1); faster here than `lerp` and `where`."""
+    """Choose `zero` where `mask` (B, H, W) is 0, `one` where it is 1, both (B, 1, 1); faster here than `where`."""
     return (mask * (one - zero)).add_(zero)
 
 
 def column(value: Tensor) -> Tensor:
-    """(B,) as (B, 1, 1), to go with pixel maps."""
+    """Reshape (B,) to (B, 1, 1), to go with pixel maps."""
     return value[:, None, None]

@@ -16,7 +16,7 @@ from firstordermm.core.weights.checkpoint import Checkpoint, State
 from firstordermm.core.weights.config import (
     WIDEST,
     Description,
-    adapted,
+    apply_load_options,
     check_limits,
     describe,
     fill,
@@ -198,9 +198,9 @@ def test_unknown_settings() -> None:
 
 
 def test_options_change_what_a_file_says() -> None:
-    assert adapted(OTHER, LoadOptions()) == OTHER
-    assert adapted(OTHER, LoadOptions(scale_factor=0.125)) == OTHER.at_scale(0.125)
-    assert adapted(OTHER, LoadOptions(aligned_sampling=True)) == replace(OTHER, align_corners=True)
+    assert apply_load_options(OTHER, LoadOptions()) == OTHER
+    assert apply_load_options(OTHER, LoadOptions(scale_factor=0.125)) == OTHER.at_scale(0.125)
+    assert apply_load_options(OTHER, LoadOptions(aligned_sampling=True)) == replace(OTHER, align_corners=True)
     with pytest.raises(InputError, match=r"^scale_factor is 0\.3; one of 1, .* was wanted\.$") as caught:
-        adapted(OTHER, LoadOptions(scale_factor=0.3))
+        apply_load_options(OTHER, LoadOptions(scale_factor=0.3))
     assert caught.value.parameter == "scale_factor"

@@ -142,7 +142,7 @@ def entry(
     url: str | None, sha256: str | None = DIGEST, size: int | None = len(CONTENT), name: str = "vox.pth"
 ) -> PublishedWeights:
     return PublishedWeights(
-        "fomm", "vox", (name,), sha256, size, url, "https://example.org/page", None, "A paper", None
+        name="vox", files=(name,), sha256=sha256, size=size, url=url, page="https://example.org/page", paper="A paper"
     )
 
 

@@ -1,4 +1,4 @@
-"""The mp4 container being written, with types on the part of PyAV that is used."""
+"""Media file that PyAV writes, with types on the part of PyAV that is used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -23,31 +25,39 @@ class _Container(Protocol):
 
 
 class _Encoder(Protocol):
-    def encode(self, frame: object) -> object: ...
+    def encode(self, frame: object) -> list[Packet[Stream]]: ...
 
 
-class Mp4Output:
-    """An mp4 file with its index in front ("faststart"). Methods raise PyAV's FFmpegError where it refuses."""
+class OutputFile:
+    """File of a named format with the muxer's options for it. Methods raise PyAV's FFmpegError where it refuses."""
 
-    def __init__(self, path: Path) -> None:
-        opened = av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
+    def __init__(self, path: Path, form: str, options: dict[str, str]) -> None:
+        opened = av.open(str(path.absolute()), "w", format=form, options=options)
         self._container = cast("_Container", opened)
 
     def add_video(self, codec: str, rate: Fraction, options: dict[str, str]) -> VideoStream:
-        """A video stream of `rate` frames per second, encoded with `codec`."""
+        """Add a video stream of `rate` frames per second, encoded with `codec`."""
         return cast("VideoStream", self._container.add_stream(codec, rate=rate, options=options))
 
     def add_audio(self, codec: str, rate: int) -> AudioStream:
-        """An audio stream of `rate` samples per second, encoded with `codec`."""
+        """Add an audio stream of `rate` samples per second, encoded with `codec`."""
         return cast("AudioStream", self._container.add_stream(codec, rate=rate, options={}))
 
     def add_copy(self, source: AudioStream) -> AudioStream:
-        """An audio stream that takes over the packets of `source`."""
+        """Add an audio stream that takes over the packets of `source`."""
         return self._container.add_stream_from_template(source)
 
-    def encode(self, stream: VideoStream | AudioStream, frame: VideoFrame | AudioFrame | None) -> None:
-        """Encode a frame, or with None all that the encoder holds back, and write what comes out."""
-        self._container.mux(cast("_Encoder", stream).encode(frame))
+    def encode(
+        self, stream: VideoStream | AudioStream, frame: VideoFrame | AudioFrame | None, duration: int | None = None
+    ) -> None:
+        """Encode a frame, or with None all that the encoder holds back, and write what comes out.
+
+        `duration`, in units of the stream's time base, is stored with it; for formats whose encoder knows none.
+        """
+        for packet in cast("_Encoder", stream).encode(frame):
+            if duration is not None:
+                packet.duration = duration
+            self._container.mux(packet)
 
     def mux(self, packet: object) -> None:
         """Write an encoded packet whose stream is one of this file's."""
@@ -58,6 +68,6 @@ class Mp4Output:
         self._container.close()
 
     def abandon(self) -> None:
-        """Close the file in whatever state it is; nothing happens after `close`."""
+        """Close the file in whatever state it is; after `close`, do nothing."""
         with contextlib.suppress(FFmpegError):
             self._container.close()
