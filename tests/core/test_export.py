@@ -8,9 +8,11 @@ import pytest
 import torch
 from firstordermm.core.types import Animator, Motion, Prepared
 from firstordermm.module_fsrt.animator import FSRTAnimator
-from support.architectures import blobs, every_architecture, one_thread, source_picture, tiny
+from support.architectures import blobs, every_architecture, one_thread, tiny
 from support.drivers import named
 from torch import Tensor, nn
+
+pytestmark = pytest.mark.slow
 
 BATCHES = (1, 2, 5)
 EXAMPLE = 2
@@ -115,6 +117,4 @@ def test_decoding_of_single_pixels() -> None:
     program = torch.export.export(network, example, dynamic_shapes=shapes, strict=False).module()
     for count in BATCHES:
         driving, queries = named(model.motion(pictures(count))), torch.arange(count * 4096).flip(0)[:: count + 1]
-        assert_close(
-            program(driving, source, features, queries), network(driving, source, features, queries)
-        )
+        assert_close(program(driving, source, features, queries), network(driving, source, features, queries))
