@@ -12,6 +12,8 @@ from support.architectures import blobs, every_architecture, one_thread, tiny
 from support.drivers import named
 from torch import Tensor, nn
 
+pytestmark = pytest.mark.slow
+
 BATCHES = (1, 2, 5)
 EXAMPLE = 2
 Tensors = dict[str, Tensor]

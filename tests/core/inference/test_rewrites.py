@@ -16,7 +16,7 @@ from firstordermm.core.errors import InputError
 from firstordermm.core.inference import rewrites as inference_form
 from firstordermm.core.inference import upsample_conv
 from firstordermm.core.inference.precision import inference_mode, to_mixed_precision
-from firstordermm.core.inference.rewrites import Form, form_for, rewrite
+from firstordermm.core.inference.rewrites import Form, rewrite
 from firstordermm.core.inference.small_output_conv import SmallOutputConv2d, is_small_output
 from firstordermm.core.inference.winograd import WinogradConv2d
 from firstordermm.core.layers.blocks import ResBlock2d
@@ -133,16 +133,6 @@ def test_no_norm_is_left_behind_a_layer_that_can_take_it(name: str) -> None:
     kinds = {type(module) for module in model.modules()}
     assert nn.InstanceNorm2d not in kinds
     assert WinogradConv2d in kinds or not any(isinstance(module, ResBlock2d) for module in model.modules())
-
-
-@every_architecture
-@pytest.mark.usefixtures("_narrow_counts_as_wide")
-def test_chunks_change_nothing_in_the_fast_form(name: str) -> None:
-    model, source, clip = rewritten(name, form_for(CPU)), source_picture(), blobs(11)
-    wanted = driven(model, source, clip, AnimateOptions(batch=1))
-    for batch in (2, 3, 8):
-        got = driven(model, source, clip, AnimateOptions(batch=batch))
-        torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5)
 
 
 @every_architecture
