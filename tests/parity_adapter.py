@@ -37,12 +37,11 @@ ADAPTERS = {
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays, fast: bool = False) -> Arrays:
     """The outputs of one case, named as in `case["outputs"]`; stages we have no counterpart for are left out.
 
-    By the plain networks as they are trained, or by the optimised ones.
+    By networks that are optimised as users run them, in the published or in the fast form.
     """
     with undrawn():
         adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
-    if fast:
-        optimize(adapter.model, CPU)
+    optimize(adapter.model, CPU, fast=fast)
     with torch.inference_mode():
         got = adapter.run(case, inputs)
     return as_named(manifest, case, {name: np.asarray(value) for name, value in got.items()})
