@@ -10,7 +10,7 @@ from ..core.errors import CheckpointError, InputError, join_names
 from ..core.types import Animator, LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.catalog import PublishedWeights
-from ..core.weights.checkpoint import Checkpoint, read_checkpoint, register_components
+from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.config import to_metadata
 from ..core.weights.find import WeightFiles, read_companions
 from ..face_parsing.architecture import FACE_PARSING, RESNET18
@@ -31,7 +31,6 @@ KINDS: dict[str, WeightsKind] = {}
 def register(row: WeightsKind) -> None:
     """Add a kind of weight file, with the kinds of its companion files."""
     KINDS[row.id] = row
-    register_components(row.components)
     if isinstance(row, Architecture):
         KINDS.update({companion.id: companion for companion in row.companion_files.values()})
 

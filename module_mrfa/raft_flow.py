@@ -90,6 +90,7 @@ class RaftFlow(nn.Module):
         self.kp_head = nn.Conv2d(self.kp.out_features, sizes.dim, 1)
         self.kp_img_head = nn.Conv2d(self.kp_img.out_features, sizes.dim, 1)
         self.corr_volume = CorrVolume()
+        self.sigmoid = nn.Sigmoid()
         self.corr_enc = BasicMotionEncoder(config.refine_width)
         self.refine = RefineFlow(config.refine_width, config.context)
         self.to_context = nn.ModuleList(nn.Conv2d(width, config.context, 1) for width in config.generator.widths[::-1])
@@ -155,7 +156,7 @@ class RaftFlow(nn.Module):
                 centre = (flow + pixel_grid(size, size, like=flow)) * (side / size)
             motion = self.corr_enc(flow, block.lookup(centre))
             flow_update, occlusion_update = self.refine(motion, self.context(features, stage, flow))
-            yield Step(flow, flow + flow_update, torch.sigmoid(occlusion + occlusion_update))
+            yield Step(flow, flow + flow_update, self.sigmoid(occlusion + occlusion_update))
             if stage < last:
                 flow_change = 2 * resized(flow_change + flow_update, 2 * size)
                 occlusion_change = resized(occlusion_change + occlusion_update, 2 * size)

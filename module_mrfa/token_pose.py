@@ -87,6 +87,7 @@ class TokenPose(nn.Module):
         self.patch_to_embedding = nn.Linear(sizes.width * sizes.patch**2, sizes.dim)
         self.transformer = Transformer(sizes.dim, sizes.depth, sizes.heads, sizes.mlp_ratio * sizes.dim)
         self.mlp_head = nn.Sequential(nn.LayerNorm(sizes.dim), nn.Linear(sizes.dim, 2))
+        self.sigmoid = nn.Sigmoid()
         self.mlp_head_jacobian = nn.Sequential(nn.LayerNorm(sizes.dim), nn.Linear(sizes.dim, 4))
 
     def patches(self, features: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ class TokenPose(nn.Module):
         tokens = torch.cat([self.keypoint_token.expand(embedded.shape[0], -1, -1), embedded], dim=1)
         points, maps = self.transformer(tokens, self.pos_embedding)[:, : 2 * self.num_kp].chunk(2, dim=1)
         logits, jacobians = self.mlp_head(points).float(), self.mlp_head_jacobian(maps).float()
-        return Motion(2 * torch.sigmoid(logits) - 1, jacobians.view(-1, self.num_kp, 2, 2))
+        return Motion(2 * self.sigmoid(logits) - 1, jacobians.view(-1, self.num_kp, 2, 2))
 
 
 class KeypointEncoder(nn.Module):

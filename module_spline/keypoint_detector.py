@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ..core.layers.resnet import ResNet18
@@ -15,8 +14,9 @@ class KPDetector(nn.Module):
     def __init__(self, config: SplineConfig) -> None:
         super().__init__()
         self.fg_encoder = ResNet18(config.num_channels, 2 * config.num_points, config.width)
+        self.sigmoid = nn.Sigmoid()
 
     def forward(self, image: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W) in [0, 1] to points (B, 5 num_tps, 2) in [-1, 1]."""
         numbers = self.fg_encoder(image).float()
-        return (2 * torch.sigmoid(numbers) - 1).view(numbers.shape[0], -1, 2)
+        return (2 * self.sigmoid(numbers) - 1).view(numbers.shape[0], -1, 2)

@@ -64,7 +64,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def add_evaluate_options(options: argparse.ArgumentParser) -> None:
-    """Options of `evaluate`."""
+    """Add the options of `evaluate`."""
     options.add_argument("checkpoint", type=Path, help="a FOMM trained on drawn faces")
     options.add_argument("--clips", type=int, default=200)
     options.add_argument("--reader", type=Path, default=Path("output/pose_reader.pt"), help="made first if missing")

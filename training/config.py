@@ -1,4 +1,4 @@
-"""All that decides a training run."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TrainConfig:
     losses: LossWeights = field(default_factory=LossWeights)
 
     def progress(self, step: int, seconds: float) -> float:
-        """How much of the run is over after so many steps and seconds, in [0, 1]."""
+        """Return the share of the run that is over after so many steps and seconds, in [0, 1]."""
         by_steps = 0.0 if self.steps is None else step / self.steps
         by_time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
         return min(1.0, max(by_steps, by_time))

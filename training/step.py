@@ -63,7 +63,7 @@ def training_losses(
 
 
 def detector_losses(model: DrawnAnimator, sample: Sample, found: Motion, transform: Transform) -> dict[str, Tensor]:
-    """What can be said of the keypoints of N pictures alone."""
+    """Compute the losses that need the keypoints of N pictures alone."""
     moved = model.kp_detector(transform.picture(sample.pictures))
     losses = equivariance(found, moved, transform)
     if sample.truth is not None:

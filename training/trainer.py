@@ -37,7 +37,7 @@ SAVE_EVERY = 180  # seconds
 
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
-    """`function`, compiled; but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
+    """Compile a function, but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
     sampling = torch.ops.aten.grid_sampler_2d.default
     decomposition.decompositions.pop(sampling, None)  # pyright: ignore[reportUnknownMemberType]
     return torch.compile(function)

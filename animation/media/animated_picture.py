@@ -1,4 +1,4 @@
-"""Writing animated pictures: GIF and WebP, which play without end and hold no sound."""
+"""Writers of animated pictures: GIF and WebP, which play without end and hold no sound."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def can_copy(stream: AudioStream) -> bool:
 
 
 class CopiedTrack:
-    """Packets shifted in time and otherwise untouched."""
+    """Audio track of packets shifted in time and otherwise untouched."""
 
     def __init__(self, output: OutputFile, source: AudioStream) -> None:
         self._output = output
@@ -150,11 +150,11 @@ class CopiedTrack:
         self._output.mux(packet)
 
     def finish(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no packet is held back."""
 
 
 class EncodedTrack:
-    """Packets decoded and encoded as AAC: mono or stereo, at the source's rate where AAC has it, else 48 kHz."""
+    """Audio track encoded anew as AAC: mono or stereo, at the source's rate where AAC has it, else 48 kHz."""
 
     def __init__(self, output: OutputFile, source: AudioStream) -> None:
         self._output = output

@@ -82,11 +82,14 @@ def clip_rate(declared: Fraction | None, times: Sequence[int], time_base: Fracti
 
 
 def _bears_out(rate: Fraction, times: Sequence[int], tick: Fraction) -> bool:
-    """Tell whether rising timestamps agree with a rate: to 2 % of their span, or evenly but for four frames.
+    """Tell whether rising timestamps agree with a rate: to 2 % of their span, or evenly but for four missing frames.
 
     The latter because a truncated file lacks some near its end.
     """
-    excess = abs((times[-1] - times[0]) * tick * rate - (len(times) - 1))  # in frames
     gaps = sorted(after - before for before, after in pairwise(times))
+    tolerance = Fraction(len(times), 50)  # in frames, as what follows
+    excess = abs((times[-1] - times[0]) * tick * rate - len(gaps))
+    holes = [gap for gap in gaps if gap * tick * rate > Fraction(3, 2)]
+    missing = sum(holes) * tick * rate - len(holes)
     even = abs(gaps[len(gaps) // 2] * tick - 1 / rate) <= tick
-    return excess <= Fraction(len(times), 50) or (even and excess <= 4)
+    return excess <= tolerance or (even and excess <= 4 and abs(excess - missing) <= tolerance)

@@ -1,4 +1,4 @@
-"""Writing every frame as a numbered PNG file."""
+"""Writer of every frame as a numbered PNG file."""
 
 from __future__ import annotations
 

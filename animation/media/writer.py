@@ -1,4 +1,4 @@
-"""Writing a result frame by frame, in the format that its name asks for."""
+"""Writers of a result, frame by frame, in the format that its name asks for."""
 
 from __future__ import annotations
 

@@ -83,6 +83,16 @@ class RowwiseConvTranspose2d(nn.ConvTranspose2d):
         return torch.cat([super(RowwiseConvTranspose2d, self).forward(row, output_size) for row in rows])
 
 
+class RowwiseGroupNorm(nn.GroupNorm):
+    """Group norm, map by map where several threads would share a batch."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, C, ...) to the same shape."""
+        if input.shape[0] == 1 or not _matters(input) or torch.get_num_threads() == 1:
+            return super().forward(input)
+        return torch.cat([super(RowwiseGroupNorm, self).forward(row) for row in torch.split(input, 1)])
+
+
 class RowwiseLinear(nn.Linear):
     """Linear layer, one row of the first dimension after another."""
 
@@ -91,6 +101,16 @@ class RowwiseLinear(nn.Linear):
         if input.shape[0] == 1 or not _matters(input):
             return super().forward(input)
         return torch.cat([super(RowwiseLinear, self).forward(row) for row in torch.split(input, 1)])
+
+
+class RowwiseSigmoid(nn.Sigmoid):
+    """Sigmoid, one row of the first dimension after another."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, ...) to the same shape."""
+        if input.shape[0] == 1 or not _matters(input):
+            return super().forward(input)
+        return torch.cat([super(RowwiseSigmoid, self).forward(row) for row in torch.split(input, 1)])
 
 
 class RowwiseMatMul(MatMul):
@@ -112,6 +132,8 @@ CLASSES: dict[type[nn.Module], type[nn.Module]] = {
     PhasedConv2d: BatchInvariantPhasedConv2d,
     AntiAliasInterpolation2d: BatchInvariantAntiAlias2d,
     nn.ConvTranspose2d: RowwiseConvTranspose2d,
+    nn.GroupNorm: RowwiseGroupNorm,
     nn.Linear: RowwiseLinear,
+    nn.Sigmoid: RowwiseSigmoid,
     MatMul: RowwiseMatMul,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..types import Animator, LoadOptions
 from .catalog import PublishedWeights
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, register_components
 
 Predicate = Callable[[Checkpoint], bool]
 
@@ -35,6 +35,9 @@ class WeightsKind:
     components: tuple[str, ...] = ()
     published: tuple[PublishedWeights, ...] = ()
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        register_components(self.components)  # reading a file takes them apart, whoever reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> DrawnAnimator:
 
 DRAWN = Architecture(
     id="drawn",
-    name="the bundled network",
+    name="Drawn Faces (bundled)",
     components=PARTS,
     matches=all_of(
         has_keys("generator", "first.", "blend.", "dense_motion_network.parts."),

@@ -25,6 +25,7 @@ from support.architectures import (
     tiny,
 )
 from support.drivers import FRAMES, SAME, Streamed, Watched, clip_of, named
+from support.optimized import published_form
 from torch import Tensor
 
 SETTINGS = {
@@ -54,7 +55,7 @@ def assert_close(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], atol
 @every_architecture
 @every_setting
 def test_batches_and_streaming_change_nothing(name: str, retargeting: Retargeting) -> None:
-    animator, source, clip = tiny(name), source_picture(), clip_of()
+    animator, source, clip = published_form(name), source_picture(), clip_of()
     wanted = driven(animator, source, clip, AnimateOptions(retargeting, batch=1))
     assert wanted.shape == (FRAMES, 3, SIDE, SIDE)
     assert (wanted[1:] - wanted[:-1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3  # the pose does show
@@ -68,10 +69,10 @@ def test_batches_and_streaming_change_nothing(name: str, retargeting: Retargetin
 @pytest.mark.parametrize("name", [name for name in TINY if "avd" in tiny(name).spec.modes])
 def test_avd_needs_neither_batches_nor_an_anchor(name: str) -> None:
     avd = AnimateOptions(Retargeting("avd"), batch=1)
-    wanted = driven(tiny(name), source_picture(), clip_of(5), avd)
+    wanted = driven(published_form(name), source_picture(), clip_of(5), avd)
     assert (wanted[1:] - wanted[:-1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3
     for options in (replace(avd, batch=4), replace(avd, batch=3, anchor=2)):
-        torch.testing.assert_close(driven(tiny(name), source_picture(), clip_of(5), options), wanted, **SAME)
+        torch.testing.assert_close(driven(published_form(name), source_picture(), clip_of(5), options), wanted, **SAME)
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if "avd" not in tiny(name).spec.modes])
@@ -83,8 +84,8 @@ def test_avd_is_refused_without_its_network(name: str) -> None:
 @every_architecture
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9])
 def test_clips_of_any_length_give_a_frame_per_frame(name: str, count: int) -> None:
-    wanted = driven(tiny(name), source_picture(), clip_of(9), AnimateOptions(batch=1))
-    got = driven(tiny(name), source_picture(), clip_of(9)[:count], AnimateOptions(batch=8))
+    wanted = driven(published_form(name), source_picture(), clip_of(9), AnimateOptions(batch=1))
+    got = driven(published_form(name), source_picture(), clip_of(9)[:count], AnimateOptions(batch=8))
     torch.testing.assert_close(got, wanted[:count], **SAME)
 
 
@@ -97,7 +98,7 @@ def test_bytes_and_floats_are_the_same_pictures(name: str) -> None:
 
 @every_architecture
 def test_frames_come_in_order(name: str) -> None:
-    animator, source, clip = tiny(name), source_picture(), clip_of()
+    animator, source, clip = published_form(name), source_picture(), clip_of()
     standard = AnimateOptions(SETTINGS["standard"], batch=4)
     alone = [driven(animator, source, clip[i : i + 1], standard) for i in range(FRAMES)]
     torch.testing.assert_close(driven(animator, source, clip, standard), torch.cat(alone), **SAME)
@@ -167,7 +168,7 @@ def test_motion_is_measured_from_the_anchor(name: str, anchor: int, adapt_scale:
 @relative_architectures
 @pytest.mark.parametrize("anchor", [0, 5, FRAMES - 1])
 def test_one_pass_equals_the_published_two_halves(name: str, anchor: int) -> None:
-    animator, source, clip = tiny(name), source_picture(), clip_of()
+    animator, source, clip = published_form(name), source_picture(), clip_of()
     forward = driven(animator, source, clip[anchor:], AnimateOptions())
     backward = driven(animator, source, clip[: anchor + 1].flip(0), AnimateOptions())
     wanted = torch.cat([backward.flip(0), forward[1:]])

@@ -13,6 +13,7 @@ from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
 from firstordermm.core.types import Animator, Prepared
 from support.architectures import CPU, driven, every_architecture, one_thread, source_picture, tiny
 from support.drivers import SAME, Streamed, Watched, clip_of
+from support.optimized import published_form
 from torch import Tensor
 
 
@@ -162,8 +163,8 @@ def test_out_of_memory_is_recognised(kind: str) -> None:
 @every_architecture
 @pytest.mark.parametrize(("limit", "kind"), [(1, "cuda"), (2, "runtime"), (3, "python"), (5, "mps")])
 def test_out_of_memory_halves_the_batch_for_good(name: str, kind: str, limit: int) -> None:
-    wanted = driven(tiny(name), source_picture(), clip_of(), AnimateOptions(batch=8))
-    watched, frees = Watched(tiny(name), more_than(limit, kind)), Frees()
+    wanted = driven(published_form(name), source_picture(), clip_of(), AnimateOptions(batch=8))
+    watched, frees = Watched(published_form(name), more_than(limit, kind)), Frees()
     options = AnimateOptions(batch=8)
     got = driven(watched, source_picture(), clip_of(), options, Hooks(free_memory=frees))
     torch.testing.assert_close(got, wanted, **SAME)

@@ -13,6 +13,7 @@ from firstordermm.animation.parse_faces import parse_faces
 from firstordermm.animation.pipeline import Hooks
 from firstordermm.animation.registry import load_parser
 from firstordermm.core.errors import CheckpointError, InputError
+from firstordermm.core.inference.optimize import optimize
 from firstordermm.core.layers.resnet import ResNet18
 from firstordermm.face_parsing.classes import CLASSES, GROUPS, IDS, NAMES, chosen_classes
 from firstordermm.face_parsing.config import FaceParsingConfig
@@ -117,7 +118,7 @@ def test_unknown_classes_are_named(text: str) -> None:
 
 
 def masks(images: Tensor, *chosen: int, batch: int = 2, **more: bool) -> Tensor:
-    parts = parse_faces(parser(), TensorClip(images), chosen, CPU, batch, **more)
+    parts = parse_faces(optimize(parser(), CPU, fast=False), TensorClip(images), chosen, CPU, batch, **more)
     return torch.cat([part.maps["mask"] for part in parts])
 
 

@@ -1,23 +1,26 @@
-"""The published network at its real size: the batch changes nothing there either."""
+"""The published network at its real size: the batch changes nothing there either, in either form."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from firstordermm.animation.engine import Engine, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.core.weights.build import load_strict
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import from_published
 from parity.seeded_weights import load_pack
+from support.architectures import CPU
+from support.optimized import threads
 from support.paths import PARITY_ROOT
 
-PARITY = PARITY_ROOT
 FRAMES = 4
 
 
 def vox() -> FOMMAnimator:
-    manifest, states = load_pack(PARITY / "fomm" / "vox")
+    manifest, states = load_pack(PARITY_ROOT / "fomm" / "vox")
     animator = FOMMAnimator(from_published(manifest["config"]))
     for name, arrays in states.items():
         state = {key: torch.from_numpy(value) for key, value in arrays.items()}
@@ -25,15 +28,17 @@ def vox() -> FOMMAnimator:
     return animator
 
 
-def test_batches_of_one_three_and_four_agree() -> None:
-    animator, inputs = vox(), np.load(PARITY / "inputs.npz")
+@pytest.mark.slow
+@pytest.mark.parametrize("fast", [False, True], ids=["published form", "fast form"])
+def test_batches_of_one_and_three_agree(fast: bool) -> None:
+    animator = optimize_for_inference(vox(), CPU, Engine(fast=fast))
+    inputs = np.load(PARITY_ROOT / "inputs.npz")
     source, driving = torch.from_numpy(inputs["source"])[None], torch.from_numpy(inputs["driving"][:FRAMES])
-    runs = {
-        batch: torch.cat(
-            list(animate(animator, source, TensorClip(driving), torch.device("cpu"), AnimateOptions(batch=batch)))
-        )
-        for batch in (1, 3, 4)
-    }
-    assert runs[1].shape == (FRAMES, 3, 256, 256)
-    for batch in (3, 4):
-        torch.testing.assert_close(runs[batch], runs[1], rtol=0, atol=1e-5)
+    for count in (1, 2):
+        with threads(count):
+            alone, together = (
+                torch.cat([*animate(animator, source, TensorClip(driving), CPU, AnimateOptions(batch=batch))])
+                for batch in (1, 3)
+            )
+        assert alone.shape == (FRAMES, 3, 256, 256)
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)

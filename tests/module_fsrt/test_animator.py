@@ -21,6 +21,7 @@ from firstordermm.module_fsrt.config import START_OCTAVE, FSRTConfig
 from firstordermm.module_fsrt.position import pixel_centres, position_code
 from support.architectures import CPU, FSRT, SIDE, blobs, driven, one_thread, source_picture, tiny
 from support.drivers import SAME
+from support.optimized import published_form
 from torch import Tensor, nn
 
 FRAMES = 5
@@ -165,9 +166,10 @@ def test_the_model_decodes_by_pixels_and_no_other_does() -> None:
 @pytest.mark.parametrize("mode", ["standard", "relative"])
 def test_pixels_and_frames_at_once_change_nothing(mode: str) -> None:
     options = AnimateOptions(Retargeting(mode))
-    wanted = driven(model(), source_picture(), blobs(FRAMES), replace(options, batch=1))
+    animator = published_form("fsrt")
+    wanted = driven(animator, source_picture(), blobs(FRAMES), replace(options, batch=1))
     for batch, most in [(1, 333), (3, 1000), (8, ALL - 1), (8, ALL), (5, 2 * ALL + 7), (8, 10**9)]:
-        got = driven(model(), source_picture(), blobs(FRAMES), replace(options, batch=batch, max_pixels=most))
+        got = driven(animator, source_picture(), blobs(FRAMES), replace(options, batch=batch, max_pixels=most))
         torch.testing.assert_close(got, wanted, **SAME)
 
 

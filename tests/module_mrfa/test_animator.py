@@ -21,6 +21,7 @@ from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_mrfa.config import MRFAConfig, from_published, from_state
 from firstordermm.module_mrfa.correlation import SAMPLES, CorrVolume, pyramid_of, sample
 from support.architectures import MRFA, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
+from support.optimized import published_form
 from torch import Tensor
 
 OWN = AnimateOptions()
@@ -39,7 +40,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def shown(name: str, retargeting: Retargeting, batch: int = 8) -> Tensor:
-    return driven(tiny(name), source_picture(), blobs(5), AnimateOptions(retargeting, batch=batch))
+    return driven(published_form(name), source_picture(), blobs(5), AnimateOptions(retargeting, batch=batch))
 
 
 def test_the_background_moves_where_the_weights_know_how() -> None:

@@ -10,6 +10,7 @@ import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate_mapped
 from firstordermm.core.errors import InputError
+from firstordermm.core.inference.optimize import optimize
 from firstordermm.core.types import Mapped, Motion, Prepared
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
@@ -25,6 +26,7 @@ from firstordermm.module_partswap.parts import (
 )
 from firstordermm.module_partswap.swap import Swap, blur
 from support.architectures import CPU, PARTSWAP, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
+from support.optimized import published_form
 from support.paths import ROOT
 from torch import Tensor
 
@@ -168,9 +170,9 @@ def test_batches_change_nothing_with_a_parser(from_source: bool, how: str) -> No
         (1, 17),
         from_source,
         blend_scale=1.0 if how == "subsampled_probabilities" else 0.125,
-        parse=getattr(parser(), how),
+        parse=getattr(optimize(parser(), CPU, fast=False), how),
     )
-    alone, together = (mapped(model().with_swap(swap), 5, batch=batch) for batch in (1, 4))
+    alone, together = (mapped(published_form("partswap").with_swap(swap), 5, batch=batch) for batch in (1, 4))
     torch.testing.assert_close(together.pictures, alone.pictures, **SAME)
     torch.testing.assert_close(together.maps[MASK], alone.maps[MASK], **SAME)
 

@@ -127,7 +127,7 @@ def test_converting_keeps_the_pictures(tmp_path: Path, layout: str) -> None:
 
 def test_the_bundled_model_is_refused_with_a_reason() -> None:
     path = find_model("drawn-faces")[0].path
-    with pytest.raises(CheckpointError, match="the bundled network"):
+    with pytest.raises(CheckpointError, match="Drawn Faces"):
         load_animator(path, "partswap")
 
 

@@ -22,6 +22,7 @@ from firstordermm.module_spline import thin_plate
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.architecture import training_size
 from support.architectures import SIDE, SPLINE, blobs, driven, one_thread, seeded, source_picture, tiny
+from support.optimized import published_form
 from torch import Tensor
 
 AVD = AnimateOptions(Retargeting("avd"))
@@ -85,10 +86,10 @@ def test_half_precision_would_not_do() -> None:
 
 def test_avd_needs_no_anchor_and_no_particular_batch() -> None:
     source, clip = source_picture(), blobs(5)
-    whole = driven(tiny("spline"), source, clip, AVD)
-    alone = driven(tiny("spline"), source, clip, replace(AVD, batch=1, anchor=3))
+    whole = driven(published_form("spline"), source, clip, AVD)
+    alone = driven(published_form("spline"), source, clip, replace(AVD, batch=1, anchor=3))
     torch.testing.assert_close(whole, alone, rtol=0, atol=1e-5)
-    assert (whole - driven(tiny("spline"), source, clip, AnimateOptions())).abs().max() > 0.01
+    assert (whole - driven(published_form("spline"), source, clip, AnimateOptions())).abs().max() > 0.01
 
 
 def test_avd_is_refused_without_its_network() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.cli.main import main
+from firstordermm.cli.main import build_parser, main
 from firstordermm.core.errors import CheckpointError
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
@@ -166,6 +166,11 @@ def test_the_state_of_an_older_version_is_refused(tmp_path: Path) -> None:
 def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(tmp_path)]) == 1
     assert "--minutes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--identities", "--looks"])
+def test_the_number_of_identities_has_two_names(option: str) -> None:
+    assert build_parser().parse_args(["train", "output", option, "3"]).identities == 3
 
 
 def test_the_bundled_model_is_small() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from firstordermm.animation.media import video_track
 from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import VideoWriter
+from firstordermm.animation.media.writer import SUFFIXES, VideoWriter, open_writer
 from firstordermm.core.errors import InputError, MediaError
 from support.media_files import all_frames, build_video, moving_pictures
 from torch import Tensor
@@ -149,3 +149,36 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 600 and late - early < 200_000 and peak < 5_000_000
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_suffix_chooses_the_format(tmp_path: Path, suffix: str) -> None:
+    with open_writer(str(tmp_path / f"a{suffix.upper()}"), 25) as writer:
+        writer.write(moving_pictures(3))
+    (first, *more) = sorted(tmp_path.iterdir())
+    heads = {".gif": b"GIF89a", ".webp": b"RIFF", ".png": b"\x89PNG", ".mp4": b"ftyp", ".m4v": b"ftyp"}
+    assert heads[suffix] in first.read_bytes()[:12] and len(more) == (2 if suffix == ".png" else 0)
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a", "a.jpg", ".png"])
+def test_another_suffix_is_refused_and_the_possible_ones_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"\.mp4, \.m4v, \.gif, \.webp, \.png was wanted") as caught:
+        open_writer(tmp_path / name, 25)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("audio", ["aac", None])
+def test_lost_sound_is_said_once(
+    tmp_path: Path, suffix: str, audio: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_video(tmp_path / "driving.mkv", 10, audio=audio)
+    with (
+        caplog.at_level(logging.INFO),
+        open_writer(tmp_path / f"a{suffix}", 25, audio_from=tmp_path / "driving.mkv") as writer,
+    ):
+        writer.write(moving_pictures(10))
+    lost = audio is not None and suffix not in (".mp4", ".m4v")
+    assert caplog.text.count("no sound") == lost
+    if suffix in (".mp4", ".m4v"):
+        assert VideoClip(tmp_path / f"a{suffix}").has_audio == (audio is not None)

@@ -16,11 +16,12 @@ from firstordermm.core.errors import InputError
 from firstordermm.core.inference import rewrites as inference_form
 from firstordermm.core.inference import upsample_conv
 from firstordermm.core.inference.precision import inference_mode, to_mixed_precision
-from firstordermm.core.inference.rewrites import Form, form_for, rewrite
+from firstordermm.core.inference.rewrites import Form, rewrite
 from firstordermm.core.inference.small_output_conv import SmallOutputConv2d, is_small_output
 from firstordermm.core.inference.winograd import WinogradConv2d
 from firstordermm.core.layers.blocks import ResBlock2d
 from firstordermm.core.types import Animator, Motion, Prepared
+from skimage.metrics import peak_signal_noise_ratio
 from support.architectures import (
     CPU,
     TINY,
@@ -135,16 +136,6 @@ def test_no_norm_is_left_behind_a_layer_that_can_take_it(name: str) -> None:
 
 
 @every_architecture
-@pytest.mark.usefixtures("_narrow_counts_as_wide")
-def test_chunks_change_nothing_in_the_fast_form(name: str) -> None:
-    model, source, clip = rewritten(name, form_for(CPU)), source_picture(), blobs(11)
-    wanted = driven(model, source, clip, AnimateOptions(batch=1))
-    for batch in (2, 3, 8):
-        got = driven(model, source, clip, AnimateOptions(batch=batch))
-        torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5)
-
-
-@every_architecture
 def test_a_short_chunk_is_drawn_at_the_size_of_those_before(name: str) -> None:
     model, pictures = tiny(name), blobs(5).movedim(-1, 1)
     prepared, sizes = model.prepare(source_picture().movedim(-1, 1)), list[int]()
@@ -172,7 +163,7 @@ def test_a_lower_precision_hardly_shows(monkeypatch: pytest.MonkeyPatch, name: s
     model = optimize_for_inference(copy.deepcopy(tiny(name)), CPU, Engine(precision))
     got = driven(model, source_picture(), blobs(FRAMES), options)
     assert got.dtype == torch.float32
-    psnr = -10 * torch.log10((got - wanted).square().mean())
+    psnr = peak_signal_noise_ratio(wanted.numpy(), got.numpy(), data_range=1)
     assert PSNR[precision] < psnr < 100  # and it does something
 
 
