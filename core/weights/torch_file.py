@@ -8,13 +8,14 @@ import struct
 import tarfile
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
 from threading import Lock
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 
@@ -136,11 +137,30 @@ class NumpyScalar:
         """Forget a dtype's state."""
 
 
-ALLOWED: Final[list[Callable[..., object] | tuple[Callable[..., object], str]]] = [
+Allowed = list[Callable[..., object] | tuple[Callable[..., object], str]]
+ALLOWED: Final[Allowed] = [
     (NumpyScalar, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 ]
 
-_allowing: Final = Lock()  # torch keeps the list per process, and leaving would empty it for another thread
+_allowing: Final = Lock()  # torch keeps one list per process
+
+
+@contextmanager
+def _only_ours() -> Generator[None, None, None]:
+    """Let torch's unpickler build what is in ALLOWED, and nothing that other packs in the process have allowed.
+
+    They may have allowed NumPy's own scalars, of which torch would take either those or the stand-ins, by chance.
+    """
+    with _allowing:
+        serialization = cast(Any, torch.serialization)  # these functions have no types
+        others: Allowed = serialization.get_safe_globals()
+        serialization.clear_safe_globals()
+        try:
+            serialization.add_safe_globals(ALLOWED)
+            yield
+        finally:
+            serialization.clear_safe_globals()
+            serialization.add_safe_globals(others)
 
 
 def read_torch_file(path: Path, container: Container) -> object:
@@ -151,7 +171,7 @@ def read_torch_file(path: Path, container: Container) -> object:
     if container == "zip":
         _check_archive(path)
     try:
-        with _allowing, torch.serialization.safe_globals(ALLOWED):
+        with _only_ours():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     except READ_ERRORS as error:
         advice = isinstance(error, UnpicklingError)  # torch's text, which tells users to allow execution

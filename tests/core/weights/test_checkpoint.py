@@ -114,6 +114,19 @@ def test_numpy_scalars_as_numpy_1_and_2_name_them(tmp_path: Path) -> None:
         assert list(read_checkpoint(path).components) == ["encoder"]
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_other_packs_have_allowed_changes_nothing(tmp_path: Path, zipped: bool) -> None:
+    """ComfyUI allows NumPy's own; which of two of one name torch takes is settled by chance."""
+    path = save({"encoder": dict(tiny().state_dict()), "loss": np.float64(2)}, tmp_path / "a.pt", zipped)
+    scalar = np.float64(2).__reduce__()[0]
+    theirs = [(scalar, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
+    with torch.serialization.safe_globals([*theirs, np.dtype, (np.dtype, "numpy.dtype"), type(np.dtype("f8"))]):
+        before = set(torch.serialization.get_safe_globals())
+        for _ in range(20):
+            assert list(read_checkpoint(path).components) == ["encoder"]
+        assert set(torch.serialization.get_safe_globals()) == before
+
+
 def test_allowed_names_do_not_stay_allowed(tmp_path: Path) -> None:
     before = set(torch.serialization.get_safe_globals())
     read_checkpoint(save(dict(tiny().state_dict()), tmp_path / "a.pt"))
