@@ -109,8 +109,9 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--architecture", choices=[*rows], help="which model (default: what a --checkpoint is, else fomm)"
     )
-    group.add_argument("--model", help=f"published weights, the default first. {known}")
-    group.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
+    weights = group.add_mutually_exclusive_group()
+    weights.add_argument("--model", help=f"published weights, the default first. {known}")
+    weights.add_argument("--checkpoint", type=Path, help="a weight file, instead of a published name")
     group.add_argument("--download", action="store_true", help="fetch the weights if they are not there")
     group.add_argument("--scale-factor", type=float, help="0.125 for weights trained at 512 pixels")
     group.add_argument("--variant", choices=[*VARIANTS], help="which published articulated file a checkpoint is like")
@@ -136,14 +137,15 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
     )
-    group.add_argument(
+    anchors = group.add_mutually_exclusive_group()
+    anchors.add_argument(
         "--best-frame",
         choices=[*METHODS],
         nargs="?",
         const="auto",
         help="measure movement from the frame closest in pose, found by this method (default when given: auto)",
     )
-    group.add_argument("--anchor", type=int, help="measure movement from this frame (default: 0)")
+    anchors.add_argument("--anchor", type=int, help="measure movement from this frame (default: 0)")
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
 from ..animation.video import animate_clip
 from ..core.device import pick_device
+from ..core.errors import MissingWeightsError
 from ..core.types import LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
@@ -29,6 +30,7 @@ from .swap import read_swap
 log = logging.getLogger(__name__)
 
 DEFAULT_ARCHITECTURE = "fomm"
+HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs none and is made for the drawn sample."
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,9 +53,15 @@ def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint
     """Find the weights that the options name; the architecture of a file is read off it unless given."""
     if args.checkpoint is not None:
         return find_model(args.checkpoint, args.architecture)
-    row = registry.architecture(args.architecture or DEFAULT_ARCHITECTURE)
-    with progress_bar("B") as progress:
-        return find_model(args.model or row.published[0].name, row.id, download=args.download, progress=progress)
+    identity: str = args.architecture or DEFAULT_ARCHITECTURE
+    if args.architecture is None and args.model and args.model not in registry.published_names(identity):
+        identity = registry.named_weights(args.model)[0].id
+    name: str = args.model or registry.published_names(identity)[0]
+    try:
+        with progress_bar("B") as progress:
+            return find_model(name, identity, download=args.download, progress=progress)
+    except MissingWeightsError as error:
+        raise MissingWeightsError(f"{error} {HINT}") from error
 
 
 def animate_and_report(

@@ -44,6 +44,7 @@ assert "torch" in sys.modules and not hasattr(package, "NODE_CLASS_MAPPINGS")
 def test_the_installed_package_has_every_folder() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         listed = tomllib.load(file)["tool"]["setuptools"]["packages"]
-    folders = [path.parent.relative_to(ROOT).parts for path in ROOT.rglob("__init__.py")]
-    ours = {".".join(("firstordermm", *parts)) for parts in folders if parts[:1] != ("tests",) and ".venv" not in parts}
+    top = [folder for folder in ROOT.iterdir() if folder.name != "tests" and (folder / "__init__.py").exists()]
+    folders = [path.parent.relative_to(ROOT).parts for folder in top for path in folder.rglob("__init__.py")]
+    ours = {"firstordermm"} | {".".join(("firstordermm", *parts)) for parts in folders}
     assert sorted(listed) == sorted(ours)

@@ -190,6 +190,20 @@ def test_missing_weights_say_where_to_get_them(files: Path, capsys: pytest.Captu
     error = capsys.readouterr().err
     assert "bair-cpk.pth.tar" in error
     assert "https://" in error
+    assert "--download" in error and "--model drawn-faces" in error
+
+
+def test_a_name_of_one_architecture_alone_says_which(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(files / name) for name in ("source.png", "driving.mp4", "result.mp4")]
+    assert main(["run", *paths, "--model", "ted-384", "--device", "cpu"]) == 1
+    assert "ted.pth.tar (weights 'ted-384')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["--model", "vox"], ["--best-frame", "--anchor", "5"]])
+def test_contradictions_are_refused(files: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(command(files, *given))
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_stopping_leaves_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
