@@ -221,7 +221,7 @@ def test_a_large_square_of_bytes() -> None:
 def test_a_larger_size_is_worked_at_or_refused(name: str, antialias: bool) -> None:
     options = replace(OWN, size=2 * SIDE, antialias=antialias)
     if tiny(name).spec.fixed_size:
-        with pytest.raises(FirstOrderError, match=f"size is {2 * SIDE}.*at {SIDE} alone") as caught:
+        with pytest.raises(FirstOrderError, match=f"size is {2 * SIDE}.*only at {SIDE}") as caught:
             driven(tiny(name), source_picture(), clip(2, 200, 90), options)
         complaint(caught.value)
     else:
