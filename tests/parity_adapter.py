@@ -34,17 +34,32 @@ ADAPTERS = {
 }
 
 
+_kept: list[tuple[dict, dict, object]] = []
+
+
+def adapter_of(manifest: dict, states: dict[str, Arrays], options: dict):
+    """An adapter with its network: the last one once more where weights and options are the same."""
+    if not (_kept and _kept[0][0] is states and _kept[0][1] == options):
+        _kept.clear()  # before another network takes memory
+        with undrawn():
+            _kept.append((states, options, ADAPTERS[manifest["arch"]](manifest, states, options)))
+    return _kept[0][2]
+
+
 def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arrays, fast: bool = False) -> Arrays:
     """The outputs of one case, named as in `case["outputs"]`; stages we have no counterpart for are left out.
 
     By the plain networks as they are trained, or by the optimised ones.
     """
-    with undrawn():
-        adapter = ADAPTERS[manifest["arch"]](manifest, states, case.get("options", {}))
+    adapter = adapter_of(manifest, states, case.get("options", {}))
     if fast:
+        _kept.clear()  # what is optimised serves no other case
         optimize(adapter.model, CPU)
     with torch.inference_mode():
         got = adapter.run(case, inputs)
+    for module in adapter.model.modules():  # lets go of what this case looked at
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
     return as_named(manifest, case, {name: np.asarray(value) for name, value in got.items()})
 
 
