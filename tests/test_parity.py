@@ -27,10 +27,8 @@ WHOLE = {
     "video": (("driver", "parser_existing", "parser_reference", "animate", "avd_mode"), ("relative", "standard")),
     "best frame": (("best_frame_split", "animate_best_frame"), ("best_frame",)),
     "large": (("size512",), ()),
-    "reconstruction": ((), ("reconstruction",)),
-    "every pixel": ((), ("frame",)),
+    "picture": ((), ("frame", "reconstruction")),
 }
-FRAMES = 2  # of videos and reconstructions, but with `--every-case`
 
 
 def of_kind(kind: str, names: list[str]) -> list[str]:
@@ -48,36 +46,17 @@ def cases_of(folder: Path, every: bool) -> list[tuple[str, bool]]:
 
     A full-size network takes seconds for a frame, so of the cases that put whole pictures through it each pack's last
     video runs in the inference form, which users get, and each architecture's first pack that has a kind runs one of
-    that kind in the plain form; anchors within the clip are the driver's and run in one pack. The others, and all
-    frames, are left to `--every-case`: what options do to the driver is also tested on small networks
-    (`tests/animation`), and what networks of full size do is tested stage by stage.
+    that kind in the plain form. The others are left to `--every-case`: what options do to the driver is also tested on
+    small networks (`tests/animation`), and what the networks do, stage by stage.
     """
-    names, left_out = names_in(folder), set[str]()
+    names, packs = names_in(folder), [pack for pack in PACKS if pack.parent == folder.parent]
+    left_out: set[str] = set()
     for kind in WHOLE:
         here = of_kind(kind, names)
-        alike = PACKS if kind == "best frame" else [pack for pack in PACKS if pack.parent == folder.parent]
-        first = next((pack for pack in alike if of_kind(kind, names_in(pack))), None)
-        left_out.update(here if folder != first or kind == "every pixel" else sorted(here)[:-1])
+        first = next((pack for pack in packs if of_kind(kind, names_in(pack))), None)
+        left_out.update(here if folder != first else sorted(here)[:-1])
     fast = max(of_kind("video", names) or names[-1:])
     return [*((name, False) for name in names if every or name not in left_out), (fast, True)]
-
-
-def shortened(case: dict, inputs: dict, expected: dict) -> tuple[dict, dict, dict]:
-    """The first frames of a video alone, and what is expected of them; statistics of all frames are left out."""
-    given, drawn = dict(case["inputs"]), dict(expected)
-    key = "frames" if "frames" in given else "driving"
-    if isinstance(given[key], list):  # numbers
-        given[key] = given[key][:FRAMES]
-    elif given[key].endswith("]") and ":" in given[key]:
-        given[key] = f"driving[0:{FRAMES}]"
-    else:  # all
-        inputs = inputs | {"driving": inputs["driving"][:FRAMES]}
-    frames = len(expected[f"{case['outputs'][-1].split('/')[0]}/prediction"])
-    for name in case["outputs"]:
-        if expected[name].shape[:1] == (frames,):
-            drawn[name] = expected[name][:FRAMES]
-    kept = [name for name in case["outputs"] if expected[name].ndim and not name.endswith(".stats")]
-    return case | {"inputs": given, "outputs": kept}, inputs, drawn
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -96,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("folder", "name", "fast"), params)
 
 
-def test_case(folder: Path, name: str, fast: bool, pytestconfig: pytest.Config) -> None:
+def test_case(folder: Path, name: str, fast: bool) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
     given = [key for key in expected if "/input_" in key or (key.startswith(f"{name}/") and key not in case["outputs"])]
@@ -104,10 +83,6 @@ def test_case(folder: Path, name: str, fast: bool, pytestconfig: pytest.Config) 
     named = [str(text).removeprefix("expected.npz ").split(" ")[0] for text in case.get("inputs", {}).values()]
     stored = [name for name in named if name in expected]
     inputs |= {key: expected[key] for key in stored}
-    if name in [*of_kind("video", [name]), *of_kind("reconstruction", [name])] and not pytestconfig.getoption(
-        "--every-case"
-    ):
-        case, inputs, expected = shortened(case, inputs, expected)
     got = run_case(manifest, states, case, inputs, fast)
     rows = list(compare.check_case(case, got, expected))
     assert rows
