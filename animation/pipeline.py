@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -21,12 +22,14 @@ DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
 SOURCE, DRIVING = "source", "driving"  # parameters, in error messages
 
+T = TypeVar("T")
+
 Pictures = Tensor | Sequence[Tensor]
 """Source pictures (B, H, W, C), or several such of different sizes."""
 
 
-def _nothing(*_: int) -> None:
-    """Do nothing: the default hook."""
+def ignore(*_: object) -> None:
+    """Do nothing: the default of hooks and of reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Hooks:
     is tried from then on.
     """
 
-    check_cancelled: Callable[[], None] = _nothing
-    free_memory: Callable[[], None] = _nothing
-    memory_ran_out: Callable[[int], None] = _nothing
+    check_cancelled: Callable[[], None] = ignore
+    free_memory: Callable[[], None] = ignore
+    memory_ran_out: Callable[[int], None] = ignore
 
     def back_off(self) -> BackOff:
         """Make a back-off for batches of frames."""
@@ -83,15 +86,7 @@ def animate(
     Yields float32 frames (b, 3, size, size) in [0, 1] on `device`, in order, one batch after another; the
     memory it takes does not depend on the clip's length. Raises InputError for inputs it cannot use.
     """
-    options, hooks = options or AnimateOptions(), hooks or Hooks()
-    session: Session | None = None
-    try:
-        session = Session.start(animator, source, clip, device, options, hooks)
-        for chunk in hooks.chunks(clip, options.batch):
-            yield from session.pictures(chunk)
-    finally:
-        session = None  # before memory is freed, as it holds some
-        hooks.free_memory()
+    return _run(Session.pictures, animator, source, clip, device, options, hooks)
 
 
 def animate_mapped(
@@ -103,14 +98,27 @@ def animate_mapped(
     hooks: Hooks | None = None,
 ) -> Iterator[Mapped]:
     """Animate as `animate` does, and yield with each batch the maps behind its pictures."""
+    return _run(Session.mapped_pictures, animator, source, clip, device, options, hooks)
+
+
+def _run(
+    draw: Callable[[Session, Tensor], Iterator[T]],
+    animator: Animator,
+    source: Pictures,
+    clip: Clip,
+    device: torch.device,
+    options: AnimateOptions | None,
+    hooks: Hooks | None,
+) -> Iterator[T]:
+    """Yield what `draw` makes of each chunk of a clip; however this is left, memory is freed."""
     options, hooks = options or AnimateOptions(), hooks or Hooks()
     session: Session | None = None
     try:
         session = Session.start(animator, source, clip, device, options, hooks)
         for chunk in hooks.chunks(clip, options.batch):
-            yield from session.back_off.run(session.render_mapped, chunk)
+            yield from draw(session, chunk)
     finally:
-        session = None
+        session = None  # before memory is freed, as it holds some
         hooks.free_memory()
 
 
@@ -181,6 +189,10 @@ class Session:
             return
         for motion in self.back_off.run(self.motion, frames):
             yield from self.by_pixel.frames(motion)
+
+    def mapped_pictures(self, frames: Tensor) -> Iterator[Mapped]:
+        """Render a batch with its maps in as many parts as memory requires."""
+        yield from self.back_off.run(self.render_mapped, frames)
 
 
 def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:

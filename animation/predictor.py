@@ -12,25 +12,21 @@ from torch import Tensor
 from ..core.device import pick_device
 from ..core.errors import CheckpointError
 from ..core.types import Animator, Clip, LoadOptions, Mapped
-from ..core.weights.architecture import Architecture
+from ..core.weights.architecture import Architecture, WeightsKind
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.find import WeightFiles, WeightsRequest, find_weights
 from . import registry
-from .batch_size import batch_bytes, choose_batch
+from .batch_size import choose_batch
 from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import Engine, optimize_for_inference
 from .frames import TensorClip
-from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, check_clip, resolve_mode
+from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, ignore, resolve_mode
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
 DEFAULT_MODEL = "drawn-faces"
-
-
-def _ignore(_done: int, _total: int | None) -> None:
-    """Take a report of progress and do nothing."""
 
 
 class Predictor:
@@ -55,7 +51,7 @@ class Predictor:
         engine: Engine | None = None,
         folders: Sequence[Path] | None = None,
         download: bool = False,
-        progress: Callable[[int, int | None], None] = _ignore,
+        progress: Callable[[int, int | None], None] = ignore,
     ) -> Predictor:
         """Load weights by the path of a file or by a published name, and optimise them for a device.
 
@@ -81,10 +77,6 @@ class Predictor:
     def size(self) -> int:
         """Side in pixels that the weights were trained at, and that of results unless the options say otherwise."""
         return self.animator.spec.size
-
-    def expected_bytes(self, options: AnimateOptions) -> int:
-        """Estimate the memory that one batch takes."""
-        return batch_bytes(self.animator, options)
 
     def find_best_frame(
         self,
@@ -146,10 +138,8 @@ class Predictor:
         hooks: Hooks | None,
         best_frame: str | None,
     ) -> tuple[AnimateOptions, Hooks]:
-        """Check the inputs, choose the batch and find the anchor."""
-        options = options or AnimateOptions()
-        check_clip(source, clip, options)
-        options, hooks = choose_batch(options, hooks or Hooks(), self.animator, self.device)
+        """Choose the batch and find the anchor."""
+        options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
         if best_frame is not None and resolve_mode(self.animator, options) == "relative":
             options = replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
         return options, hooks
@@ -165,7 +155,7 @@ def find_model(
     architecture: str | None = None,
     folders: Sequence[Path] | None = None,
     download: bool = False,
-    progress: Callable[[int, int | None], None] = _ignore,
+    progress: Callable[[int, int | None], None] = ignore,
 ) -> tuple[WeightFiles, Checkpoint | None]:
     """Find the files of a model by a path or by a published name; see `Predictor.load`.
 
@@ -179,8 +169,19 @@ def find_model(
         row = registry.architecture(architecture)
         return WeightFiles.of(row, path, _folders(row.id, folders)), checkpoint
     row = registry.architecture(architecture or registry.named_weights(model)[0].id)
-    request = WeightsRequest(model, download=download)
-    return find_weights(row, request, _folders(row.id, folders), progress, lambda: None), None
+    return find_published(row, model, folders, download, progress), None
+
+
+def find_published(
+    kind: WeightsKind,
+    name: str,
+    folders: Sequence[Path] | None = None,
+    download: bool = False,
+    progress: Callable[[int, int | None], None] = ignore,
+) -> WeightFiles:
+    """Find published weights of a kind by their name; see `Predictor.load` for folders, download and errors."""
+    request = WeightsRequest(name, download=download)
+    return find_weights(kind, request, _folders(kind.id, folders), progress, ignore)
 
 
 def _architecture_of(checkpoint: Checkpoint) -> str:

@@ -12,7 +12,7 @@ from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.config import to_metadata
-from ..core.weights.find import WeightFiles, read_companions
+from ..core.weights.find import WeightFiles, companions_of, read_companions
 from ..face_parsing.architecture import FACE_PARSING, RESNET18
 from ..face_parsing.architecture import load as load_face_parser
 from ..face_parsing.parser import FaceParser
@@ -147,8 +147,7 @@ def add_companions(checkpoint: Checkpoint, files: WeightFiles) -> Checkpoint:
     """Add to a checkpoint the components that are published in files of their own."""
     found = dict(checkpoint.components)
     for component, part in read_companions(checkpoint, files).items():
-        assert isinstance(files.kind, Architecture)  # only these have companions
-        expect(part, files.kind.companion_files[component].id)
+        expect(part, companions_of(files.kind)[component].id)
         found[component] = part.components[""]
     return replace(checkpoint, components=found)
 

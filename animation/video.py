@@ -9,12 +9,8 @@ from .media.contact_sheet import SheetSampler
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import VideoClip, read_picture
 from .media.writer import open_writer
-from .pipeline import AnimateOptions, Hooks, Pictures, first_picture
+from .pipeline import AnimateOptions, Hooks, Pictures, first_picture, ignore
 from .predictor import Predictor
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Take a report of progress and do nothing."""
 
 
 def animate_file(
@@ -27,7 +23,7 @@ def animate_file(
     best_frame: str | None = None,
     sheet: str | Path | None = None,
     hooks: Hooks | None = None,
-    progress: Callable[[int, int], None] = _ignore,
+    progress: Callable[[int, int], None] = ignore,
 ) -> int:
     """Animate a picture file by a video file, keeping its frame rate and sound, and return the number of frames.
 
@@ -36,9 +32,9 @@ def animate_file(
     `source` is a picture, or several of one face for a model that takes them. The suffix of `output` says what is
     written: a video (mp4, m4v), or, without sound, an animated picture (gif, webp) or numbered pictures (png); it is
     replaced only when the new file is complete. Without a `predictor` the bundled model animates. `best_frame` is as
-    in `Predictor.animate`;
-    `sheet` names a png that shows source, driving and result side by side; `progress` is called with the frames done
-    and in total. Reading, drawing and writing go on at the same time, in memory that does not grow with the clip.
+    in `Predictor.animate`; `sheet` names a png that shows source, driving and result side by side; `progress` is called
+    with the frames done and in total. Reading, drawing and writing go on at the same time, in memory that does not grow
+    with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
@@ -57,7 +53,7 @@ def animate_clip(
     best_frame: str | None = None,
     sheet: str | Path | None = None,
     hooks: Hooks | None = None,
-    progress: Callable[[int, int], None] = _ignore,
+    progress: Callable[[int, int], None] = ignore,
 ) -> int:
     """Animate pictures already read by a clip already opened; see `animate_file`."""
     frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)

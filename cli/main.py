@@ -12,23 +12,20 @@ from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.registry import architectures
 from ..core.errors import FirstOrderError, rename_parameters
+from ..core.weights.architecture import RESTRICTED
 from ..module_articulate.variants import VARIANTS
 
 INTERRUPTED = 130
 
 FLAGS = {
+    name: "--" + name.replace("_", "-")
+    for name in RESTRICTED | {"architecture", "device", "size", "batch", "precision"}
+} | {
     "source": "SOURCE",
     "driving": "DRIVING",
     "relative_jacobian": "--keep-jacobian",
     "adapt_scale": "--keep-scale",
     "mode": "the mode (--absolute, --avd)",
-} | {
-    name: "--" + name.replace("_", "-")
-    for name in (
-        *("architecture", "device", "variant", "aligned_sampling", "scale_factor", "more_sources"),
-        *("size", "batch", "max_pixels", "anchor", "best_frame", "background", "precision"),
-        *("parts", "face_parts", "face_parser", "target_mask", "hard_edges", "blend_scale"),
-    )
 }
 """Options on the command line by the names of lower layers' parameters."""
 

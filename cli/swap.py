@@ -7,11 +7,10 @@ from pathlib import Path
 
 import torch
 
-from ..animation.predictor import default_folders
+from ..animation.predictor import find_published
 from ..animation.registry import load_parser
 from ..core.errors import InputError
 from ..core.inference.optimize import optimize
-from ..core.weights.find import WeightsRequest, find_weights
 from ..face_parsing.architecture import FACE_PARSING
 from ..face_parsing.classes import DEFAULT, chosen_classes
 from ..module_partswap.animator import PartSwapAnimator
@@ -52,8 +51,8 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
     classes = chosen_classes(given)
     path: Path | None = args.face_parser
     if path is None:
-        request = WeightsRequest(FACE_PARSING.published[0].name, download=args.download)
+        name = FACE_PARSING.published[0].name
         with progress_bar("B") as progress:
-            path = find_weights(FACE_PARSING, request, default_folders(FACE_PARSING.id), progress, lambda: None).path
+            path = find_published(FACE_PARSING, name, download=args.download, progress=progress).path
     parser = optimize(load_parser(path), device).to(device)
     return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)

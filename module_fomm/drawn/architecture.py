@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core.types import LoadOptions
-from ...core.weights.architecture import RELATIVE_JACOBIAN, Architecture, all_of, has_keys
+from ...core.weights.architecture import Architecture, all_of, has_keys
 from ...core.weights.build import build_strict
 from ...core.weights.checkpoint import Checkpoint
 from ...core.weights.config import Description, apply_load_options, describe
@@ -39,6 +39,6 @@ DRAWN = Architecture(
     ),
     published=(DRAWN_FACES,),
     load=load,
-    options=RELATIVE_JACOBIAN | {"aligned_sampling", "scale_factor"},
+    options=FOMM.options,
     family=FOMM.id,
 )
