@@ -70,7 +70,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--more-sources",
         type=Path,
         nargs="+",
-        default=[],
         help="more pictures of the same face, for a model that takes several (fsrt)",
     )
     _add_model_options(command)

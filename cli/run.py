@@ -36,7 +36,7 @@ HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
-    pictures, clip = [read_picture(path) for path in (args.source, *args.more_sources)], VideoClip(args.driving)
+    pictures, clip = [read_picture(path) for path in (args.source, *(args.more_sources or ()))], VideoClip(args.driving)
     open_writer(args.output, clip.fps)  # refuses an output that it cannot write, before anything is worked out
     files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
@@ -82,8 +82,9 @@ def animate_and_report(
 
 
 def given_options(args: argparse.Namespace) -> list[str]:
-    """List the options given that not every architecture accepts."""
-    return [name for name in RESTRICTED if getattr(args, name, None) not in (None, False, [])]
+    """List the options given that not every architecture accepts; a 0 is given, too."""
+    values = {name: getattr(args, name, None) for name in RESTRICTED}
+    return [name for name, value in values.items() if value is not None and value is not False]
 
 
 def read_engine(args: argparse.Namespace) -> Engine:

@@ -141,6 +141,7 @@ def test_run_swaps_parts(files: Path, given: list[str]) -> None:
         (["--avd"], "offers standard"),
         (["--best-frame"], "--best-frame was given; Part Swap (Co-Part Segmentation) does not take it"),
         (["--background"], "--background was given"),
+        (["--anchor", "0"], "--anchor was given"),
     ],
 )
 def test_a_swap_that_is_none_is_one_line(
@@ -169,10 +170,24 @@ def test_best_frame_is_found_by_the_models_keypoints(files: Path, caplog: pytest
         (["--variant", "vox256"], "--variant was given"),
         (["--max-pixels", "9"], "--max-pixels was given"),
         (["--blend-scale", "1"], "--blend-scale was given"),
+        (["--blend-scale", "0"], "--blend-scale was given"),
+        (["--max-pixels", "0"], "--max-pixels was given"),
         (["--size", "100"], "multiple of 16"),
         (["--device", "abacus"], "--device 'abacus' cannot be used here"),
     ],
-    ids=["weights", "anchor", "batch", "parts", "variant", "pixels", "blend", "size", "device"],
+    ids=[
+        "weights",
+        "anchor",
+        "batch",
+        "parts",
+        "variant",
+        "pixels",
+        "blend",
+        "no_blend",
+        "no_pixels",
+        "size",
+        "device",
+    ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
     files: Path, capsys: pytest.CaptureFixture[str], change: list[str], says: str
