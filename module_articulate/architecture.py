@@ -64,7 +64,6 @@ def _size(known: Variant | None, published: Any) -> int:
 ARTICULATE = Architecture(
     id="articulate",
     name="Articulated Animation",
-    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=all_of(has_keys("generator", "pixelwise_flow_predictor."), has_keys("region_predictor", "regions.")),
     published=PUBLISHED,
     load=load,

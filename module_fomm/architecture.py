@@ -68,7 +68,6 @@ DRAWN_FACES = PublishedWeights(
 FOMM = Architecture(
     id="fomm",
     name="First Order Motion Model (FOMM)",
-    components=PARTS,
     matches=all_of(
         has_keys("generator", "first.", "dense_motion_network.hourglass."),
         lacks_keys("generator", "blend."),

@@ -63,7 +63,6 @@ FSRT_KEYPOINTS = WeightsKind(
 FSRT = Architecture(
     id="fsrt",
     name="FSRT",
-    components=PARTS,
     matches=all_of(
         has_keys("encoder", "conv_blocks.", "transformer."),
         has_keys("decoder", "allocation_transformer.", "render_mlp."),

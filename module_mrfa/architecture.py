@@ -67,7 +67,6 @@ def _published(name: str) -> PublishedWeights:
 MRFA = Architecture(
     id="mrfa",
     name="MRFA",
-    components=(PART,),
     matches=any_of(
         *(has_keys(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
     ),

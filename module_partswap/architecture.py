@@ -129,7 +129,6 @@ def _published(name: str) -> PublishedWeights:
 PARTSWAP = Architecture(
     id="partswap",
     name="Part Swap (Co-Part Segmentation)",
-    components=(*PARTS, "generator", "kp_detector"),
     matches=any_of(
         all_of(has_keys("reconstruction_module", "first."), has_keys("segmentation_module", "segmentation.", "shift.")),
         all_of(has_keys("generator", "first."), has_keys("kp_detector", "semantic_seg.", "kp.")),

@@ -89,7 +89,6 @@ def _published(
 SPLINE = Architecture(
     id="spline",
     name="Thin-Plate Spline Motion Model",
-    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=all_of(
         has_keys("inpainting_network", "first."),
         has_keys("dense_motion_network", "hourglass."),

@@ -32,7 +32,6 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> DrawnAnimator:
 DRAWN = Architecture(
     id="drawn",
     name="Drawn Faces (bundled)",
-    components=PARTS,
     matches=all_of(
         has_keys("generator", "first.", "blend.", "dense_motion_network.parts."),
         has_keys("kp_detector", "predictor.", "kp."),
