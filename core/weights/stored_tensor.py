@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor
 
-from .source import Malformed, Source
+from .source import Foreign, Malformed, Source
 
 MAX_DIMENSIONS: Final = 32
 MAX_ELEMENTS: Final = 2**48  # of dimensions that are not 0; keeps PyTorch's own arithmetic from overflowing
@@ -94,13 +94,16 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def check_claims(tensors: Iterable[StoredTensor]) -> None:
-    """Raise Malformed if many tensors share few bytes, so that each made a tensor of its own would fill the memory."""
+    """Raise Foreign if many tensors share few bytes, so that each made a tensor of its own would fill the memory."""
     claimed, behind = 0, dict[Storage, int]()
     for tensor in tensors:
         claimed += tensor.nbytes
         behind[tensor.storage] = tensor.storage.nbytes
     if claimed > MAX_VIEWS * sum(behind.values()) + SPARE_VIEWS:
-        raise Malformed(f"its tensors claim {claimed} bytes of the {sum(behind.values())} that it has for them")
+        raise Foreign(
+            f"made of tensors that claim {claimed} bytes of the {sum(behind.values())} that it has for them, which no "
+            "published weights are. Save the state dicts anew."
+        )
 
 
 class TensorReader:
