@@ -83,6 +83,11 @@ def quote(value: object, longest: int = LONGEST) -> str:
         text = head.encode("unicode_escape").decode("ascii")
     else:
         text = f"a {type(value).__name__}"
+    return shorten(text, longest)
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """Leave out the middle of a text that is too long for a message."""
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, join_names, quote
 from .container import Container, container_of
+from .other_models import name_other_model
 from .safetensors_file import scan_safetensors
 from .source import Source, open_source
 from .stored_tensor import Opaque, StoredTensor, TensorReader, check_claims
@@ -108,9 +109,19 @@ def components_of(content: object, path: Path) -> Stored:
     flat = {key: value for key, value in entries.items() if _is_tensor(value)}
     if flat:
         return split_components(_state(flat, str(path)))
+    other = name_other_model(_nested_keys(entries))
+    what = "no network" if other is None else f"no network of this pack but {other}"
     raise CheckpointError(
-        f"{path} holds no network (its entries: {join_names(entries)}); a checkpoint of this pack's models is needed."
+        f"{path} holds {what} (its entries: {join_names(entries)}); a checkpoint of this pack's models is needed."
     )
+
+
+def _nested_keys(entries: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of all entries, and of the entries of dicts among them."""
+    for name, value in entries.items():
+        yield name
+        if isinstance(value, dict):
+            yield from (f"{name}.{key}" for key in cast(dict[object, object], value))
 
 
 def split_components(state: Mapping[str, Value]) -> dict[str, dict[str, Value]]:

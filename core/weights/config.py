@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 import yaml
 from typing_extensions import Self
 
-from ..errors import CheckpointError, InputError, join_names, quote
+from ..errors import CheckpointError, InputError, join_names, quote, shorten
 from ..types import LoadOptions
 from .checkpoint import Checkpoint, State
 
@@ -86,7 +86,7 @@ def reason_of(error: Exception) -> str:
     """Put the text of one of UNREADABLE on a short line."""
     text = f"it lacks {quote(error.args[0])}" if isinstance(error, KeyError) and error.args else str(error)
     line = " ".join(text.split()).rstrip(".")
-    return quote(line, LONGEST_REASON)
+    return shorten(line, LONGEST_REASON)
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -150,7 +150,7 @@ def refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> N
     """Raise CheckpointError for the first setting that is not among the known."""
     unknown = sorted(map(str, set(given) - known))
     if unknown:
-        names = join_names(sorted(known), 9, 90)
+        names = join_names(sorted(known), 9, 60)
         raise CheckpointError(f"{section} holds the unknown setting '{quote(unknown[0], 40)}'; known are {names}.")
 
 
