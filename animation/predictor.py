@@ -187,7 +187,7 @@ def find_published(
 def _architecture_of(checkpoint: Checkpoint) -> str:
     kind = registry.identify(checkpoint)
     if not isinstance(kind, Architecture):
-        what = "of no architecture this pack knows" if kind is None else f"{kind.name}, which animates nothing"
+        what = registry.describe_unknown(checkpoint) if kind is None else f"{kind.name}, which animates nothing"
         raise CheckpointError(f"{checkpoint.path} is {what}. Choose another file.")
     return kind.id
 

@@ -13,6 +13,7 @@ from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.config import to_metadata
 from ..core.weights.find import WeightFiles, companions_of, read_companions
+from ..core.weights.other_models import name_other_model
 from ..face_parsing.architecture import FACE_PARSING, RESNET18
 from ..face_parsing.architecture import load as load_face_parser
 from ..face_parsing.parser import FaceParser
@@ -89,10 +90,8 @@ def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
     """
     wish, found = KINDS[wanted], identify(checkpoint)
     if found is None:
-        names = [name or join_names(list(state)) for name, state in checkpoint.components.items()]
         raise CheckpointError(
-            f"{checkpoint.path} is of no architecture this pack knows (it holds: {', '.join(names)}); "
-            f"{wish.name} weights are needed. Choose another file."
+            f"{checkpoint.path} is {describe_unknown(checkpoint)}; {wish.name} weights are needed. Choose another file."
         )
     if found is wish or (isinstance(wish, Architecture) and found in wish.also_reads):
         return wish
@@ -102,6 +101,16 @@ def expect(checkpoint: Checkpoint, wanted: str) -> WeightsKind:
         f"{checkpoint.path} holds {found.name} weights; {wish.name} weights are needed. "
         f"Choose another file here; {found.advice or f'this one belongs to {found.name}'}."
     )
+
+
+def describe_unknown(checkpoint: Checkpoint) -> str:
+    """Say what a checkpoint of no known kind is, as far as its keys tell: the words of a message after "is"."""
+    keys = [f"{name}.{key}" if name else key for name, state in checkpoint.components.items() for key in state]
+    other = name_other_model(keys)
+    if other is not None:
+        return f"of no architecture this pack knows: it looks like {other}"
+    held = join_names([name for name in checkpoint.components if name] or keys)
+    return f"of no architecture this pack knows (it holds: {held})"
 
 
 def refuse_unaccepted(row: Architecture, given: Collection[str]) -> None:

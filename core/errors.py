@@ -12,11 +12,16 @@ from itertools import islice
 from typing import Final
 
 SHOWN: Final = 5
-LONGEST: Final = 100  # characters of one name
+LONGEST: Final = 80  # characters of one text that a message quotes
+BUDGET: Final = 160  # characters of all names that a message lists
+SHORTEST: Final = 12  # characters that a name in a list is never cut below
 
 
 class FirstOrderError(Exception):
-    """Base of every error this pack raises on purpose."""
+    """Base of every error this pack raises on purpose. Its text is one line without control characters."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class InputError(FirstOrderError, ValueError):
@@ -57,12 +62,49 @@ def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
         raise InputError(error.text, names[error.parameter]) from error
 
 
-def join_names(names: Collection[str], first: int = SHOWN) -> str:
+def one_line(text: str) -> str:
+    """Escape everything in a text that is not printable: line breaks, control and direction marks, lone surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def quote(value: object, longest: int = LONGEST) -> str:
+    """Write a value that came from a file for a message: plain characters only, long ones shortened in the middle.
+
+    Texts come without quotation marks. Of a list or a mapping only its kind is told, as it may be of any size.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4 * longest:
+        text = f"a number of {value.bit_length()} bits"  # its digits would take long to work out
+    elif value is None or isinstance(value, str | bytes | int | float | bool):
+        head = value if isinstance(value, str) else repr(value[:longest] if isinstance(value, bytes) else value)
+        if len(head) > 8 * longest:  # escaping is not to be paid for what is not shown
+            head = head[:longest] + head[-longest:]
+        text = head.encode("unicode_escape").decode("ascii")
+    else:
+        text = f"a {type(value).__name__}"
+    return shorten(text, longest)
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """Leave out the middle of a text that is too long for a message."""
+    half = (longest - 1) // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def join_names(names: Collection[str], first: int = SHOWN, budget: int = BUDGET) -> str:
     """Join the first few names, with an ellipsis if there are more; "none" without any.
 
-    Names may come from files that anyone wrote, so line breaks and control characters are escaped.
+    Names may come from files that anyone wrote, so they are quoted, and all together take `budget` characters or so:
+    as many of them as fit are shown, at least one.
     """
-    shown = [name.encode("unicode_escape").decode("ascii")[:LONGEST] for name in islice(names, first)]
-    if len(names) > first:
+    shown: list[str] = []
+    for name in islice(names, first):
+        text = quote(name, max(SHORTEST, min(LONGEST, budget)))
+        if shown and len(text) > budget:
+            break
+        shown.append(text)
+        budget -= len(text) + 2
+    if len(names) > len(shown):
         shown.append("…")
     return ", ".join(shown) or "none"

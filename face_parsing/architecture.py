@@ -9,7 +9,7 @@ from ..core.weights.architecture import WeightsKind, all_of, has_keys, lacks_key
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.config import UNREADABLE
+from ..core.weights.config import UNREADABLE, reason_of
 from .config import FaceParsingConfig, from_states
 from .parser import FaceParser
 
@@ -29,7 +29,7 @@ def _config(checkpoint: Checkpoint) -> FaceParsingConfig:
         return from_states(checkpoint.components)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{checkpoint.path} does not describe a face parser: it lacks {error}. Use the file as it was published."
+            f"{checkpoint.path} does not describe a face parser: {reason_of(error)}. Use the file as it was published."
         ) from error
 
 

@@ -12,6 +12,7 @@ from ..core.weights.architecture import RELATIVE_JACOBIAN, Architecture, all_of,
 from ..core.weights.build import build_strict
 from ..core.weights.checkpoint import Checkpoint, State
 from ..core.weights.config import Description, describe
+from ..core.weights.shapes import trained_size
 from .animator import ArticulateAnimator
 from .config import BOUNDS, ArticulateConfig, from_published, from_states
 from .variants import PUBLISHED, VARIANTS, Variant, identify_variant
@@ -49,22 +50,24 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
         kind=ArticulateConfig,
         from_published=from_published,
         from_states=read,
-        size_of=lambda _path, published: _size(known, published),
+        size_of=lambda checkpoint, published: _size(checkpoint, known, published),
         bounds=BOUNDS,
     )
 
 
-def _size(known: Variant | None, published: Any) -> int:
-    """Return the training size: the published file's, else the one in a YAML's `dataset_params`."""
-    if known is not None:
-        return known.size
-    return published.get("dataset_params", {}).get("frame_shape", [DEFAULT_SIZE])[0]
+def _size(checkpoint: Checkpoint, known: Variant | None, published: Any) -> int:
+    """Return the training size: the one in a YAML's `dataset_params` for an unknown file, else what the blur kernel
+    makes of the published file's.
+    """
+    if known is None and "frame_shape" in published.get("dataset_params", {}):
+        return published["dataset_params"]["frame_shape"][0]
+    usual = DEFAULT_SIZE if known is None else known.size
+    return trained_size(checkpoint.components["region_predictor"], "", usual)
 
 
 ARTICULATE = Architecture(
     id="articulate",
     name="Articulated Animation",
-    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=all_of(has_keys("generator", "pixelwise_flow_predictor."), has_keys("region_predictor", "regions.")),
     published=PUBLISHED,
     load=load,

@@ -8,6 +8,7 @@ from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, apply_load_options, describe
+from ..core.weights.shapes import trained_size
 from .animator import FOMMAnimator
 from .config import BOUNDS, FOMMConfig, from_published, from_states
 
@@ -19,7 +20,7 @@ DESCRIPTION = Description(
     kind=FOMMConfig,
     from_published=from_published,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
-    size_of=lambda _path, _published: PUBLISHED_SIZE,
+    size_of=lambda checkpoint, _published: trained_size(checkpoint.components["kp_detector"], "", PUBLISHED_SIZE),
     bounds=BOUNDS,
 )
 
@@ -68,7 +69,6 @@ DRAWN_FACES = PublishedWeights(
 FOMM = Architecture(
     id="fomm",
     name="First Order Motion Model (FOMM)",
-    components=PARTS,
     matches=all_of(
         has_keys("generator", "first.", "dense_motion_network.hourglass."),
         lacks_keys("generator", "blend."),

@@ -10,6 +10,7 @@ from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
+from ..core.weights.shapes import trained_size
 from .animator import FSRTAnimator
 from .config import BOUNDS, FSRTConfig, from_states
 
@@ -24,7 +25,7 @@ DESCRIPTION = Description(
     kind=FSRTConfig,
     from_published=None,  # its YAML says nothing that the tensors do not
     from_states=from_states,
-    size_of=lambda _path, _published: PUBLISHED_SIZE,
+    size_of=lambda checkpoint, _published: trained_size(checkpoint.components[DETECTOR], "", PUBLISHED_SIZE),
     bounds=BOUNDS,
 )
 
@@ -63,7 +64,6 @@ FSRT_KEYPOINTS = WeightsKind(
 FSRT = Architecture(
     id="fsrt",
     name="FSRT",
-    components=PARTS,
     matches=all_of(
         has_keys("encoder", "conv_blocks.", "transformer."),
         has_keys("decoder", "allocation_transformer.", "render_mlp."),

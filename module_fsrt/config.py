@@ -18,6 +18,8 @@ BOUNDS = {  # least and most
     "pix_octaves": (1, 24),
     "num_blocks": (1, 16),
     "depth": (1, 64),
+    "num_conv_blocks": (1, 16),
+    "render_layers": (1, 64),
 }
 
 
@@ -74,7 +76,8 @@ class FSRTConfig:
     encoder: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError where the heads of attention do not divide its numbers."""
         if self.encoder.inner % self.head_dim or self.decoder.inner % self.head_dim:
             raise ValueError(
                 f"attention of {self.encoder.inner} and {self.decoder.inner} numbers has no heads of {self.head_dim}"

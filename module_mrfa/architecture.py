@@ -13,7 +13,7 @@ from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
 from ..core.weights.config import Description, describe
 from .animator import MRFAAnimator
-from .config import BOUNDS, PUBLISHED_SIZE, MRFAConfig, from_published, from_state
+from .config import BACKGROUND_KEY, BOUNDS, PUBLISHED_SIZE, MRFAConfig, from_published, from_state
 
 PART = "model"
 # the losses' networks, which published files hold beside the model's own; one of their kernels is NaN
@@ -28,7 +28,7 @@ def load(checkpoint: Checkpoint, _options: LoadOptions) -> MRFAAnimator:
     checkpoint = inference_only(checkpoint)
     config, _ = describe(checkpoint, DESCRIPTION)
     # the tensors tell: the YAML of both published files says the same of the background
-    known = from_state(checkpoint.components[PART]).has_background
+    known = BACKGROUND_KEY in checkpoint.components[PART]
     return build_strict(lambda: MRFAAnimator(replace(config, has_background=known)), checkpoint, (PART,))
 
 
@@ -48,7 +48,7 @@ DESCRIPTION = Description(
     kind=MRFAConfig,
     from_published=from_published,
     from_states=_from_states,
-    size_of=lambda _path, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
+    size_of=lambda _checkpoint, _published: PUBLISHED_SIZE,  # what the network works at is in its configuration
     bounds=BOUNDS,
 )
 
@@ -67,7 +67,6 @@ def _published(name: str) -> PublishedWeights:
 MRFA = Architecture(
     id="mrfa",
     name="MRFA",
-    components=(PART,),
     matches=any_of(
         *(has_keys(name, "encoder.pre_feature.", "dense_motion.", "decoder.generator.") for name in (PART, "")),
     ),

@@ -16,10 +16,21 @@ from ..core.weights.shapes import count_numbered, hourglass_sizes, widths
 PUBLISHED_SIZE = 256
 SHRINK = 4  # side of a picture over side of the maps that keypoints, prior and structures are worked out on
 DEFAULT_WIDTH = 64  # of the background predictor
+BACKGROUND_KEY = "bg_predictor.bg_encoder.conv1.weight"
 PRIOR = "mtia"  # the published files' keypoint encoder, of three that the published code knows
 RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encoder", "source_encoder"}
 
-BOUNDS = {"num_kp": (1, 1000), "num_blocks": (1, 16), "depth": (1, 64)}  # least and most
+BOUNDS = {  # least and most
+    "size": (64, 4096),
+    "num_kp": (1, 1000),
+    "num_blocks": (1, 16),
+    "blocks": (1, 16),
+    "modules": (1, 16),
+    "depth": (1, 64),
+    "heads": (1, 256),
+    "mlp_ratio": (1, 64),
+    "patch": (1, 256),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,8 @@ class MRFAConfig:
     has_background: bool = False
     background_width: int = DEFAULT_WIDTH
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError where sizes do not go together."""
         if self.dense_motion.scale_factor != 1 / SHRINK:
             raise ValueError(f"the scale is {self.dense_motion.scale_factor}; {1 / SHRINK} was expected")
         halvings = max(self.dense_motion.num_blocks, self.structure.num_blocks, 2)
@@ -147,7 +159,7 @@ def from_state(state: State) -> MRFAConfig:
     token = state["encoder.transformer.keypoint_token"].shape
     trunk, layers = "encoder.pre_feature.", "encoder.transformer.transformer.layers."
     width = state[trunk + "stage2.0.branches.0.0.conv1.weight"].shape[0]
-    background = state.get("bg_predictor.bg_encoder.conv1.weight")
+    background = state.get(BACKGROUND_KEY)
     first, down = state["decoder.generator.first.conv.weight"].shape[0], widths(state, "decoder.generator.down_blocks.")
     return MRFAConfig(
         size=SHRINK * state["decoder.pos_embedding"].shape[-1],

@@ -12,7 +12,8 @@ from ..core.weights.architecture import Architecture, all_of, any_of, has_keys
 from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint, State
-from ..core.weights.config import UNREADABLE, Description, apply_load_options, describe
+from ..core.weights.config import UNREADABLE, Description, apply_load_options, describe, reason_of
+from ..core.weights.shapes import trained_size
 from ..module_fomm.architecture import DESCRIPTION as FOMM_DESCRIPTION
 from ..module_fomm.architecture import FOMM, VOX, VOX_ADV
 from .animator import PartSwapAnimator
@@ -36,7 +37,7 @@ DESCRIPTION = Description(
     kind=PartSwapConfig,
     from_published=from_published,
     from_states=from_states,
-    size_of=lambda _path, _published: PUBLISHED_SIZE,
+    size_of=lambda parts, _published: trained_size(parts.components["segmentation_module"], "", PUBLISHED_SIZE),
     bounds=BOUNDS,
 )
 
@@ -96,7 +97,7 @@ def _described(checkpoint: Checkpoint, parts: Checkpoint) -> tuple[PartSwapConfi
     try:
         return from_fomm(config), size
     except UNREADABLE as error:
-        raise CheckpointError(f"{checkpoint.path}: {error}. Choose published weights.") from error
+        raise CheckpointError(f"{checkpoint.path}: {reason_of(error)}. Choose published weights.") from error
 
 
 def _is_fomm(states: Mapping[str, State]) -> bool:
@@ -129,7 +130,6 @@ def _published(name: str) -> PublishedWeights:
 PARTSWAP = Architecture(
     id="partswap",
     name="Part Swap (Co-Part Segmentation)",
-    components=(*PARTS, "generator", "kp_detector"),
     matches=any_of(
         all_of(has_keys("reconstruction_module", "first."), has_keys("segmentation_module", "segmentation.", "shift.")),
         all_of(has_keys("generator", "first."), has_keys("kp_detector", "semantic_seg.", "kp.")),

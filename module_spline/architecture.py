@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..core.types import LoadOptions
@@ -14,6 +13,7 @@ from ..core.weights.build import build_strict
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import Description, describe
+from ..core.weights.shapes import trained_size
 from .animator import SplineAnimator
 from .config import BOUNDS, SplineConfig, from_published, from_states
 
@@ -37,12 +37,13 @@ def load(checkpoint: Checkpoint, _options: LoadOptions) -> SplineAnimator:
     return build_strict(lambda: SplineAnimator(config, size), checkpoint, parts)
 
 
-def training_size(path: Path, published: Any) -> int:
+def training_size(checkpoint: Checkpoint, published: Any) -> int:
     """Determine the side in pixels of the pictures that a file was trained with.
 
-    It is a YAML's `frame_shape`, else read off names, as tensors do not show it: a number in the file's or, failing
-    that, its folder's, or "ted". Else it is the default.
+    It is a YAML's `frame_shape`, else a number in the file's name or, failing that, its folder's. Else the blur kernel
+    tells how it compares with the published size, which is another for "ted".
     """
+    path = checkpoint.path
     shape = None if published is None else published.get("dataset_params", {}).get("frame_shape")
     if shape is not None:
         return shape[0]
@@ -50,7 +51,8 @@ def training_size(path: Path, published: Any) -> int:
     written = WRITTEN_SIZE.search(stem) or WRITTEN_SIZE.fullmatch(path.parent.name)
     if written:
         return int(written[1])
-    return next((NAMED_SIZES[word] for word in re.split(r"[-_ ]", stem) if word in NAMED_SIZES), PUBLISHED_SIZE)
+    usual = next((NAMED_SIZES[word] for word in re.split(r"[-_ ]", stem) if word in NAMED_SIZES), PUBLISHED_SIZE)
+    return trained_size(checkpoint.components["dense_motion_network"], "", usual)
 
 
 DESCRIPTION = Description(
@@ -89,7 +91,6 @@ def _published(
 SPLINE = Architecture(
     id="spline",
     name="Thin-Plate Spline Motion Model",
-    components=(*PARTS, "bg_predictor", "avd_network"),
     matches=all_of(
         has_keys("inpainting_network", "first."),
         has_keys("dense_motion_network", "hourglass."),

@@ -50,7 +50,8 @@ class SplineConfig:
     has_avd: bool = True
     avd: AVDConfig = AVDConfig()
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError where the networks do not fit each other."""
         if not 1 <= self.masks_from_hourglass <= self.dense_motion.num_blocks:
             raise ValueError(
                 f"{self.generator.num_down_blocks} down blocks do not go with a scale of "

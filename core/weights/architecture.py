@@ -25,8 +25,8 @@ class WeightsKind:
     """Kind of weight file.
 
     `id` is short and stays the same, `name` is for messages, `matches` recognises a file by its keys, `components` are
-    the networks that it keeps under keys of their own, `published` lists the known files in the order that menus show
-    them, `advice` is what an error adds about such a file where another kind was wanted.
+    the networks that it keeps under keys of their own, beside PUBLISHED_COMPONENTS; `published` lists the known files
+    in the order that menus show them, `advice` is what an error adds about such a file where another kind was wanted.
     """
 
     id: str

@@ -7,16 +7,15 @@ a file that anyone wrote, so it is checked before it can exhaust memory or time.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 import yaml
 from typing_extensions import Self
 
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, join_names, quote, shorten
 from ..types import LoadOptions
 from .checkpoint import Checkpoint, State
 
@@ -26,10 +25,15 @@ Bounds = Mapping[str, tuple[int, int]]
 SCALES: Final = tuple(0.5**power for power in range(6))
 WIDEST: Final = 65536  # channels, or pixels
 LARGEST_SIGMA: Final = 16.0
+LARGEST_FLOAT: Final = 1e6
+LONGEST_REASON: Final = 160  # characters of a reason in a message
+LONGEST_NUMBER: Final = 20  # digits
+LONGEST_TEXT: Final = 32 * 2**10  # bytes of a description; published ones have four thousand at most
 
 # Errors of reading a description: of malformed texts, and of missing or mistyped sections or tensors.
 UNREADABLE = (
-    CheckpointError, OSError, yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError
+    CheckpointError, OSError, yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError, LookupError,
+    ArithmeticError,
 )  # fmt: skip
 
 
@@ -37,15 +41,19 @@ UNREADABLE = (
 class Description(Generic[T]):
     """Rules for reading an architecture's configuration: its `name` in messages, its dataclass `kind`, and functions
     that read it from a parsed YAML (None: not supported) and from a file's tensors. `size_of` gives the training size
-    of files without metadata, by their path and the parsed YAML (None where there is none). `bounds` are the minimum
-    and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST.
+    of files without metadata, by the checkpoint and the parsed YAML (None where there is none). `bounds` are the
+    minimum and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST. Together they keep
+    building a network on the meta device to a second.
+
+    A dataclass may have a method `check`, which raises ValueError where its settings do not go together. It is called
+    once each of them is within its bounds.
     """
 
     name: str
     kind: type[T]
     from_published: Callable[[Any], T] | None
     from_states: Callable[[Mapping[str, State]], T]
-    size_of: Callable[[Path, Any], int]
+    size_of: Callable[[Checkpoint, Any], int]
     bounds: Bounds
 
 
@@ -62,22 +70,42 @@ def describe(checkpoint: Checkpoint, description: Description[T]) -> tuple[T, in
         if described:
             config, size = from_metadata(description.kind, checkpoint.metadata)
         elif read is not None:
-            published = yaml.safe_load(beside.read_text("utf-8"))
-            config, size = read(published), description.size_of(path, published)
+            published = _load_yaml(beside)
+            config, size = read(published), description.size_of(checkpoint, published)
         else:
-            config, size = description.from_states(checkpoint.components), description.size_of(path, None)
+            config, size = description.from_states(checkpoint.components), description.size_of(checkpoint, None)
         check_limits(config, size, description.bounds)
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{name} does not describe a {description.name}: {_one_line(error)}. Use the file as it was published."
+            f"{name} does not describe a {description.name}: {reason_of(error)}. Use the file as it was published."
         ) from error
     return config, size
 
 
-def _one_line(error: Exception) -> str:
-    """Put the text of an error on one line."""
-    text = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
-    return " ".join(text.split()).rstrip(".")
+def reason_of(error: Exception) -> str:
+    """Put the text of one of UNREADABLE on a short line."""
+    text = f"it lacks {quote(error.args[0])}" if isinstance(error, KeyError) and error.args else str(error)
+    line = " ".join(text.split()).rstrip(".")
+    return shorten(line, LONGEST_REASON)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reader of YAML without aliases, which no published file has and with which a short text can mean a huge one."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Read the next node; PyYAML calls this by its name."""
+        if self.check_event(yaml.events.AliasEvent):
+            raise ValueError("it uses a YAML alias, as no published file does")
+        return super().compose_node(parent, index)
+
+
+def _load_yaml(path: Path) -> Any:
+    """Parse a YAML of ordinary size; raises one of UNREADABLE for any other text."""
+    with path.open("rb") as file:
+        data = file.read(LONGEST_TEXT + 1)
+    if len(data) > LONGEST_TEXT:
+        raise ValueError(f"it has more than {LONGEST_TEXT} bytes")
+    return yaml.load(data.decode("utf-8"), _PlainLoader)  # noqa: S506 (a SafeLoader, with less)
 
 
 def to_metadata(architecture: str, config: Any, size: int) -> dict[str, str]:
@@ -87,13 +115,26 @@ def to_metadata(architecture: str, config: Any, size: int) -> dict[str, str]:
 
 def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
     """Read configuration and size from `to_metadata`'s metadata; raises one of UNREADABLE for any other text."""
-    return _from_dict(kind, json.loads(metadata["config"])), int(metadata["size"])
+    text, size = metadata["config"], metadata["size"]
+    if len(text) > LONGEST_TEXT or len(size) > LONGEST_NUMBER:
+        raise ValueError(f"its metadata are longer than {LONGEST_TEXT} characters")
+    return _from_dict(kind, json.loads(text, parse_int=_integer)), _integer(size)
 
 
-def _from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _from_dict(kind: type[T], values: Any) -> T:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{kind.__name__} is {quote(values)}; its settings by name were wanted")
+    values = cast(Mapping[str, Any], values)
     retired: Mapping[str, object] = getattr(kind, "RETIRED", {})
     values = {name: value for name, value in values.items() if name not in retired or value != retired[name]}
     defaults = {field.name: field.default for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    refuse_unknown(values, set(defaults), "its metadata")
     parts = {name: _from_dict(type(part), values[name]) for name, part in defaults.items() if is_dataclass(part)}
     return kind(**{**values, **parts})
 
@@ -107,19 +148,30 @@ def fill(kind: type[T], given: Mapping[str, Any], section: str, **defaults: obje
 
 def refuse_unknown(given: Mapping[str, Any], known: set[str], section: str) -> None:
     """Raise CheckpointError for the first setting that is not among the known."""
-    unknown = sorted(set(given) - known)
+    unknown = sorted(map(str, set(given) - known))
     if unknown:
-        raise CheckpointError(
-            f"{section} holds the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
-        )
+        names = join_names(sorted(known), 9, 60)
+        raise CheckpointError(f"{section} holds the unknown setting '{quote(unknown[0], 40)}'; known are {names}.")
 
 
 def check_limits(config: object, size: int, bounds: Bounds) -> None:
-    """Raise CheckpointError for the first setting of the wrong type or out of bounds."""
+    """Raise CheckpointError for the first setting of the wrong type or out of bounds, then for what does not go
+    together.
+    """
     for name, value, default in [("size", size, 256), *_settings(config)]:
         wanted = _expected(name, value, default, bounds.get(name, (1, WIDEST)))
         if wanted:
-            raise CheckpointError(f"{name} is {value!r}; {wanted} was wanted")
+            shown = f"'{quote(value)}'" if isinstance(value, str) else quote(value)
+            raise CheckpointError(f"{name} is {shown}; {wanted} was wanted")
+    _check_together(config)
+
+
+def _check_together(config: Any) -> None:
+    parts = [getattr(config, field.name) for field in fields(config)]
+    for part in [config, *(part for part in parts if is_dataclass(part))]:
+        check: Callable[[], None] | None = getattr(part, "check", None)
+        if check is not None:
+            check()
 
 
 def _settings(part: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -145,7 +197,7 @@ def _expected(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> s
         least, most = bounds
         whole = number and isinstance(value, int) and least <= value <= most
         return None if whole else f"a whole number from {least} to {most}"
-    most = LARGEST_SIGMA if name == "sigma" else math.inf
+    most = LARGEST_SIGMA if name == "sigma" else LARGEST_FLOAT
     return None if number and (0 < value < most or value == default) else "a positive number"
 
 

@@ -6,6 +6,8 @@ from ..errors import CheckpointError
 from ..layers.antialias import blur_sigma
 from .checkpoint import State
 
+USUAL_SCALE = 0.25  # of nearly every published file
+
 
 def widths(state: State, prefix: str) -> list[int]:
     """List the output channels of the numbered blocks under a prefix, in order."""
@@ -40,11 +42,21 @@ def blur_scale(state: State, prefix: str, absent: float) -> float:
     weight = state.get(prefix + "down.weight")
     if weight is None:
         return absent
-    taps = weight.shape[-1]
+    taps = weight.shape[-1] if weight.ndim else 0
     for power in range(1, 6):
         if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:
             return 0.5**power
-    raise CheckpointError(f"{prefix}down.weight is a {taps}-tap blur; 5, 13 or 29 taps were expected.")
+    raise CheckpointError(f"{prefix}down.weight is a {taps}-tap blur; 5, 13 or 29 taps were expected")
+
+
+def trained_size(state: State, prefix: str, usual: int) -> int:
+    """Determine the side in pixels of the pictures that a network was trained with, from its stored blur kernel.
+
+    Networks for larger pictures shrink them by a smaller scale, to the same maps: one with the kernel of an eighth (29
+    taps) was trained at twice the size of those with that of a quarter, which have the `usual` size, as have files
+    that lost their kernel.
+    """
+    return round(usual * USUAL_SCALE / blur_scale(state, prefix, USUAL_SCALE))
 
 
 def count_numbered(state: State, key: str, step: int = 1) -> int:

@@ -1,266 +1,193 @@
-"""Files written by torch.save: recognised by their first bytes, and read without executing anything."""
+"""Files written by torch.save, of either kind: their object, with tensors that are read only when they are needed."""
 
 from __future__ import annotations
 
-import pickletools
-import re
-import struct
-import tarfile
-import zipfile
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from io import BytesIO
-from itertools import islice
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
-from threading import Lock
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, NoReturn, cast
 
 import torch
 
-from ..errors import CheckpointError, MissingWeightsError, join_names
+from .container import Container
+from .pickle_machine import read_pickle
+from .pickle_values import StorageView, Symbol, storage_dtype, whole
+from .source import Foreign, Malformed, Refused, Source, open_source
+from .stored_tensor import Opaque, Storage, TensorReader
+from .zip_directory import Entry, read_directory
 
-Container = Literal["safetensors", "zip", "pickle"]
-
-MAX_HEADER: Final = 100_000_000  # bytes; the safetensors format allows no longer header
-PUBLISHER_TEXTS: Final = (
-    (b"<", "a web page (HTML or XML), as hosts send instead of the file when a link has expired"),
-    (b"version https://git-lfs", "a Git-LFS pointer, which only names the real file"),
-    (b"{", "a JSON text"),
-)
-
-PICKLES_IN_LEGACY_FILE: Final = 5  # magic number, protocol, system facts, the object, its storages' keys
-MAX_STEPS: Final = 500_000  # of a pickle; keeps a made-up file from taking long
-MAX_PICKLE: Final = 64 * 2**20  # bytes; more than enough, as the tensors themselves lie elsewhere
-EXPECTED_GLOBALS: Final = re.compile(
-    r"torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2|torch(\.storage)?\.\w*Storage"
-    r"|torch\.(Size|Tensor|device|[a-z]*\d+)|torch\.nn\.parameter\.Parameter|torch\.serialization\._get_layout"
-    r"|collections\.(OrderedDict|Counter)|_codecs\.encode|numpy\.dtype|numpy\._?core\.multiarray\.scalar"
-)
-
-READ_ERRORS: Final = (
-    UnpicklingError,
-    zipfile.BadZipFile,
-    struct.error,
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    MemoryError,
-)
-"""Errors that torch's reader and restricted unpickler raise on damaged bytes; they share no base class."""
-
-
-def container_of(path: Path) -> Container:
-    """Tell how a weight file is packed: safetensors, torch's zip archive, or its older bare pickle.
-
-    A file called .safetensors promises to hold no pickle, so it must be what its name says.
-
-    Raises MissingWeightsError if there is no such file, CheckpointError if it is no weight file.
-    """
-    head = _head(path)
-    kind = _kind(head, path)
-    if path.suffix.lower() == ".safetensors" and kind != "safetensors":
-        raise CheckpointError(
-            f"{path} is called .safetensors but holds a torch file; rename it to .pth if you trust where it came from."
-        )
-    return kind
-
-
-def _head(path: Path) -> bytes:
-    """Read the first 64 bytes of a regular, non-empty file."""
-    try:
-        if not path.exists():
-            raise MissingWeightsError(f"{path} does not exist; put the weight file there or choose another one.")
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "no regular file"
-            raise CheckpointError(f"{path} is {what}; a weight file is needed. Choose the file itself.")
-        with path.open("rb") as file:
-            head = file.read(64)
-    except MissingWeightsError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check its permissions and disk.") from error
-    if not head:
-        raise CheckpointError(f"{path} is empty (0 bytes); delete it and download the weights again.")
-    return head
-
-
-def _kind(head: bytes, path: Path) -> Container:
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER:
-        return "safetensors"
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
-    if _is_tar(path):  # before "pickle": the first byte of a tar is its maker's choice
-        raise CheckpointError(f"{path} is a real tar archive; unpack it and use the weight file inside.")
-    if head.startswith(b"\x80"):
-        return "pickle"
-    raise CheckpointError(
-        f"{path} is {_describe_unknown(head)}; a torch or safetensors file is needed. Download it again."
-    )
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError, ValueError):
-        return False
-
-
-def _describe_unknown(head: bytes) -> str:
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for start, what in PUBLISHER_TEXTS:
-        if text.startswith(start):
-            return what
-    if head.startswith(b"\x1f\x8b"):
-        return "compressed with gzip"
-    printable = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
-    return "a text file" if printable else f"of an unknown format (it starts with {head[:8].hex(' ')})"
-
-
-class NumpyScalar:
-    """Stand-in for the NumPy scalars and dtypes that FSRT's files keep beside the weights.
-
-    Their values are never used, so nothing of NumPy is called, and files of NumPy 1 and 2 read alike.
-    """
-
-    def __init__(self, *_: object) -> None:
-        """Take the arguments of `numpy.dtype` or of a scalar's constructor and forget them."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget a dtype's state."""
-
-
-Allowed = list[Callable[..., object] | tuple[Callable[..., object], str]]
-ALLOWED: Final[Allowed] = [
-    (NumpyScalar, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-]
-
-_allowing: Final = Lock()  # torch keeps one list per process
-
-
-@contextmanager
-def _only_ours() -> Generator[None, None, None]:
-    """Let torch's unpickler build what is in ALLOWED, and nothing that other packs in the process have allowed.
-
-    They may have allowed NumPy's own scalars, of which torch would take either those or the stand-ins, by chance.
-    """
-    with _allowing:
-        serialization = cast(Any, torch.serialization)  # these functions have no types
-        others: Allowed = serialization.get_safe_globals()
-        serialization.clear_safe_globals()
-        try:
-            serialization.add_safe_globals(ALLOWED)
-            yield
-        finally:
-            serialization.clear_safe_globals()
-            serialization.add_safe_globals(others)
+MAX_PICKLE: Final = 16 * 2**20  # bytes; the tensors themselves lie elsewhere
+MAGIC_BYTES: Final = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # of the first value of the older kind of file
+MAGIC_WITHIN: Final = 24  # bytes, whatever the pickle's protocol
+PROTOCOL: Final = 1001  # second value
+COUNT: Final = 8  # bytes that say how many elements a storage of the older kind has
 
 
 def read_torch_file(path: Path, container: Container) -> object:
-    """Read the object in a torch.save file, on the CPU: containers, numbers, strings and tensors only.
+    """Read the whole object in a torch.save file, on the CPU: dicts, lists, numbers, texts and tensors only.
 
-    Raises CheckpointError for a damaged file and for one that asks for anything else, naming it.
+    What is none of these is an Opaque. Raises CheckpointError for a damaged file, and for one that asks for classes or
+    functions, naming them. Nothing in a file is ever executed.
     """
-    if container == "zip":
-        _check_archive(path)
+    with open_source(path) as source:
+        return TensorReader(source).tree(scan_torch_file(source, container))
+
+
+def scan_torch_file(source: Source, container: Container) -> object:
+    """Read the object in an open torch.save file, with a StoredTensor in the place of each tensor.
+
+    Raises Malformed or Refused, which `open_source` turns into errors for users.
+    """
+    return _scan_zip(source) if container == "zip" else _scan_legacy(source)
+
+
+def _scan_zip(source: Source) -> object:
+    """Read an archive: a pickle `data.pkl`, and beside it a file `data/KEY` for each storage."""
+    entries = read_directory(source)
+    name = _pickle_name(entries)
+    entry, folder = entries[name], name.removesuffix("data.pkl")
+    if entry.size > MAX_PICKLE:
+        raise Malformed(f"its data.pkl has {entry.size} bytes; {MAX_PICKLE} at most were expected")
+
+    def place(key: str, storage: Storage) -> None:
+        found = entries.get(f"{folder}data/{key}")
+        if found is None or found.size < storage.nbytes:
+            raise Malformed("the bytes of a tensor are not in it")
+        storage.position = found.position
+
+    storages = _Storages(_swapped(source, entries.get(folder + "byteorder")), place)
+    return read_pickle(source.read(entry.position, entry.size), 0, storages.load)[0]
+
+
+def _pickle_name(entries: Mapping[str, Entry]) -> str:
+    """Return the name of an archive's one data.pkl; raises Foreign, naming it, for an archive of another kind."""
+    pickles = [name for name in entries if name.endswith("/data.pkl")]
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in entries):
+        raise Foreign("a TorchScript program, which is code; weights are needed. Save its state_dict().")
+    if entries and all(name.endswith(".npy") for name in entries):
+        raise Foreign("an archive of NumPy arrays (.npz); a torch or safetensors file is needed. Choose another file.")
+    if "model.weights.h5" in entries:
+        raise Foreign("a Keras model; a torch or safetensors file is needed. Choose another file.")
+    if not pickles:
+        raise Foreign("a zip archive without torch's data.pkl; unpack it and use the file inside.")
+    if not all(entry.stored for entry in entries.values()):
+        raise Foreign("a compressed or encrypted zip, which torch never writes; download the weights again.")
+    if len(pickles) > 1:
+        raise Malformed(f"it holds {len(pickles)} files called data.pkl")
+    return pickles[0]
+
+
+def _swapped(source: Source, order: Entry | None) -> bool:
+    """Tell whether an archive has the other byte order than this machine; without a word, it is little-endian."""
+    text = "little" if order is None else source.read(order.position, min(order.size, 16)).decode("ascii", "replace")
+    if text not in ("little", "big"):
+        raise Malformed("its byte order is neither little nor big")
+    return text != sys.byteorder
+
+
+def _scan_legacy(source: Source) -> object:
+    """Read the older kind: pickles of a magic number, a protocol, facts about the system, the object and its storages'
+    keys; behind them, storage by storage, the number of elements and these, little-endian.
+    """
+    data = source.read(0, min(source.size, MAX_PICKLE))
+    if MAGIC_BYTES not in data[:MAGIC_WITHIN]:
+        _refuse_other_pickle(data)
+    _, end = read_pickle(data, 0, _no_storage)
+    protocol, end = read_pickle(data, end, _no_storage)
+    if protocol != PROTOCOL:
+        raise Malformed("it is of an unknown version of torch.save")
+    _, end = read_pickle(data, end, _no_storage)
+    storages = _Storages(swapped=sys.byteorder == "big")
+    value, end = read_pickle(data, end, storages.load)
+    keys, end = read_pickle(data, end, _no_storage)
+    if not isinstance(keys, list):
+        raise Malformed("it does not list its storages")
+    _place_legacy(source, storages.by_key, cast(list[object], keys), end)
+    return value
+
+
+def _refuse_other_pickle(data: bytes) -> NoReturn:
+    """Refuse a pickle that torch.save did not begin, for what it is."""
+    storages: list[object] = []
+
+    def note(identity: object) -> object:
+        storages.append(identity)
+        return Opaque("storage")
+
     try:
-        with _only_ours():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except READ_ERRORS as error:
-        advice = isinstance(error, UnpicklingError)  # torch's text, which tells users to allow execution
-        raise CheckpointError(_reason(error, path, container)) from (None if advice else error)
+        read_pickle(data, 0, note)
+    except Refused as names:
+        if "numpy" in str(names) and not storages:
+            raise Foreign(
+                f"a pickle of NumPy arrays ({names}), as Paddle writes; a torch or safetensors file is needed. "
+                "Choose another file."
+            ) from None
+        if not storages:
+            raise
+    except Malformed:
+        if not storages:
+            raise
+    if storages:
+        raise Foreign(
+            "a part of an unpacked weight file; choose the unopened file (.pth, .pt, .pth.tar) instead, or download it "
+            "again without unpacking it."
+        )
+    raise Foreign("a pickle, but none of torch.save, and holds no tensors; a weight file is needed.")
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse archives that are cut short, not torch's, or would grow when read.
-
-    torch only ever stores; a compressed entry can claim any size.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (*READ_ERRORS, NotImplementedError) as error:
-        raise CheckpointError(_damage_message(path, error)) from error
-    if not any(entry.filename.endswith("/data.pkl") for entry in entries):
-        raise CheckpointError(f"{path} is a zip archive without torch's data.pkl; unpack it and use the file inside.")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise CheckpointError(f"{path} is a compressed zip, which torch never writes; download the weights again.")
-
-
-def _reason(error: Exception, path: Path, container: Container) -> str:
-    if isinstance(error, UnpicklingError):
-        names = refused_names(path, container)
-        if names:
-            return (
-                f"{path} asks for {join_names(names)}, which could run code and was refused; weights need "
-                "only tensors. Get the published file, or save the state dicts alone."
-            )
-    return _damage_message(path, error)
+def _place_legacy(source: Source, storages: Mapping[str, Storage], keys: Sequence[object], at: int) -> None:
+    """Find out where each storage begins."""
+    for key in keys:
+        storage = storages.get(key) if isinstance(key, str) else None
+        if storage is None or storage.position is not None:
+            raise Malformed("it lists a storage twice, or one that no tensor has")
+        count = int.from_bytes(source.read(at, COUNT), "little", signed=True)
+        if count * storage.dtype.itemsize != storage.nbytes:
+            raise Malformed("a storage has another number of elements than its tensors say")
+        storage.position = at + COUNT
+        at = storage.position + storage.nbytes
+        if at > source.size:
+            raise Malformed(f"it ends before byte {at}")
 
 
-def _damage_message(path: Path, error: Exception) -> str:
-    text = "unreadable pickle" if isinstance(error, UnpicklingError) else f"{type(error).__name__}: {error}"
-    detail = re.split(r"[\r\n]|\. ", text)[0].rstrip(".")[:160]
-    return (
-        f"{path} is damaged or cut short ({path.stat().st_size} bytes, {detail}); "
-        "a whole weight file is needed. Download it again."
-    )
+def _no_storage(_identity: object) -> object:
+    raise Malformed("a storage stands where none is expected")
 
 
-def refused_names(path: Path, container: Container) -> list[str]:
-    """List the classes and functions, as `module.name`, that a file asks for and tensors and their dicts do not need.
+class _Storages:
+    """Storages of a file by key, as they are met in its pickle; `place` finds the bytes of each, where it can."""
 
-    For a message only: what may be built is decided by torch's own restricted unpickler.
-    """
-    names: dict[str, None] = {}
-    try:
-        for name in islice(_globals(path, container), MAX_STEPS):
-            if not EXPECTED_GLOBALS.fullmatch(name):
-                names[name] = None
-    except (ValueError, EOFError, LookupError, OSError, zipfile.BadZipFile, NotImplementedError):
-        pass  # a damaged pickle: what was found before the damage is all there is
-    return list(names)
+    def __init__(self, swapped: bool, place: Callable[[str, Storage], None] | None = None) -> None:
+        self.by_key: dict[str, Storage] = {}
+        self._swapped, self._place = swapped, place
 
+    def load(self, identity: object) -> StorageView | Opaque:
+        """Return what a persistent id stands for: (part of) a storage, or a placeholder for a class's source text."""
+        parts = cast(tuple[Any, ...], identity) if isinstance(identity, tuple) else tuple[Any, ...]()
+        if parts[:1] == ("module",):
+            return Opaque("class")
+        if len(parts) not in (5, 6) or parts[0] != "storage" or not isinstance(parts[2], str | int):
+            raise Malformed("a storage is described in an unknown way")
+        dtype = storage_dtype(parts[1].name) if isinstance(parts[1], Symbol) else None
+        if dtype is None:
+            raise Malformed("a storage is of an unknown kind")
+        storage, length = self._storage(str(parts[2]), dtype, whole(parts[4])), whole(parts[4])
+        view = parts[5] if len(parts) == 6 else None
+        if view is None:
+            return StorageView(storage, 0, length)
+        if not isinstance(view, tuple) or len(cast(tuple[object, ...], view)) != 3:
+            raise Malformed("a part of a storage is described in an unknown way")
+        _, first, length = cast(tuple[object, object, object], view)
+        return StorageView(storage, whole(first), whole(length))
 
-def _globals(path: Path, container: Container) -> Iterator[str]:
-    if container == "zip":
-        with zipfile.ZipFile(path) as archive:
-            pickles = [entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl")]
-            for entry in pickles[:1]:
-                with archive.open(entry) as file:
-                    yield from _globals_in(BytesIO(file.read(MAX_PICKLE)))
-    else:
-        with path.open("rb") as file:
-            head = BytesIO(file.read(MAX_PICKLE))
-        for _ in range(PICKLES_IN_LEGACY_FILE):
-            yield from _globals_in(head)
-
-
-def _globals_in(file: BytesIO) -> Iterator[str]:
-    """Yield the names that one pickle asks for, and leave the file just after it.
-
-    Bytes in memory, as a real file would try to make room for whatever length a damaged pickle claims.
-    """
-    strings = ["", ""]  # the two that a STACK_GLOBAL instruction would take from the stack
-    for step, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if step > MAX_STEPS:
-            return
-        if opcode.name == "GLOBAL" and isinstance(argument, str):
-            yield _python3_name(*argument.split(" ", 1))
-        elif opcode.name == "STACK_GLOBAL":
-            yield ".".join(strings)
-        elif isinstance(argument, str):
-            strings = [strings[1], argument]
-
-
-def _python3_name(module: str, name: str) -> str:
-    """Translate a global's Python 2 name, as in pickles of torch's default protocol, to Python 3's."""
-    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-    return f"{module}.{name}"
+    def _storage(self, key: str, dtype: torch.dtype, length: int) -> Storage:
+        if length < 0:
+            raise Malformed("a storage has a negative length")
+        known = self.by_key.get(key)
+        if known is None:
+            known = self.by_key[key] = Storage(dtype, length * dtype.itemsize, swapped=self._swapped)
+            if self._place:
+                self._place(key, known)
+        elif (known.dtype, known.nbytes) != (dtype, length * dtype.itemsize):
+            raise Malformed("a storage is described in two ways")
+        return known

@@ -7,6 +7,7 @@ from ...core.weights.architecture import Architecture, all_of, has_keys
 from ...core.weights.build import build_strict
 from ...core.weights.checkpoint import Checkpoint
 from ...core.weights.config import Description, apply_load_options, describe
+from ...core.weights.shapes import trained_size
 from ..architecture import DRAWN_FACES, FOMM, PARTS
 from ..config import BOUNDS
 from .config import SIZE, DrawnConfig, from_states
@@ -17,7 +18,7 @@ DESCRIPTION = Description(
     kind=DrawnConfig,
     from_published=None,
     from_states=lambda states: from_states(states["kp_detector"], states["generator"]),
-    size_of=lambda _path, _published: SIZE,
+    size_of=lambda checkpoint, _published: trained_size(checkpoint.components["kp_detector"], "", SIZE),
     bounds=BOUNDS,
 )
 
@@ -32,7 +33,6 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> DrawnAnimator:
 DRAWN = Architecture(
     id="drawn",
     name="Drawn Faces (bundled)",
-    components=PARTS,
     matches=all_of(
         has_keys("generator", "first.", "blend.", "dense_motion_network.parts."),
         has_keys("kp_detector", "predictor.", "kp."),

@@ -17,7 +17,8 @@ class DrawnGeneratorConfig(fomm.GeneratorConfig):
 
     skips: bool = True
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise ValueError where the settings are another network's."""
         if not self.skips:
             raise ValueError("skips is false; the bundled network always has them")
 

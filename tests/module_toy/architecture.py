@@ -89,7 +89,7 @@ DESCRIPTION = Description(
     kind=ToyConfig,
     from_published=None,
     from_states=_from_states,
-    size_of=lambda _path, _published: 64,
+    size_of=lambda _checkpoint, _published: 64,
     bounds={},
 )
 

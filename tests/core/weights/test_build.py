@@ -32,7 +32,9 @@ class Tiny(nn.Module):
 def filled(seed: int = 1) -> dict[str, Tensor]:
     torch.manual_seed(seed)
     return {
-        key: torch.randn_like(value) if value.is_floating_point() else value + 5
+        key: (torch.rand_like if key.endswith("var") else torch.randn_like)(value)
+        if value.is_floating_point()
+        else value + 5
         for key, value in Tiny().state_dict().items()
     }
 

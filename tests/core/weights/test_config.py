@@ -64,7 +64,7 @@ def from_states(states: Mapping[str, State]) -> Config:
     return Config(num_kp=states["kp"]["weight"].shape[0])
 
 
-def size_of(path: Path, published: Any) -> int:
+def size_of(checkpoint: Checkpoint, published: Any) -> int:
     return 256 if published is None else published["size"]
 
 

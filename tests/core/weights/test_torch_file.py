@@ -61,7 +61,7 @@ def refusal(path: Path) -> str:
         (b'{"error": "quota exceeded"}', "a JSON text"),
         (b"Not found", "a text file"),
         (b"\x1f\x8b\x08\x00abcdefgh", "gzip"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 20, "unknown format"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 20, r"a picture \(PNG\)"),
         (b"\0" * 4096, "of an unknown format|a real tar"),
         (bytes(range(7)), "unknown format"),
     ],

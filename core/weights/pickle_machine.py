@@ -1,0 +1,360 @@
+"""Walk through a pickle, instruction by instruction, that builds plain values and runs nothing.
+
+PyTorch's own restricted unpickler is not used on weights: files have made it take minutes or gigabytes, and up to
+PyTorch 2.9 it had a memory fault (CVE-2026-24747). Here every instruction costs a step of a bounded number, names and
+keys are short, and the classes and functions that a pickle names are only ever looked up in a table of our own.
+"""
+
+from __future__ import annotations
+
+import struct
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from .pickle_values import Symbol, Text, as_symbol, call, put
+from .source import Malformed, Refused
+from .stored_tensor import Opaque
+
+MAX_STEPS: Final = 1_000_000
+MAX_NAME: Final = 256  # bytes of a module's or a class's name
+MAX_TEXT: Final = 64 * 2**10  # bytes; weights need no longer texts, and these are not kept
+MAX_LONG: Final = 255  # bytes of a whole number
+MAX_REFUSED: Final = 100  # names that are collected for a message
+
+STOP: Final = ord(".")
+
+PersistentLoad = Callable[[object], object]
+
+
+def read_pickle(data: bytes, start: int, persistent: PersistentLoad) -> tuple[object, int]:
+    """Read the pickle that begins at a byte of `data`: its value, and the byte behind it.
+
+    Values are None, bools, numbers, texts, dicts, lists and tuples of them, and what `pickle_values` makes;
+    `persistent` makes something of a persistent id. Raises Refused for a pickle that names other classes or
+    functions, Malformed for one that is damaged or exceeds a bound.
+    """
+    machine = _Machine(data, start, persistent)
+    try:
+        value = machine.run()
+    except Malformed:
+        if machine.refused:
+            raise Refused(machine.refused) from None
+        raise
+    if any(not text.used for text in machine.texts):
+        machine.refused["_codecs.encode"] = None
+    if machine.refused:
+        raise Refused(machine.refused)
+    return value, machine.position
+
+
+class _Machine:
+    """State of the walk: stack, marks, memo, and what was refused so far (its names, in order)."""
+
+    def __init__(self, data: bytes, start: int, persistent: PersistentLoad) -> None:
+        self.position = start
+        self.refused: dict[str, None] = {}
+        self.texts: list[Text] = []
+        self._data, self._persistent, self._steps = data, persistent, MAX_STEPS
+        self._stack: list[Any] = []
+        self._marks: list[list[Any]] = []
+        self._memo: dict[int, object] = {}
+
+    def run(self) -> object:
+        """Walk to the STOP instruction and return the value on top of the stack."""
+        data, end = self._data, len(self._data)
+        while self.position < end:
+            code = data[self.position]
+            self.position += 1
+            if code == STOP:
+                return self._pop()
+            step = STEPS.get(code)
+            if step is None:
+                raise Malformed(f"its pickle has an instruction that weights do not use, 0x{code:02x}")
+            self._spend(1)
+            step(self)
+        raise Malformed("its pickle ends too early")
+
+    def _spend(self, steps: int) -> None:
+        self._steps -= steps
+        if self._steps < 0:
+            raise Malformed(f"its pickle takes more than {MAX_STEPS} steps")
+
+    def _take(self, length: int) -> bytes:
+        """Take the next bytes of the pickle."""
+        start, self.position = self.position, self.position + length
+        if self.position > len(self._data):
+            raise Malformed("its pickle ends too early")
+        return self._data[start : self.position]
+
+    def _number(self, layout: str) -> Any:
+        return struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
+
+    def _line(self) -> str:
+        """Take a line of the pickle, which is part of a name."""
+        end = self._data.find(b"\n", self.position, self.position + MAX_NAME + 1)
+        if end < 0:
+            raise Malformed(f"a name in its pickle has more than {MAX_NAME} bytes")
+        return self._take(end + 1 - self.position)[:-1].decode("utf-8", "replace")
+
+    def _pop(self) -> Any:
+        if not self._stack:
+            raise Malformed("its pickle takes more values than it has")
+        return self._stack.pop()
+
+    def _top(self) -> Any:
+        if not self._stack:
+            raise Malformed("its pickle takes more values than it has")
+        return self._stack[-1]
+
+    def _since_mark(self) -> list[Any]:
+        """Take the values since the last mark off the stack."""
+        if not self._marks:
+            raise Malformed("its pickle has no mark where one is needed")
+        items, self._stack = self._stack, self._marks.pop()
+        return items
+
+    def push(self, value: object) -> None:
+        self._stack.append(value)
+
+    def push_new(self, kind: Callable[[], object]) -> None:
+        self._stack.append(kind())
+
+    def push_number(self, layout: str) -> None:
+        self._stack.append(self._number(layout))
+
+    def push_long(self, layout: str) -> None:
+        length = self._number(layout)
+        if not 0 <= length <= MAX_LONG:
+            raise Malformed(f"a number in its pickle has more than {MAX_LONG} bytes")
+        self._stack.append(int.from_bytes(self._take(length), "little", signed=True))
+
+    def push_text(self, layout: str) -> None:
+        data = self._take(self._number(layout))
+        self._stack.append(data.decode("utf-8", "replace") if len(data) <= MAX_TEXT else Opaque("long text"))
+
+    def skip_bytes(self, layout: str) -> None:
+        self._take(self._number(layout))
+        self._stack.append(Opaque("bytes"))
+
+    def skip(self, length: int) -> None:
+        self._take(length)
+
+    def pop(self) -> None:
+        self._pop()
+
+    def duplicate(self) -> None:
+        self._stack.append(self._top())
+
+    def mark(self) -> None:
+        self._marks.append(self._stack)
+        self._stack = []
+
+    def pop_to_mark(self) -> None:
+        self._since_mark()
+
+    def collect(self, kind: Callable[[list[Any]], object]) -> None:
+        items = self._since_mark()
+        self._stack.append(kind(items))
+
+    def collect_last(self, count: int) -> None:
+        items = [self._pop() for _ in range(count)]
+        self._stack.append(tuple(items[::-1]))
+
+    def append(self) -> None:
+        item = self._pop()
+        self._extend([item])
+
+    def append_all(self) -> None:
+        self._extend(self._since_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._top()
+        if isinstance(target, list):
+            cast(list[Any], target).extend(items)
+        elif not isinstance(target, Opaque):
+            raise Malformed("its pickle appends to what is no list")
+
+    def set_item(self) -> None:
+        value, key = self._pop(), self._pop()
+        self._set([key, value])
+
+    def set_all(self) -> None:
+        self._set(self._since_mark())
+
+    def _set(self, items: list[Any]) -> None:
+        target = self._top()
+        if isinstance(target, dict):
+            set_pairs(cast(dict[object, object], target), items)
+        elif not isinstance(target, Opaque):
+            raise Malformed("its pickle sets items of what is no dict")
+
+    def get(self, layout: str) -> None:
+        index = self._number(layout)
+        if index not in self._memo:
+            raise Malformed("its pickle uses a value that it has not remembered")
+        self._stack.append(self._memo[index])
+
+    def remember(self, layout: str) -> None:
+        self._memo[self._number(layout)] = self._top()
+
+    def remember_next(self) -> None:
+        self._memo[len(self._memo)] = self._top()
+
+    def name(self) -> None:
+        module = self._line()
+        self._name(module, self._line())
+
+    def name_on_stack(self) -> None:
+        name, module = self._pop(), self._pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise Malformed("a name in its pickle is no text")
+        self._name(module, name)
+
+    def _name(self, module: str, name: str) -> None:
+        """Push what a global stands for; one that is not known is noted, and the walk goes on to find the others."""
+        if len(module) > MAX_NAME or len(name) > MAX_NAME:
+            raise Malformed(f"a name in its pickle has more than {MAX_NAME} characters")
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        found = as_symbol(module, name)
+        if isinstance(found, Symbol) and not found.known:
+            self.refuse(found.name)
+        self._stack.append(found)
+
+    def refuse(self, name: str) -> None:
+        """Note a name for the message."""
+        if len(self.refused) < MAX_REFUSED:
+            self.refused[name] = None
+
+    def call(self) -> None:
+        args, function = self._pop(), self._pop()
+        self._call(function, args)
+
+    def call_named(self) -> None:
+        """Name a class and call it with everything since the mark."""
+        self.name()
+        symbol = self._pop()
+        self._call(symbol, tuple(self._since_mark()))
+
+    def call_marked(self) -> None:
+        """Call the first value since the mark with the others."""
+        function, *args = self._since_mark() or [None]
+        self._call(function, tuple(args))
+
+    def call_with_keywords(self) -> None:
+        self._pop()
+        self.call()
+
+    def _call(self, function: object, args: object) -> None:
+        """Push what a call of a symbol gives. One that was refused gives a placeholder."""
+        if not isinstance(function, Symbol) or not isinstance(args, tuple):
+            raise Malformed("its pickle calls what is no function")
+        values = cast(tuple[Any, ...], args)
+        self._spend(sum(len(cast(list[Any], value)) for value in values if isinstance(value, list | tuple | dict)))
+        made = call(function, values) if function.known else Opaque(function.name)
+        if isinstance(made, Text):
+            self.texts.append(made)
+        self._stack.append(made)
+
+    def build(self) -> None:
+        """Drop a state: the attributes of an OrderedDict, or all of a placeholder."""
+        self._pop()
+        if not isinstance(self._top(), dict | Opaque):
+            raise Malformed("its pickle sets attributes of what has none")
+
+    def byte_array(self) -> None:
+        self.refuse("builtins.bytearray")
+        self.skip_bytes("<Q")
+
+    def persistent(self) -> None:
+        self._stack.append(self._persistent(self._pop()))
+
+
+def set_pairs(target: dict[object, object], items: list[Any]) -> None:
+    """Set items of a dict from keys and values in turn; raises Malformed for keys that weights never have."""
+    if len(items) % 2:
+        raise Malformed("its pickle has a key without a value")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        put(target, key, value)
+
+
+def _dict_of(items: list[Any]) -> dict[object, object]:
+    made: dict[object, object] = {}
+    set_pairs(made, items)
+    return made
+
+
+def _set_of(_items: list[Any]) -> Opaque:
+    return Opaque("set")
+
+
+def _steps() -> dict[int, Callable[[_Machine], None]]:
+    """Return what each instruction does, by its byte; weights use none of the others."""
+    machine = _Machine
+    plain: dict[str, Callable[[_Machine], None]] = {
+        "0": machine.pop,
+        "1": machine.pop_to_mark,
+        "2": machine.duplicate,
+        "(": machine.mark,
+        "Q": machine.persistent,
+        "R": machine.call,
+        "a": machine.append,
+        "b": machine.build,
+        "c": machine.name,
+        "e": machine.append_all,
+        "i": machine.call_named,
+        "o": machine.call_marked,
+        "s": machine.set_item,
+        "u": machine.set_all,
+        "\x81": machine.call,
+        "\x90": machine.append_all,
+        "\x92": machine.call_with_keywords,
+        "\x93": machine.name_on_stack,
+        "\x94": machine.remember_next,
+        "\x96": machine.byte_array,
+    }
+    given: dict[str, tuple[Callable[..., None], object]] = {
+        "\x80": (machine.skip, 1),
+        "\x95": (machine.skip, 8),
+        "N": (machine.push, None),
+        "\x88": (machine.push, True),
+        "\x89": (machine.push, False),
+        ")": (machine.push, ()),
+        "]": (machine.push_new, list),
+        "}": (machine.push_new, dict),
+        "\x8f": (machine.push, Opaque("set")),
+        "J": (machine.push_number, "<i"),
+        "K": (machine.push_number, "<B"),
+        "M": (machine.push_number, "<H"),
+        "G": (machine.push_number, ">d"),
+        "\x8a": (machine.push_long, "<B"),
+        "\x8b": (machine.push_long, "<i"),
+        "U": (machine.push_text, "<B"),
+        "T": (machine.push_text, "<I"),
+        "X": (machine.push_text, "<I"),
+        "\x8c": (machine.push_text, "<B"),
+        "\x8d": (machine.push_text, "<Q"),
+        "B": (machine.skip_bytes, "<I"),
+        "C": (machine.skip_bytes, "<B"),
+        "\x8e": (machine.skip_bytes, "<Q"),
+        "h": (machine.get, "<B"),
+        "j": (machine.get, "<I"),
+        "q": (machine.remember, "<B"),
+        "r": (machine.remember, "<I"),
+        "t": (machine.collect, tuple),
+        "l": (machine.collect, list),
+        "d": (machine.collect, _dict_of),
+        "\x91": (machine.collect, _set_of),
+        "\x85": (machine.collect_last, 1),
+        "\x86": (machine.collect_last, 2),
+        "\x87": (machine.collect_last, 3),
+    }
+    bound = {sign: _with(method, value) for sign, (method, value) in given.items()}
+    return {ord(sign): step for sign, step in (plain | bound).items()}
+
+
+def _with(method: Callable[..., None], value: object) -> Callable[[_Machine], None]:
+    return lambda machine: method(machine, value)
+
+
+STEPS: Final = _steps()
