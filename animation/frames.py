@@ -52,7 +52,7 @@ class FrameFormat:
 
 
 def check_images(images: Tensor, name: str) -> Tensor:
-    """Check pictures (B, H, W, C) or (H, W, C), and return them as (B, H, W, 1 or 3), without alpha, values unchanged.
+    """Check pictures (B, H, W, C) or (H, W, C), and return them as (B, H, W, C), values unchanged.
 
     One channel is grey, two are grey and alpha, three RGB, four RGBA. Raises InputError, naming the input,
     for another shape or kind of number, and for NaN or infinite values.
@@ -69,20 +69,37 @@ def check_images(images: Tensor, name: str) -> Tensor:
         raise InputError(
             f"holds {images.dtype} values; floats in 0..1, uint8 or uint16 were wanted. Convert them.", name
         )
-    images = images[..., :1] if images.shape[-1] < 3 else images[..., :3]
     if images.is_floating_point():
         _check_finite(images, name)
     return images
 
 
+def without_alpha(images: Tensor) -> Tensor:
+    """Lay pictures (..., H, W, C), see `check_images`, over white: (..., H, W, 1 or 3), of the same type.
+
+    What transparent parts hide is left over from drawing, and nobody has seen it.
+    """
+    channels = images.shape[-1]
+    if channels % 2:
+        return images
+    colours, alpha = images[..., : channels - 1], images[..., channels - 1 :]
+    white = INTEGER_WHITE.get(images.dtype)
+    if white is None:
+        return torch.lerp(torch.ones_like(colours), colours.clamp(0, 1), alpha.clamp(0, 1))
+    if bool((alpha == int(white)).all()):
+        return colours
+    share = alpha.float() / white
+    return torch.lerp(torch.full_like(share, white), colours.float(), share).round_().to(images.dtype)
+
+
 def to_rgb(images: Tensor, device: torch.device) -> Tensor:
-    """Convert checked pictures (B, H, W, 1 or 3) to (B, 3, H, W) float32 in [0, 1] on the device.
+    """Convert checked pictures (B, H, W, C) to (B, 3, H, W) float32 in [0, 1] on the device, alpha over white.
 
     Integers are divided by their largest value, floats are clamped.
     """
     white = INTEGER_WHITE.get(images.dtype)
-    rgb = to_device_async(images, device).float()
-    rgb = rgb.clamp(0, 1) if white is None else rgb / white
+    rgb = without_alpha(to_device_async(images, device)).float()
+    rgb = rgb.clamp(0, 1) if white is None else rgb.div_(white)
     return rgb.movedim(-1, 1).expand(-1, 3, -1, -1)
 
 

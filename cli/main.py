@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 FLAGS = {
     name: "--" + name.replace("_", "-")
-    for name in RESTRICTED | {"architecture", "device", "size", "batch", "precision"}
+    for name in RESTRICTED | {"architecture", "device", "size", "batch", "precision", "fps"}
 } | {
     "source": "SOURCE",
     "driving": "DRIVING",
@@ -64,8 +64,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run", help="animate a picture file by a video file")
     command.add_argument("source", type=Path, help="the picture to animate")
-    command.add_argument("driving", type=Path, help="the video whose motion it takes on; its sound is kept")
-    command.add_argument("output", type=Path, help="the file to write: mp4, gif, webp or numbered png")
+    command.add_argument(
+        "driving",
+        type=Path,
+        help="the video, animated or still picture, folder of frames or pattern (%%03d.png) whose motion it takes on; "
+        "sound is kept",
+    )
+    command.add_argument(
+        "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
+    )
     command.add_argument(
         "--more-sources",
         type=Path,
@@ -147,6 +154,7 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
 def _add_work_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("work")
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
+    group.add_argument("--fps", type=float, help="frames per second of driving pictures (default: 25)")
     group.add_argument("--antialias", action="store_true", help="filter while shrinking large pictures")
     group.add_argument("--batch", type=int, help="frames at once (default: chosen by model and memory)")
     group.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")

@@ -11,8 +11,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation import registry
 from ..animation.engine import Engine
-from ..animation.media.reader import VideoClip, read_picture
-from ..animation.media.writer import open_writer
+from ..animation.media.clip import FileClip
+from ..animation.media.open_clip import open_clip
+from ..animation.media.reader import read_picture
+from ..animation.media.writer import open_writer, written_name
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
@@ -36,8 +38,9 @@ HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
-    pictures, clip = [read_picture(path) for path in (args.source, *(args.more_sources or ()))], VideoClip(args.driving)
-    open_writer(args.output, clip.fps)  # refuses an output that it cannot write, before anything is worked out
+    pictures = [read_picture(path) for path in (args.source, *(args.more_sources or ()))]
+    clip = open_clip(args.driving, args.fps)
+    open_writer(args.output, clip.times)  # refuses an output that it cannot write, before anything is worked out
     files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
@@ -67,7 +70,7 @@ def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint
 def animate_and_report(
     predictor: Predictor,
     pictures: Pictures,
-    clip: VideoClip,
+    clip: FileClip,
     output: Path,
     sheet: Path | None,
     options: AnimateOptions | None = None,
@@ -78,7 +81,9 @@ def animate_and_report(
     with logging_redirect_tqdm(), progress_bar("frame") as progress:
         done = animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, progress=progress)
     seconds = time.perf_counter() - started
-    log.info("Wrote %s: %d frames in %.1f s (%.1f frames per second).", output, done, seconds, done / seconds)
+    log.info(
+        "Wrote %s: %d frames in %.1f s (%.1f frames per second).", written_name(output), done, seconds, done / seconds
+    )
 
 
 def given_options(args: argparse.Namespace) -> list[str]:

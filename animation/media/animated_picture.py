@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from ...core.atomic_file import AtomicFile
 from ...core.errors import MediaError
-from .frame_rate import Timetable
+from .frame_times import FrameTimes, Timetable
 from .frame_writer import FrameWriter
 from .output_file import OutputFile
 from .video_track import has_encoder
+from .webp_clip import frame_durations
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class AnimatedPicture(FrameWriter):
 
     A kind says its container, its codec with options, and the pixels that it encodes; `tick` is its unit of time in
     seconds, `least` how many of them viewers show a frame at least: a shorter one they take for one of a tenth of a
-    second. A clip that is faster loses frames, not time.
+    second; `most` is as many as can be stored. A clip that is faster loses frames, not time.
     """
 
     form: ClassVar[str]
@@ -41,14 +42,17 @@ class AnimatedPicture(FrameWriter):
     pixels: ClassVar[str]
     tick: ClassVar[Fraction]
     least: ClassVar[int]
+    most: ClassVar[int]
 
-    def __init__(self, path: str | Path, fps: float | Fraction) -> None:
-        super().__init__(path, fps)
+    def __init__(self, path: str | Path, times: float | Fraction | FrameTimes) -> None:
+        super().__init__(path, times)
         if not has_encoder(self.codec):
             raise MediaError(f"{path} cannot be written: this build of PyAV lacks {self.codec}. Write an mp4 instead.")
         self._file = AtomicFile(self.path)
-        self._times = Timetable(self.fps, self.tick, self.least)
-        self._shown: list[int] = []  # durations of frames on their way to the encoder, in ticks
+        self._times = Timetable(self.times, self.tick, self.least, self.most)
+        self._shown: dict[
+            int, int
+        ] = {}  # durations of frames on their way through the encoder, by their start, in ticks
         self._output: OutputFile | None = None
         self._stream: VideoStream | None = None
 
@@ -61,7 +65,7 @@ class AnimatedPicture(FrameWriter):
             return
         frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="bgra")
         frame.pts, frame.time_base = slot.start, self.tick
-        self._shown.append(slot.duration)
+        self._shown[slot.start] = slot.duration
         self._encode(self._prepared(frame))
 
     def _prepared(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
@@ -77,20 +81,24 @@ class AnimatedPicture(FrameWriter):
                 self._stream.width, self._stream.height = frame.width, frame.height
                 self._stream.pix_fmt = self.pixels
                 self._stream.codec_context.time_base = self.tick
-            self._output.encode(self._stream, frame, self._shown.pop(0))
+            self._output.encode(self._stream, frame, self._shown)
 
     def _finish(self) -> None:
         self._encode(self._prepared(None))
         assert self._output is not None and self._stream is not None  # frames were written
-        self._output.encode(self._stream, None)
+        self._output.encode(self._stream, None, self._shown)
         self._output.close()
         self._output = None  # before the rename: on some systems an open file cannot be replaced
+        self._complete()
         self._file.commit()
         if self._times.skipped:
             _log.info(
                 "%s shows %d of %d frames: its format holds at most %d per second",
                 self.path, self.written - self._times.skipped, self.written, 1 / (self.least * self.tick),
             )  # fmt: skip
+
+    def _complete(self) -> None:
+        """Mend the closed file where the encoder left something out; by default nothing."""
 
     def _discard(self) -> None:
         if self._output is not None:
@@ -107,10 +115,10 @@ class GifWriter(AnimatedPicture):
     """
 
     form, codec, pixels = "gif", "gif", "pal8"
-    tick, least = Fraction(1, 100), 2
+    tick, least, most = Fraction(1, 100), 2, 2**16 - 1
 
-    def __init__(self, path: str | Path, fps: float | Fraction) -> None:
-        super().__init__(path, fps)
+    def __init__(self, path: str | Path, times: float | Fraction | FrameTimes) -> None:
+        super().__init__(path, times)
         self._graph: Graph | None = None
 
     def _prepared(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
@@ -128,13 +136,24 @@ class GifWriter(AnimatedPicture):
 class WebpWriter(AnimatedPicture):
     """Writer of an animated WebP, lossy at quality 90; memory grows by the encoded file alone.
 
-    Times are whole milliseconds. A frame that equals the one before prolongs it; the last frame stays as long as the
-    others do on average, as libwebp has it, and one frame alone makes a still picture.
+    Times are whole milliseconds. A frame that equals the one before prolongs it, and one frame alone makes a still
+    picture.
     """
 
     form, codec, pixels = "webp", "libwebp_anim", "bgra"
     options: ClassVar[dict[str, str]] = {"quality": "90", "compression_level": "2"}
-    tick, least = Fraction(1, 1000), 11
+    tick, least, most = Fraction(1, 1000), 11, 2**24 - 1
+
+    def _complete(self) -> None:
+        """Let the last frame stay until the clip ends: libwebp gives it the mean of the others' durations."""
+        frames = list(frame_durations(self._file.part.read_bytes()))
+        if not frames:
+            return
+        place, _ = frames[-1]
+        rest = self._times.end - sum(duration for _, duration in frames[:-1])
+        with self._file.part.open("r+b") as file:
+            file.seek(place)
+            file.write(min(max(rest, self.least), self.most).to_bytes(3, "little"))
 
 
 def _palette_graph(frame: VideoFrame) -> Graph:

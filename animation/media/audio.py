@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
-import av
+import numpy as np
 import torch
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from torch import Tensor
 
 from ...core.errors import MediaError
-from .container import has_decoder, open_media, packets
+from .audio_track import CopiedTrack, EncodedTrack
+from .container import audio_stream, has_decoder, open_media, packets
+from .continuous_sound import continuous
 from .output_file import OutputFile
+from .output_format import OutputFormat
+from .timeline import MediaScan, scan_media
 
 _log = logging.getLogger(__name__)
-_MP4_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "opus", "alac"})
-_AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
-_MP3_LOWEST_RATE = 16000  # below it mp4 has no standard way to hold mp3
-_PRIMING = Fraction(1, 10)  # seconds before the first frame that codecs need to warm up; players skip them
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # refusals that say nothing of the sound
+_PRIMING: Final = Fraction(1)  # second before time 0 that decoders are given to warm up
+_LONGEST_GAP: Final = Fraction(600)  # seconds of silence that are read into memory
 
 
 def read_sound(path: Path) -> tuple[Tensor, int] | None:
-    """Read the first sound track as samples (C, T) in [-1, 1] and their rate in Hz; None for a silent file."""
+    """Read the sound as samples (C, T) in [-1, 1] from the first video frame on, and their rate in Hz.
+
+    The track flagged as default is taken; None for a silent file.
+    """
     with closing(open_media(path)) as container:
-        if not container.streams.audio:
+        stream = audio_stream(container)
+        if stream is None:
             return None
-        stream = container.streams.audio[0]
-        to_planes = av.AudioResampler(format="fltp")
-        parts = [
-            torch.as_tensor(part.to_ndarray())
-            for frame in container.decode(stream)
-            for part in to_planes.resample(frame)
-        ]
-        return torch.cat(parts, dim=1), stream.rate
+        source = SoundSource(path, container, stream, None)
+        parts = list(continuous(source.frames(), stream.rate, stream.layout.name, _LONGEST_GAP))
+        if not parts:
+            return None
+        return torch.as_tensor(np.concatenate(parts, axis=1)), stream.rate
 
 
 def has_sound(path: Path) -> bool:
@@ -49,146 +55,128 @@ def has_sound(path: Path) -> bool:
         return bool(container.streams.audio)
 
 
-class AudioFeed:
-    """Feed of a file's first audio track, in step with the picture so that the muxer holds back little.
+class SoundSource:
+    """Sound track of a file on the time line of its picture: time 0 is `origin`, in seconds of the file's own clock.
 
-    Copied where mp4 can hold its codec, else encoded as AAC. Time 0 is the file's first video frame, or the
-    start of the sound in a file without video. Raises MediaError for a track that can be neither copied nor
-    decoded; in a file without audio, `present` is False and nothing is written.
+    Without an origin it is the first video frame, or the start of the sound in a file without video.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, container: InputContainer, stream: AudioStream, origin: Fraction | None) -> None:
+        self._container, self._stream = container, stream
+        self._scan = scan_media(path)
+        self._origin = _origin(self._scan, stream) if origin is None else origin
+        self.damaged = 0  # packets that did not decode
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether rate or channels change midway, so that the packets cannot be copied."""
+        return self._scan.sound_changes
+
+    def packets(self, priming: Fraction) -> Iterator[tuple[Fraction, Packet[AudioStream]]]:
+        """Read the packets from `priming` seconds before time 0 on, each with its start in seconds."""
+        return ((time, packet) for time, _, packet in self._timed(priming) if packet.size)
+
+    def frames(self) -> Iterator[tuple[Fraction | None, AudioFrame]]:
+        """Decode the sound, each frame with its start in seconds; packets that do not decode are left out."""
+        for _, shift, packet in self._timed(_PRIMING):
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                self.damaged += 1
+                continue
+            for frame in frames:
+                known = frame.pts is not None and frame.time_base is not None
+                yield (frame.pts * frame.time_base + shift if known else None), frame
+
+    def _timed(self, priming: Fraction) -> Iterator[tuple[Fraction, Fraction, Packet[AudioStream]]]:
+        """Read packets with their start, and what was added to their stamps; empty ones, which flush, come too."""
+        shifts, time, shift = self._scan.shift(self._stream), Fraction(0), Fraction(0)
+        for packet in packets(self._container, self._stream):
+            if packet.size:
+                shift = shifts.next() - self._origin
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if stamp is None:
+                    continue
+                time = stamp * packet.time_base + shift
+            if time >= -priming:
+                yield time, shift, packet
+
+
+def _origin(scan: MediaScan, stream: AudioStream) -> Fraction:
+    if scan.video is not None and len(scan.video.shown):
+        return scan.video.shown[0] * scan.video.tick
+    return (
+        Fraction(0) if stream.start_time is None or stream.time_base is None else stream.start_time * stream.time_base
+    )
+
+
+class AudioFeed:
+    """Feed of a file's sound, in step with the picture so that the muxer holds back little.
+
+    The track flagged as default is taken, copied where the container can hold its codec, else encoded. For `origin`
+    see `SoundSource`. Raises MediaError for a track that can be neither copied nor decoded; in a file without audio,
+    `present` is False and nothing is written.
+    """
+
+    def __init__(self, path: Path, origin: Fraction | None = None) -> None:
+        self._path, self._origin = path, origin
         self._input = open_media(path)
-        try:
-            self._stream = self._first_track()
-        except MediaError:
+        self._stream = audio_stream(self._input)
+        if self._stream is not None and not has_decoder(self._stream):
             self._input.close()
-            raise
+            raise MediaError(
+                f"the audio of {path} is in a codec that can be neither copied nor decoded; aac, mp3 or opus "
+                "would do. Convert it, or save without audio."
+            )
+        self._source: SoundSource | None = None
         self._track: CopiedTrack | EncodedTrack | None = None
-        self._pending: Iterator[tuple[Fraction, Packet[AudioStream]]] = iter(())
-        self._next: tuple[Fraction, Packet[AudioStream]] | None = None
 
     @property
     def present(self) -> bool:
         """Tell whether the file has an audio track."""
         return self._stream is not None
 
-    def attach(self, output: OutputFile) -> None:
+    def attach(self, output: OutputFile, form: OutputFormat) -> None:
         """Add the audio stream to a container whose header is not written yet."""
         if self._stream is None:
             return
-        track = CopiedTrack if can_copy(self._stream) else EncodedTrack
-        self._track = track(output, self._stream)
-        self._pending = self._timed(self._stream)
-        self._next = next(self._pending, None)
-        if self._next is None:
+        self._source = source = SoundSource(self._path, self._input, self._stream, self._origin)
+        with self._refusals():
+            if form.can_copy(self._stream) and not source.changes:
+                self._track = CopiedTrack(output, self._stream, source.packets)
+            else:
+                self._track = EncodedTrack(output, form, self._stream, source.frames())
+        if self._track.silent:
             _log.warning("the audio track of %s holds no sound that can be read; the video is silent", self._path)
 
     def advance(self, until: Fraction) -> None:
-        """Write all packets that start before `until` seconds."""
-        while self._track is not None and self._next is not None and self._next[0] < until:
-            time, packet = self._next
-            self._track.write(packet, time)
-            self._next = next(self._pending, None)
+        """Write the sound before `until` seconds."""
+        if self._track is not None:
+            with self._refusals():
+                self._track.advance(until)
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
-        if self._track is not None:
-            self._track.finish()
+        """Write what the encoder still holds, and say what was lost."""
+        if self._track is not None and self._source is not None:
+            with self._refusals():
+                self._track.finish()
+            if self._source.damaged:
+                _log.warning("packets of sound that did not decode and are left out: %d", self._source.damaged)
 
     def close(self) -> None:
         """Let go of the source file."""
         self._input.close()
 
-    def _first_track(self) -> AudioStream | None:
-        stream = next(iter(self._input.streams.audio), None)
-        if stream is not None and not has_decoder(stream):
-            raise MediaError(
-                f"the audio of {self._path} is in a codec that can be neither copied nor decoded; aac, mp3 or opus "
-                "would do. Convert it, or save without audio."
-            )
-        return stream
-
-    def _origin(self, audio: AudioStream) -> Fraction:
-        """Find the file's own time, in seconds, at which the output begins."""
-        for stream in (*self._input.streams.video, audio):
-            if stream.start_time is not None and stream.time_base is not None:
-                return stream.start_time * stream.time_base
-        return Fraction(0)
-
-    def _timed(self, stream: AudioStream) -> Iterator[tuple[Fraction, Packet[AudioStream]]]:
-        """Read the packets from just before time 0 on, each with its start in seconds."""
-        origin = self._origin(stream)
-        for packet in packets(self._input, stream):
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if not packet.size or stamp is None:
-                continue
-            time = stamp * packet.time_base - origin
-            if time >= -_PRIMING:
-                yield time, packet
-
-
-def can_copy(stream: AudioStream) -> bool:
-    """Tell whether mp4 holds the stream's codec as it is."""
-    name = stream.codec.canonical_name
-    return name in _MP4_CODECS and not (name == "mp3" and stream.rate < _MP3_LOWEST_RATE)
-
-
-class CopiedTrack:
-    """Audio track of packets shifted in time and otherwise untouched."""
-
-    def __init__(self, output: OutputFile, source: AudioStream) -> None:
-        self._output = output
-        self._stream = output.add_copy(source)
-
-    def write(self, packet: Packet[AudioStream], time: Fraction) -> None:
-        """Mux a packet that starts at `time` seconds of the output."""
-        stamp = round(time / packet.time_base)
-        packet.pts = packet.dts = stamp  # audio packets are stored in the order they are heard
-        packet.stream = self._stream
-        self._output.mux(packet)
-
-    def finish(self) -> None:
-        """Do nothing: no packet is held back."""
-
-
-class EncodedTrack:
-    """Audio track encoded anew as AAC: mono or stereo, at the source's rate where AAC has it, else 48 kHz."""
-
-    def __init__(self, output: OutputFile, source: AudioStream) -> None:
-        self._output = output
-        rate = source.rate if source.rate in _AAC_RATES else 48000
-        layout = "mono" if source.channels == 1 else "stereo"
-        self._stream = output.add_audio("aac", rate)
-        self._stream.layout = layout
-        self._stream.bit_rate = 96_000 if layout == "mono" else 192_000
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._samples: int | None = None  # written so far, counted from time 0
-        self._damaged = 0  # packets that did not decode
-
-    def write(self, packet: Packet[AudioStream], time: Fraction) -> None:
-        """Encode a packet that starts at `time` seconds of the output; one that does not decode is left out."""
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Raise what a codec or the muxer refuses of the sound as MediaError; the disk's refusals pass."""
         try:
-            frames = packet.decode()
-        except FFmpegError:
-            self._damaged += 1
-            return
-        if self._samples is None:
-            self._samples = max(0, round(time * self._stream.rate))
-        for frame in frames:
-            frame.pts = None
-            self._encode(self._resampler.resample(frame))
-
-    def finish(self) -> None:
-        """Encode what resampler and encoder still hold, and say what was lost."""
-        self._encode(self._resampler.resample(None))
-        self._output.encode(self._stream, None)
-        if self._damaged:
-            _log.warning("packets of sound that did not decode and are left out: %d", self._damaged)
-
-    def _encode(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            frame.pts, frame.time_base = self._samples, Fraction(1, self._stream.rate)
-            self._samples = (self._samples or 0) + frame.samples
-            self._output.encode(self._stream, frame)
+            yield
+        except (FFmpegError, ValueError) as error:
+            if isinstance(error, FFmpegError) and error.errno in _DISK:
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(
+                f"the sound of {self._path} cannot be carried over ({reason}); aac, mp3 or opus would do. "
+                "Convert it, or write a gif, which has none."
+            ) from error

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...core.atomic_file import atomic_write
 from ...core.errors import InputError, MediaError
 from ...core.types import Clip
+from ..frames import without_alpha
 from .picture import eight_bit_pictures
 
 _MARGIN = 4  # pixels between cells
@@ -66,8 +67,9 @@ class SheetSampler:
             raise MediaError(f"{path} cannot be written ({error}). Check free space and rights.") from error
 
     def _upright(self, picture: Tensor) -> Tensor:
-        """Scale a picture (1, H, W, 3 or 4) like the results, without alpha."""
-        return self._fit(picture[:1, ..., :3].movedim(-1, 1))
+        """Scale a picture (1, H, W, 1 to 4) like the results, its transparent parts white."""
+        colours = without_alpha(picture[:1]).movedim(-1, 1)
+        return self._fit(colours.expand(-1, 3, -1, -1))
 
     def _fit(self, picture: Tensor) -> Tensor:
         """Scale a picture (1, 3, H, W) so that its longer side is `cell`: uint8 (3, h, w)."""

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, cast
 
 import av
 import av.logging
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -23,6 +24,7 @@ _DEMUXERS = "mov,matroska,gif,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,apng,mxf,wav
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
 
 
+MAX_FRAME_PIXELS = 40_000_000  # of a video's frame: 8K has 33 million
 StreamT = TypeVar("StreamT", bound=Stream)
 
 
@@ -43,14 +45,36 @@ def open_media(path: Path) -> InputContainer:
         ) from error
 
 
+def chosen_video(container: InputContainer) -> VideoStream | None:
+    """Find the video stream to show: the first that is flagged as default, else the first that is no cover picture."""
+    return _preferred([video for video in container.streams.video if not video.disposition & Disposition.attached_pic])
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """Find the sound track to play: the first that is flagged as default, else the first."""
+    return _preferred(list(container.streams.audio))
+
+
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Find the first video stream that is not a cover picture; MediaError where there is none that can be decoded."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            if not has_decoder(stream):
-                break
-            return stream
-    raise MediaError(f"{path} has no video stream that can be decoded; one was wanted. Choose another file.")
+    """Find the video stream to show; MediaError where there is none that can be decoded, or its frames are too large.
+
+    Its decoder refuses larger frames later on, too.
+    """
+    stream = chosen_video(container)
+    if stream is None or not has_decoder(stream):
+        raise MediaError(f"{path} has no video stream that can be decoded; one was wanted. Choose another file.")
+    if stream.width * stream.height > MAX_FRAME_PIXELS:
+        raise MediaError(
+            f"{path} has frames of {stream.width} x {stream.height}; at most {MAX_FRAME_PIXELS // 10**6} megapixels "
+            "are read. Scale it down."
+        )
+    stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
+    return stream
+
+
+def _preferred(streams: list[StreamT]) -> StreamT | None:
+    flagged = (stream for stream in streams if stream.disposition & Disposition.default)
+    return next(flagged, streams[0] if streams else None)
 
 
 def has_decoder(stream: Stream) -> bool:
@@ -58,27 +82,18 @@ def has_decoder(stream: Stream) -> bool:
     return bool(stream.codec_context)
 
 
-def packets(container: InputContainer, stream: StreamT) -> Iterator[Packet[StreamT]]:
-    """Read the packets of a stream, closed by empty ones that flush its decoder.
+def packets(container: InputContainer, *streams: StreamT) -> Iterator[Packet[StreamT]]:
+    """Read the packets of streams, closed by empty ones that flush their decoders.
 
     Ends at the first place where the file can be read no further, as at the end of a complete file.
     """
     try:
-        yield from cast("Iterator[Packet[StreamT]]", container.demux(stream))
+        yield from cast("Iterator[Packet[StreamT]]", container.demux(*streams))
     except FFmpegError:
-        flush = cast("Packet[StreamT]", Packet())
-        flush.stream = stream
-        yield flush
-
-
-def shown_stamps(container: InputContainer, stream: VideoStream) -> list[int | None]:
-    """Read the timestamps of the packets that hold a frame to be shown, without decoding."""
-    hides = stream.codec.canonical_name == "vp8"  # its reference frames may be hidden: bit 4 (RFC 6386, 9.1)
-    return [
-        packet.dts if packet.pts is None else packet.pts
-        for packet in packets(container, stream)
-        if packet.size and not packet.is_discard and not (hides and not bytes(packet)[0] & 0x10)
-    ]
+        for stream in streams:
+            flush = cast("Packet[StreamT]", Packet())
+            flush.stream = stream
+            yield flush
 
 
 def decoded(path: Path, threads: Literal["AUTO", "SLICE"], seek_to: int | None = None) -> Iterator[VideoFrame]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...core.errors import InputError
 
 FALLBACK_RATE = Fraction(25)
-MAX_RATE = 1000
+MAX_RATE = 100_000
+_MILLISECOND = Fraction(1, 1000)
 _NTSC = tuple(Fraction(nominal * 1000, 1001) for nominal in (24, 30, 48, 60, 120))
 
 
@@ -18,7 +21,7 @@ def exact_rate(fps: float | Fraction) -> Fraction:
     """Turn a rate in frames per second into a fraction: 29.97 becomes 30000/1001; a Fraction or an int is kept.
 
     Other floats become the nearest fraction with a denominator up to 1001. Raises InputError unless
-    0 < fps <= 1000.
+    0 < fps <= 100,000.
     """
     if not 0 < fps <= MAX_RATE:
         raise InputError(f"fps is {fps}; it must be above 0 and at most {MAX_RATE}. Set the frame rate of the clip.")
@@ -28,40 +31,6 @@ def exact_rate(fps: float | Fraction) -> Fraction:
     if abs(nearest - fps) < 0.005:
         return nearest
     return max(Fraction(fps).limit_denominator(1001), Fraction(1, 1001))
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Time in which a frame is shown, in ticks."""
-
-    start: int
-    duration: int
-
-
-class Timetable:
-    """Times of a clip's frames in whole ticks of `tick` seconds, spread so that the clip as a whole keeps its speed.
-
-    A frame that would be shown for less than `least` ticks is prolonged, and one that is over before its turn comes
-    is skipped.
-    """
-
-    def __init__(self, fps: Fraction, tick: Fraction, least: int) -> None:
-        self._step = 1 / (fps * tick)  # ticks per frame
-        self._least = least
-        self._frames = 0
-        self._free = 0  # from this tick on
-        self.skipped = 0  # frames without a time of their own
-
-    def next(self) -> Slot | None:
-        """Give the next frame its time, or None where there is none left for it."""
-        start = max(round(self._frames * self._step), self._free)
-        self._frames += 1
-        end = round(self._frames * self._step)
-        if start >= end:
-            self.skipped += 1
-            return None
-        self._free = start + self._least
-        return Slot(start, max(end - start, self._least))
 
 
 def clip_rate(declared: Fraction | None, times: Sequence[int], time_base: Fraction | None) -> Fraction:
@@ -93,3 +62,30 @@ def _bears_out(rate: Fraction, times: Sequence[int], tick: Fraction) -> bool:
     missing = sum(holes) * tick * rate - len(holes)
     even = abs(gaps[len(gaps) // 2] * tick - 1 / rate) <= tick
     return excess <= tolerance or (even and excess <= 4 and abs(excess - missing) <= tolerance)
+
+
+def even_rate(declared: Fraction | None, times: NDArray[np.int64], tick: Fraction) -> Fraction | None:
+    """Find the constant rate that rising timestamps in units of `tick` seconds mean; None where they are uneven.
+
+    Containers round times: to a tick, many to a millisecond. Tried are the declared rate, then the mean, as the usual
+    rate next to it and as it is.
+    """
+    count = len(times)
+    if count < 2:
+        return declared if declared is not None and 0 < declared <= MAX_RATE else FALLBACK_RATE
+    span = int(times[-1] - times[0]) * tick
+    if span == 0:
+        return None
+    mean = (count - 1) / span
+    usual = [exact_rate(float(mean)), Fraction(round(mean))] if mean <= MAX_RATE else []
+    for rate in (declared, *usual, mean):
+        if rate is not None and 0 < rate <= MAX_RATE and _is_even(rate, times, tick):
+            return rate
+    return None
+
+
+def _is_even(rate: Fraction, times: NDArray[np.int64], tick: Fraction) -> bool:
+    """Tell whether timestamps are those of a rate, but for rounding up or down."""
+    tolerance = max(tick, min(_MILLISECOND, 1 / (4 * rate))) * rate  # in frames
+    frames = (times - times[0]) * float(tick * rate) - np.arange(len(times))
+    return float(np.ptp(frames)) <= float(tolerance) * 1.001 + 1e-6

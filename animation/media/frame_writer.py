@@ -16,7 +16,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from ...core.errors import InputError, MediaError
-from .frame_rate import exact_rate
+from .frame_times import FrameTimes
 from .picture import eight_bit_pictures
 
 
@@ -24,12 +24,13 @@ class FrameWriter(ABC):
     """Output that takes frames as they come; use it in a `with` block.
 
     The result appears under its name, replacing an older one, only when the block ends well; an error or a cancel
-    inside leaves nothing. `fps` is kept as exactly as the format can. Raises MediaError or InputError at the earliest
-    point it can know.
+    inside leaves nothing. `times` are those of the frames, or a constant rate, kept as exactly as the format can.
+    Raises MediaError or InputError at the earliest point it can know.
     """
 
-    def __init__(self, path: str | Path, fps: float | Fraction) -> None:
-        self.path, self.fps = Path(path), exact_rate(fps)
+    def __init__(self, path: str | Path, times: float | Fraction | FrameTimes) -> None:
+        self.path = Path(path)
+        self.times = times if isinstance(times, FrameTimes) else FrameTimes.even(times)
         self.written = 0  # frames taken so far
         self._size: tuple[int, int] | None = None  # (H, W) of the first frame
         self._is_open = False

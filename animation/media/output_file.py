@@ -48,15 +48,19 @@ class OutputFile:
         return self._container.add_stream_from_template(source)
 
     def encode(
-        self, stream: VideoStream | AudioStream, frame: VideoFrame | AudioFrame | None, duration: int | None = None
+        self,
+        stream: VideoStream | AudioStream,
+        frame: VideoFrame | AudioFrame | None,
+        durations: dict[int, int] | None = None,
     ) -> None:
         """Encode a frame, or with None all that the encoder holds back, and write what comes out.
 
-        `duration`, in units of the stream's time base, is stored with it; for formats whose encoder knows none.
+        `durations`, by time stamps and in units of the stream's time base, are taken out for the frames written; for
+        encoders that know none.
         """
         for packet in cast("_Encoder", stream).encode(frame):
-            if duration is not None:
-                packet.duration = duration
+            if durations and packet.pts is not None:
+                packet.duration = durations.pop(packet.pts, packet.duration or 0)
             self._container.mux(packet)
 
     def mux(self, packet: object) -> None:

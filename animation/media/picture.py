@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import struct
-from contextlib import closing
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,35 +16,64 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ...core.errors import InputError, MediaError
+from ...core.errors import InputError, MediaError, join_names
+from .picture_colours import to_srgb
+from .picture_formats import opened_picture, unread_format
 
 MAX_PIXELS = 89_000_000  # just under the size at which Pillow warns of decompression bombs
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises for files it cannot read
+_PLAIN_PIXELS = 16_000_000  # up to this size whatever the file's own; above it, files are as large as pictures need
+_PIXELS_PER_BYTE = 500  # of a file: even one colour takes more
+_BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# What Pillow raises for files that it cannot read: its readers of the rarer formats check little.
+_DAMAGE: Final = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, TypeError, ArithmeticError,
+    AttributeError, RuntimeError, MemoryError, AssertionError,
+)  # fmt: skip
 
 
 def read_picture(path: str | Path) -> Tensor:
     """Read the picture in a file as uint8 (1, H, W, C): RGB, or RGBA where the file has transparency.
 
-    It comes upright (EXIF orientation applied). Grey and palette pictures become RGB, 16 bits become 8, and
-    of an animation the first frame is read. Raises MediaError for a file that is missing, not a picture,
-    damaged, or of more than 89 megapixels.
+    It comes upright (EXIF orientation applied) and in sRGB, whatever its own colour profile. Grey and palette pictures
+    become RGB, 16 bits become 8, and of an animation the first frame is read. Raises MediaError for a file that is
+    missing, not a picture, damaged, or of more than 89 megapixels.
     """
     path = Path(path)
+    with picture_errors(path), opened_picture(path) as image:
+        check_pixels(path, image.size)
+        upright = ImageOps.exif_transpose(image)
+        pixels = np.array(to_srgb(path, upright), dtype=np.uint8)  # (H, W, C)
+    return torch.as_tensor(pixels).unsqueeze(0)
+
+
+@contextmanager
+def picture_errors(path: Path) -> Iterator[None]:
+    """Raise what Pillow says of a file in the block as MediaError of one line, and keep its warnings to itself."""
     if not path.is_file():
         raise MediaError(f"{path} is not there or not a file; a picture was wanted. Check the path.")
     try:
-        with closing(Image.open(path)) as image:
-            _check_size(path, image.width * image.height)
-            upright = ImageOps.exif_transpose(image)
-            pixels = np.array(_eight_bit(path, upright), dtype=np.uint8)  # (H, W, C)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _BOMBS as error:
         raise _too_large(path, str(error)) from error
+    except Image.UnidentifiedImageError as error:
+        raise _unidentified(path) from error
     except _DAMAGE as error:
+        reason = join_names([str(error) or type(error).__name__])
         raise MediaError(
-            f"{path} cannot be read as a picture ({error}); png, jpg, webp or the like was wanted. "
+            f"{path} cannot be read as a picture ({reason}); png, jpg, webp or the like was wanted. "
             "Check the file, or save it anew."
         ) from error
-    return torch.as_tensor(pixels).unsqueeze(0)
+
+
+def check_pixels(path: Path, size: tuple[int, int]) -> None:
+    """Raise MediaError for a picture that is too large, or far larger than its file can hold."""
+    pixels, held = size[0] * size[1], path.stat().st_size * _PIXELS_PER_BYTE
+    if pixels > MAX_PIXELS:
+        raise _too_large(path, f"{pixels / 1e6:.0f} megapixels")
+    if pixels > max(_PLAIN_PIXELS, held):
+        raise _too_large(path, f"{pixels / 1e6:.0f} megapixels in a file of {path.stat().st_size} bytes")
 
 
 def eight_bit_pictures(frames: Tensor) -> NDArray[np.uint8]:
@@ -54,22 +87,16 @@ def eight_bit_pictures(frames: Tensor) -> NDArray[np.uint8]:
     return frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def _check_size(path: Path, pixels: int) -> None:
-    if pixels > MAX_PIXELS:
-        raise _too_large(path, f"{pixels / 1e6:.0f} megapixels")
-
-
 def _too_large(path: Path, found: str) -> MediaError:
     limit = MAX_PIXELS // 10**6
     return MediaError(f"{path} is too large ({found}); at most {limit} megapixels are read. Scale it down.")
 
 
-def _eight_bit(path: Path, image: Image.Image) -> Image.Image:
-    """Convert an image to mode RGB or RGBA."""
-    if image.mode == "F":
-        raise MediaError(f"{path} holds floating point values; 8 or 16 bit were wanted. Save it as png.")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        deep = np.array(image, dtype=np.int64).clip(0, 65535)
-        image = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    has_alpha = "transparency" in image.info or any(band in "Aa" for band in image.getbands())
-    return image.convert("RGBA" if has_alpha else "RGB")
+def _unidentified(path: Path) -> MediaError:
+    known = unread_format(path)
+    if known is not None:
+        return MediaError(f"{path} is {known[0]}; png, jpg, webp or the like was wanted. Please {known[1]}.")
+    return MediaError(
+        f"{path} cannot be read as a picture (it is none that is known); png, jpg, webp or the like was wanted. "
+        "Check the file, or save it anew."
+    )

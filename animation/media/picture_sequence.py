@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError, MediaError
+from .frame_times import FrameTimes
 from .frame_writer import FrameWriter
 
 _log = logging.getLogger(__name__)
@@ -25,14 +26,14 @@ class PictureSequence(FrameWriter):
 
     A pattern in the name, as in `%05d.png`, says where the number stands. The files are written into a hidden folder
     beside their places and moved there when all are whole; where moving fails half way, those moved stay. Older files
-    with higher numbers are left alone, which is logged. `fps` is not stored.
+    with higher numbers are left alone, which is logged. Times are not stored.
     """
 
-    def __init__(self, path: str | Path, fps: float | Fraction = 25) -> None:
-        super().__init__(path, fps)
+    def __init__(self, path: str | Path, times: float | Fraction | FrameTimes = 25) -> None:
+        super().__init__(path, times)
         if not self.path.parent.is_dir():
             raise MediaError(f"{path} cannot be written: there is no folder {self.path.parent}. Create it first.")
-        self._pattern = self.path.name if "%" in self.path.name else f"{self.path.stem}_%05d{self.path.suffix}"
+        self._pattern = numbered_name(self.path)
         if not _ONE_NUMBER.fullmatch(self._pattern):
             raise InputError(f"{path} has a % that begins no number; one like %05d was wanted. Rename the output.")
         self._folder: TemporaryDirectory[str] | None = None
@@ -63,3 +64,8 @@ class PictureSequence(FrameWriter):
 
     def _name(self, number: int) -> str:
         return self._pattern % number
+
+
+def numbered_name(path: Path) -> str:
+    """Pattern of the names under which a sequence is written."""
+    return path.name if "%" in path.name else f"{path.stem}_%05d{path.suffix}"

@@ -13,66 +13,76 @@ from ...core.atomic_file import AtomicFile
 from ...core.errors import InputError
 from .animated_picture import GifWriter, WebpWriter
 from .audio import AudioFeed, has_sound
+from .frame_times import FrameTimes
 from .frame_writer import FrameWriter
 from .output_file import OutputFile
-from .picture_sequence import PictureSequence
+from .output_format import FORMATS
+from .picture_sequence import PictureSequence, numbered_name
 from .video_track import VideoTrack
 
 _log = logging.getLogger(__name__)
-_VIDEO_SUFFIXES = (".mp4", ".m4v")
 _SILENT: dict[str, type[FrameWriter]] = {".gif": GifWriter, ".webp": WebpWriter, ".png": PictureSequence}
-SUFFIXES = (*_VIDEO_SUFFIXES, *_SILENT)
+SUFFIXES = (*FORMATS, *_SILENT)
 
 
-def open_writer(path: str | Path, fps: float | Fraction, audio_from: str | Path | None = None) -> FrameWriter:
+def open_writer(
+    path: str | Path, times: float | Fraction | FrameTimes, audio_from: str | Path | None = None
+) -> FrameWriter:
     """Choose the writer by the suffix of `path`: a video, an animated picture, or numbered pictures.
 
-    `.mp4` and `.m4v` are videos with the sound of the file `audio_from`; `.gif` and `.webp` are animated pictures,
-    `.png` is one numbered file per frame, and none of these has sound. Raises InputError for another suffix.
+    `.mp4`, `.m4v`, `.mov`, `.mkv` and `.webm` are videos with the sound of the file `audio_from`; `.gif` and `.webp`
+    are animated pictures, `.png` is one numbered file per frame, and none of these has sound. `times` are those of a
+    clip's frames, or frames per second. Raises InputError for another suffix.
 
-    >>> with open_writer("result.gif", clip.fps) as writer:
+    >>> with open_writer("result.gif", clip.times) as writer:
     ...     writer.write(frames)  # (B, 3, H, W), as often as wanted
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix in _VIDEO_SUFFIXES:
-        return VideoWriter(path, fps, audio_from)
+    if suffix in FORMATS:
+        return VideoWriter(path, times, audio_from)
     if suffix not in _SILENT:
         raise InputError(
             f"{path} ends in {suffix or 'no suffix'}; one of {', '.join(SUFFIXES)} was wanted. Rename the output."
         )
-    writer = _SILENT[suffix](path, fps)
+    writer = _SILENT[suffix](path, times)
     if audio_from is not None and has_sound(Path(audio_from)):
         _log.info("%s files hold no sound: that of %s is left out", suffix, audio_from)
     return writer
 
 
-class VideoWriter(FrameWriter):
-    """Writer of an mp4, in flat memory; use it in a `with` block.
+def written_name(path: Path) -> Path:
+    """Name under which `open_writer` leaves its result: for numbered pictures, the pattern of their names."""
+    return path.with_name(numbered_name(path)) if path.suffix.lower() == ".png" else path
 
-    The video is H.264, yuv420p, BT.709, with the index in front for the web; `crf` from 0 (lossless) to 51
-    is its quality, `preset` x264's trade of speed for size. `fps` is kept exactly (29.97 is 30000/1001).
-    H.264 needs even sides: an odd one is padded by repeating the last row or column. `audio_from` names the
-    file whose sound is carried over, copied where mp4 can hold it, else as AAC, and cut to the length of the
-    video. For when the file appears, see `FrameWriter`.
+
+class VideoWriter(FrameWriter):
+    """Writer of a video, in flat memory; use it in a `with` block.
+
+    The video is H.264 (webm: VP9), yuv420p, BT.709, in an mp4 with the index in front for the web; `crf` from 0
+    (lossless) to 51 is its quality, `preset` x264's trade of speed for size. A constant rate is kept exactly (29.97 is
+    30000/1001); uneven times are stored as they are. Video needs even sides: an odd one is padded by repeating the
+    last row or column. `audio_from` names the file whose sound is carried over, copied where the container can hold
+    it, else encoded, and cut to the length of the video. For when the file appears, see `FrameWriter`.
     """
 
     def __init__(
         self,
         path: str | Path,
-        fps: float | Fraction,
+        times: float | Fraction | FrameTimes,
         audio_from: str | Path | None = None,
         *,
         crf: int = 18,
         preset: str = "medium",
     ) -> None:
-        super().__init__(path, fps)
-        if self.path.suffix.lower() not in _VIDEO_SUFFIXES:
-            raise InputError(f"{self.path} does not end in .mp4; a video is written as mp4. Rename the output.")
+        super().__init__(path, times)
+        found = FORMATS.get(self.path.suffix.lower())
+        if found is None:
+            raise InputError(f"{self.path} does not end in {', '.join(FORMATS)}; one was wanted. Rename the output.")
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; 0 (lossless) to 51 (worst) was wanted. 18 looks like the original.")
+        self._format, self._quality = found, {"crf": str(crf), "preset": preset}
         self._audio_from = None if audio_from is None else Path(audio_from)
-        self._options = {"crf": str(crf), "preset": preset}
         self._file = AtomicFile(self.path)
         self._audio: AudioFeed | None = None
         self._output: OutputFile | None = None
@@ -80,20 +90,20 @@ class VideoWriter(FrameWriter):
 
     def _begin(self) -> None:
         if self._audio_from is not None:
-            self._audio = AudioFeed(self._audio_from)
-        self._output = OutputFile(self._file.part, "mp4", {"movflags": "+faststart"})  # the index in front
+            self._audio = AudioFeed(self._audio_from, self.times.origin)
+        self._output = OutputFile(self._file.part, self._format.form, dict(self._format.options))
 
     def _add(self, picture: NDArray[np.uint8]) -> None:
         video = self._video or self._opened_video(picture.shape[0], picture.shape[1])
         video.write(picture)
         if self._audio is not None:
-            self._audio.advance(video.written / self.fps)
+            self._audio.advance(self.times.start(video.written) * self.times.tick)
 
     def _opened_video(self, height: int, width: int) -> VideoTrack:
         assert self._output is not None  # it is open as long as frames are taken
-        self._video = VideoTrack(self._output, (height, width), self.fps, self._options)
+        self._video = VideoTrack(self._output, self._format.video, (height, width), self.times, self._quality)
         if self._audio is not None:
-            self._audio.attach(self._output)
+            self._audio.attach(self._output, self._format)
         return self._video
 
     def _finish(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from firstordermm.animation.media import animated_picture
-from firstordermm.animation.media.frame_rate import Timetable
+from firstordermm.animation.media.frame_times import FrameTimes, Timetable
 from firstordermm.animation.media.reader import VideoClip, read_picture
 from firstordermm.animation.media.writer import open_writer
 from firstordermm.core.errors import InputError, MediaError
@@ -90,7 +90,7 @@ def test_clips_that_are_too_fast_lose_frames_and_no_time(
 
 
 def test_a_timetable_neither_drifts_nor_overlaps() -> None:
-    times = Timetable(Fraction(60), Fraction(1, 100), 2)
+    times = Timetable(FrameTimes.even(60), Fraction(1, 100), 2, 1000)
     slots = [times.next() for _ in range(600)]
     shown = [slot for slot in slots if slot is not None]
     assert len(shown) == 600 - times.skipped == 500

@@ -150,7 +150,7 @@ def test_damaged_sound_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         clip = carry(source, tmp_path / "out.mp4")
     assert "left out: 1" in caplog.text and len(clip) == 50
-    assert 1.8 < sound_seconds(clip.path) < 2
+    assert abs(sound_seconds(clip.path) - 2) <= AUDIO_FRAME  # what is lost is silent, and the rest in its place
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB there only")

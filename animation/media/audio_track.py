@@ -1,0 +1,93 @@
+"""Sound tracks of a video that is being written: copied, or encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
+from .continuous_sound import Samples, continuous
+from .output_file import OutputFile
+from .output_format import OutputFormat
+
+_PRIMING: Final = Fraction(1, 10)  # seconds before the first frame that codecs need to warm up; players skip them
+_OVERLAP: Final = Fraction(
+    1, 20
+)  # seconds: a packet that begins earlier than this before the last one's end is left out
+
+TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[AudioStream]]]"
+
+
+class CopiedTrack:
+    """Sound track of packets shifted in time and otherwise untouched."""
+
+    def __init__(self, output: OutputFile, source: AudioStream, read: Callable[[Fraction], TimedPackets]) -> None:
+        self._output = output
+        self._stream = output.add_copy(source)
+        self._pending = read(_PRIMING)
+        self._next = next(self._pending, None)
+        self._last: int | None = None
+        self.silent = self._next is None
+
+    def advance(self, until: Fraction) -> None:
+        """Mux all packets that start before `until` seconds."""
+        while self._next is not None and self._next[0] < until:
+            time, packet = self._next
+            stamp = round(time / packet.time_base)
+            if self._last is None or stamp > self._last - round(_OVERLAP / packet.time_base):
+                stamp = stamp if self._last is None else max(stamp, self._last + 1)
+                packet.pts = packet.dts = self._last = stamp  # packets of sound are stored in the order they are heard
+                packet.stream = self._stream
+                self._output.mux(packet)
+            self._next = next(self._pending, None)
+
+    def finish(self) -> None:
+        """Do nothing: no packet is held back."""
+
+
+class EncodedTrack:
+    """Sound track encoded anew, in mono or stereo, at the source's rate where the codec has it."""
+
+    def __init__(
+        self,
+        output: OutputFile,
+        form: OutputFormat,
+        source: AudioStream,
+        frames: Iterator[tuple[Fraction | None, AudioFrame]],
+    ) -> None:
+        self._output = output
+        self._rate = source.rate if source.rate in form.rates else form.rates[-1]
+        self._layout = "mono" if source.channels == 1 else "stereo"
+        self._stream = output.add_audio(form.sound, self._rate)
+        self._stream.layout = self._layout
+        self._stream.bit_rate = 96_000 if self._layout == "mono" else 192_000
+        self._sound = continuous(frames, self._rate, self._layout)
+        self._next: Samples | None = next(self._sound, None)
+        self._written = 0  # samples
+        self.silent = self._next is None
+
+    def advance(self, until: Fraction) -> None:
+        """Encode the samples before `until` seconds."""
+        end = round(until * self._rate)
+        while self._next is not None and self._written < end:
+            part, rest = np.split(self._next, [end - self._written], axis=1)
+            self._encode(part)
+            self._next = rest if rest.shape[1] else next(self._sound, None)
+
+    def finish(self) -> None:
+        """Encode what the encoder still holds."""
+        self._output.encode(self._stream, None)
+
+    def _encode(self, samples: Samples) -> None:
+        if not samples.shape[1]:
+            return
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
+        frame.rate = self._rate
+        frame.pts, frame.time_base = self._written, Fraction(1, self._rate)
+        self._written += samples.shape[1]
+        self._output.encode(self._stream, frame)

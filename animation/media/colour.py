@@ -1,0 +1,152 @@
+"""Conversion between a video's YCbCr and RGB: rounded to the nearest, by the matrix and range that the video states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import torch
+from av.filter import Graph
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from torch import Tensor
+
+_MATRICES: Final = {  # of ISO/IEC 23091-2, by FFmpeg's names
+    1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"
+}  # fmt: skip
+_FULL_RANGE: Final = 2
+_SD_WIDTH, _SD_HEIGHT = 1280, 576  # players take a video that states no matrix for BT.601 below and up to these
+
+RED, GREEN, BLUE = 0.2126, 0.7152, 0.0722  # shares in the brightness, BT.709
+_CB, _CR = 2 * (1 - BLUE), 2 * (1 - RED)
+_LUMA, _CHROMA = 255 / 219, 255 / 224  # grey levels of a step in limited range
+_BLACK, _WHITE, _NEUTRAL, _LEAST, _MOST = 16, 235, 128, 16, 240
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Facts on which the conversion of a frame depends."""
+
+    width: int
+    height: int
+    format: str
+    matrix: str
+    full: bool
+
+
+class RgbConverter:
+    """Converter of decoded frames to uint8 (H, W, 3), or (H, W, 4) where they have alpha, all of one size.
+
+    Chroma is interpolated and sums are rounded, where FFmpeg's default truncates: repeated reading and writing would
+    darken the picture.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._width, self._height = width, height
+        self._form: _Form | None = None
+        self._graph = Graph()
+
+    def __call__(self, frame: VideoFrame) -> Tensor:
+        """Convert a frame, whatever its size and format."""
+        form = _form_of(frame)
+        if form != self._form:
+            self._graph, self._form = self._build(form), form
+        self._graph.vpush(frame)
+        return torch.as_tensor(self._graph.vpull().to_ndarray())
+
+    def _build(self, form: _Form) -> Graph:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=form.width, height=form.height, format=VideoFormat(form.format), time_base=Fraction(1, 1000)
+        )
+        options = f"{self._width}:{self._height}:flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp"
+        if not VideoFormat(form.format).is_rgb:
+            options += f":in_color_matrix={form.matrix}:in_range={'pc' if form.full else 'tv'}"
+        steps = [
+            source,
+            graph.add("scale", options),
+            graph.add("format", "rgba" if has_alpha(form.format) else "rgb24"),
+        ]
+        steps.append(graph.add("buffersink"))
+        for before, after in pairwise(steps):
+            before.link_to(after)
+        graph.configure()
+        return graph
+
+
+def has_alpha(pixels: str) -> bool:
+    """Tell whether a pixel format has transparency."""
+    return pixels.startswith(("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya8", "ya16", "pal8"))
+
+
+def _form_of(frame: VideoFrame) -> _Form:
+    pixels = frame.format.name
+    guessed = "bt709" if frame.width >= _SD_WIDTH or frame.height > _SD_HEIGHT else "smpte170m"
+    full = frame.color_range == _FULL_RANGE or pixels.startswith("yuvj")
+    return _Form(frame.width, frame.height, pixels, _MATRICES.get(int(frame.colorspace), guessed), full)
+
+
+def to_yuv420(picture: NDArray[np.uint8]) -> VideoFrame:
+    """Convert a picture (H, W, 3) of even sides to yuv420p: BT.709, limited range.
+
+    That range has fewer steps than RGB. Rounding each of brightness and colour by itself moves some colours by 2 of
+    255; so colours are tried rounded up and down, and the brightness that goes best with them is taken: no colour of
+    even areas moves by more than 1, and what was read from such a frame is written as the same again.
+    """
+    rgb = torch.as_tensor(picture).movedim(-1, 0).float()
+    small = _halved(rgb)
+    brightness = RED * small[0] + GREEN * small[1] + BLUE * small[2]
+    blue, red = ((small[c] - brightness) / scale / _CHROMA + _NEUTRAL for c, scale in ((2, _CB), (0, _CR)))
+    best, worst = (blue.round(), red.round()), torch.full_like(blue, torch.inf)
+    for round_blue in (torch.floor, torch.ceil):
+        for round_red in (torch.floor, torch.ceil):
+            tried = _limited(round_blue, blue), _limited(round_red, red)
+            error = _error(small, *tried)
+            better = error < worst - 1e-4
+            worst = torch.where(better, error, worst)
+            best = torch.where(better, tried[0], best[0]), torch.where(better, tried[1], best[1])
+    wide = tuple(part.repeat_interleave(2, 0).repeat_interleave(2, 1) for part in best)
+    return _frame(_luma(rgb, *wide), *best)
+
+
+def _limited(rounding: Callable[[Tensor], Tensor], chroma: Tensor) -> Tensor:
+    return rounding(chroma).clamp_(_LEAST, _MOST)
+
+
+def _halved(rgb: Tensor) -> Tensor:
+    """Average (3, H, W) over squares of four pixels, as decoders take colours to lie between them."""
+    return (rgb[:, ::2, ::2] + rgb[:, 1::2, ::2] + rgb[:, ::2, 1::2] + rgb[:, 1::2, 1::2]) / 4
+
+
+def _colour_part(blue: Tensor, red: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Share of the colour in red, green and blue, in grey levels."""
+    cb, cr = (blue - _NEUTRAL) * _CHROMA, (red - _NEUTRAL) * _CHROMA
+    return _CR * cr, -(BLUE * _CB * cb + RED * _CR * cr) / GREEN, _CB * cb
+
+
+def _luma(rgb: Tensor, blue: Tensor, red: Tensor) -> Tensor:
+    """Brightness with which the largest error of the three channels is least, beside given colours."""
+    wanted = [channel - part for channel, part in zip(rgb, _colour_part(blue, red), strict=True)]
+    low, high = (pick(pick(wanted[0], wanted[1]), wanted[2]) for pick in (torch.minimum, torch.maximum))
+    return ((low + high) / 2 / _LUMA + _BLACK).round_().clamp_(_BLACK, _WHITE)
+
+
+def _error(rgb: Tensor, blue: Tensor, red: Tensor) -> Tensor:
+    """Largest error of the three channels with colours, and the brightness that goes with them."""
+    light, errors = (_luma(rgb, blue, red) - _BLACK) * _LUMA, list[Tensor]()
+    for channel, part in zip(rgb, _colour_part(blue, red), strict=True):
+        errors.append((light + part).clamp_(0, 255).sub_(channel).abs_())
+    return torch.maximum(torch.maximum(errors[0], errors[1]), errors[2])
+
+
+def _frame(*planes: Tensor) -> VideoFrame:
+    width = planes[0].shape[1]
+    flat = np.concatenate([plane.to(torch.uint8).numpy().ravel() for plane in planes]).reshape(-1, width)
+    frame = VideoFrame.from_ndarray(flat, format="yuv420p")
+    frame.colorspace, frame.color_range = 1, 1
+    return frame
