@@ -10,8 +10,7 @@ from pathlib import Path
 
 from .errors import MediaError
 from .output_path import resolve_output, shown
-from .signals import undisturbed
-from .unfinished import HiddenFolder, keep
+from .unfinished import HiddenFolder
 
 
 @contextmanager
@@ -26,9 +25,7 @@ def atomic_write(path: Path) -> Generator[Path, None, None]:
     try:
         part = new_part(hidden)
         yield part
-        with undisturbed():
-            put_in_place(part, target)
-            keep(path)
+        put_in_place(part, target)
     finally:
         hidden.remove()
 
@@ -60,9 +57,7 @@ class AtomicFile:
     def commit(self) -> None:
         """Give the complete file its name."""
         try:
-            with undisturbed():
-                put_in_place(self.part, self._target)
-                keep(self.path)
+            put_in_place(self.part, self._target)
         except OSError as error:
             reason = error.strerror or error
             raise MediaError(f"{shown(self.path)} cannot be replaced ({reason}). Close what has it open.") from error
@@ -104,7 +99,6 @@ def place(part: Path, path: Path) -> None:
     target = resolve_output(path)
     if target.parent == path.parent:
         put_in_place(part, target)
-        keep(path)
     else:  # perhaps another file system
         with atomic_write(path) as beside:
             shutil.copyfile(part, beside)

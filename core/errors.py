@@ -57,6 +57,13 @@ def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
         raise InputError(error.text, names[error.parameter]) from error
 
 
+def one_line(text: str) -> str:
+    """Escape everything in a text that is not printable: line breaks, control and direction marks, lone surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def join_names(names: Collection[str], first: int = SHOWN) -> str:
     """Join the first few names, with an ellipsis if there are more; "none" without any.
 

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from .errors import InputError, MediaError
+from .errors import InputError, MediaError, one_line
 
 _NUMBER: Final = re.compile(r"%(?:0[1-9])?d")
 _ANY_WRITER: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -59,10 +59,18 @@ def check_output(path: Path) -> None:
         raise MediaError(f"{shown(path)} cannot be written: {error.strerror or error}.") from error
 
 
+def check_folder(folder: Path) -> None:
+    """Raise MediaError where `folder` is none and cannot be made."""
+    place = next(found for found in (folder, *folder.parents) if found.exists() or found.parent == found)
+    if not place.is_dir():
+        raise MediaError(f"The folder {shown(folder)} cannot be made: {shown(place)} is none. Choose another.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise MediaError(f"Nothing may be written to the folder {shown(place)}. Choose another, or allow it.")
+
+
 def shown(path: Path, longest: int = 200) -> str:
     """Return a path for a message, on one line and without the middle of one that is too long."""
-    text = str(path).encode("utf-8", "backslashreplace").decode()
-    text = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    text = one_line(str(path))
     return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 :]}"
 
 

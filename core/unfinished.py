@@ -103,4 +103,6 @@ def clean_up() -> list[Path]:
         with suppress(OSError):  # it is in use
             folder.rmdir()
     _made.clear()
-    return [path for path in _kept if path.exists()]
+    kept = [path for path in _kept if path.exists()]
+    _kept.clear()
+    return kept
