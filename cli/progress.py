@@ -17,17 +17,18 @@ BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
 @contextmanager
 def progress_bar(unit: str, label: str | None = None) -> Generator[Callable[[int, int | None], None], None, None]:
     """Show a bar and yield the function that updates it, by the amounts done and in total."""
-    with tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY) as bar:
+    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY)
 
-        def progress(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+    def progress(done: int, total: int | None) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
 
-        bars.append(bar)
-        try:
-            yield progress
-        finally:
-            bars.remove(bar)
+    bars.append(bar)
+    try:
+        yield progress
+    finally:
+        bar.close()
+        bars.remove(bar)
 
 
 class CountedClip:

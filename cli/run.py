@@ -23,7 +23,6 @@ from ..core.device import pick_device
 from ..core.errors import MissingWeightsError
 from ..core.output_path import shown
 from ..core.types import LoadOptions
-from ..core.unfinished import keep
 from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
@@ -105,9 +104,6 @@ def animate_and_report(
         done = animate_clip(predictor, pictures, clip, output, options, sheet=sheet, progress=progress)
     seconds = time.perf_counter() - started
     names = result_names(output, done)
-    for path in (names[0], sheet):
-        if path is not None:
-            keep(path)
     log.info(
         "Wrote %s: %d frames in %.1f s (%.1f frames per second).",
         " to ".join(shown(name) for name in names), done, seconds, done / seconds,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .errors import MediaError
 from .output_path import resolve_output, shown
-from .unfinished import HiddenFolder
+from .signals import undisturbed
+from .unfinished import HiddenFolder, keep
 
 
 @contextmanager
@@ -25,7 +26,9 @@ def atomic_write(path: Path) -> Generator[Path, None, None]:
     try:
         part = new_part(hidden)
         yield part
-        put_in_place(part, target)
+        with undisturbed():
+            put_in_place(part, target)
+            keep(path)
     finally:
         hidden.remove()
 
@@ -57,7 +60,9 @@ class AtomicFile:
     def commit(self) -> None:
         """Give the complete file its name."""
         try:
-            put_in_place(self.part, self._target)
+            with undisturbed():
+                put_in_place(self.part, self._target)
+                keep(self.path)
         except OSError as error:
             reason = error.strerror or error
             raise MediaError(f"{shown(self.path)} cannot be replaced ({reason}). Close what has it open.") from error

@@ -103,6 +103,15 @@ def clean_up() -> list[Path]:
         with suppress(OSError):  # it is in use
             folder.rmdir()
     _made.clear()
-    kept = [path for path in _kept if path.exists()]
+    kept = [path for path in _kept if _holds_something(path)]
     _kept.clear()
     return kept
+
+
+def _holds_something(path: Path) -> bool:
+    """Tell whether a file is there; one without any content, which nothing can go on with, is removed."""
+    with suppress(OSError):
+        if path.stat().st_size:
+            return True
+        path.unlink()
+    return False

@@ -116,7 +116,6 @@ class Trainer:
         )
         with self.disk_refusals():
             save_state(self.folder / STATE, state, self.config)
-            keep(self.folder / STATE)
             export(self.folder / MODEL, self.model, self.config.size)
             save_picture(self.folder / SHEET, sheet(self.model, self.config.size))
 

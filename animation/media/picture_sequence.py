@@ -15,7 +15,7 @@ from ...core.atomic_file import new_part, place
 from ...core.errors import InputError
 from ...core.output_path import check_output, resolve_output
 from ...core.signals import undisturbed
-from ...core.unfinished import HiddenFolder
+from ...core.unfinished import HiddenFolder, keep
 from .frame_writer import FrameWriter
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class PictureSequence(FrameWriter):
         with undisturbed():
             for number in numbers:
                 place(self._folder.path / str(number), self._place(number))
+            keep(self._place(1))
         after = self._place(self.written + 1)
         if after.exists():
             _log.warning("older pictures from %s on are left alone; they do not belong to this sequence", after)
