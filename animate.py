@@ -27,6 +27,6 @@ def load_pack() -> ModuleType:
 
 if __name__ == "__main__":
     load_pack()
-    from firstordermm.cli.main import main  # pyright: ignore[reportMissingImports]
+    from firstordermm.cli.start import start  # pyright: ignore[reportMissingImports]
 
-    sys.exit(main())
+    sys.exit(start())

@@ -38,10 +38,16 @@ class Engine:
 def optimize_for_inference(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
     """Rewrite a newly loaded model in place for fast inference on a device, to which the caller moves it.
 
-    Raises InputError for an unknown precision.
+    Raises InputError for an unknown precision, and for a model that was optimised before.
     """
     engine = engine or Engine()
+    if animator.optimized:
+        raise InputError(
+            f"{animator.spec.name} was optimised before; a newly loaded model was wanted. Load it again, "
+            "or use it as it is: Predictor(animator, device)."
+        )
     dtype = dtype_for(engine.precision, device)
+    animator.optimized = True
     optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
     if engine.compiled:
         object.__setattr__(animator, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))

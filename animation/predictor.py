@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.device import pick_device
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, InputError
 from ..core.types import Animator, Clip, LoadOptions, Mapped
 from ..core.weights.architecture import Architecture, WeightsKind
 from ..core.weights.catalog import MODEL_FOLDER
@@ -23,10 +23,14 @@ from .device_copy import to_cpu_async
 from .engine import Engine, optimize_for_inference
 from .frames import TensorClip
 from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, ignore, resolve_mode
+from .unused import refuse_unused_inputs
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
 DEFAULT_MODEL = "drawn-faces"
+
+Folders = str | Path | Sequence[str | Path]
+"""Folder to look for weights in, or several."""
 
 
 class Predictor:
@@ -49,7 +53,7 @@ class Predictor:
         device: str | torch.device = "auto",
         options: LoadOptions | None = None,
         engine: Engine | None = None,
-        folders: Sequence[Path] | None = None,
+        folders: Folders | None = None,
         download: bool = False,
         progress: Callable[[int, int | None], None] = ignore,
     ) -> Predictor:
@@ -139,6 +143,7 @@ class Predictor:
         best_frame: str | None,
     ) -> tuple[AnimateOptions, Hooks]:
         """Choose the batch and find the anchor."""
+        refuse_unused_inputs(self.animator, source, options or AnimateOptions())
         options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
         if best_frame is not None and resolve_mode(self.animator, options) == "relative":
             options = replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
@@ -153,7 +158,7 @@ def as_clip(driving: Clip | Tensor) -> Clip:
 def find_model(
     model: str | Path,
     architecture: str | None = None,
-    folders: Sequence[Path] | None = None,
+    folders: Folders | None = None,
     download: bool = False,
     progress: Callable[[int, int | None], None] = ignore,
 ) -> tuple[WeightFiles, Checkpoint | None]:
@@ -162,7 +167,7 @@ def find_model(
     A file that had to be read to identify its architecture is returned with its content.
     """
     path, checkpoint = Path(model), None
-    if isinstance(model, Path) or path.is_file():
+    if isinstance(model, Path) or path.is_file() or _is_path(model):
         if architecture is None:
             checkpoint = read_checkpoint(path)
             architecture = _architecture_of(checkpoint)
@@ -175,7 +180,7 @@ def find_model(
 def find_published(
     kind: WeightsKind,
     name: str,
-    folders: Sequence[Path] | None = None,
+    folders: Folders | None = None,
     download: bool = False,
     progress: Callable[[int, int | None], None] = ignore,
 ) -> WeightFiles:
@@ -192,8 +197,18 @@ def _architecture_of(checkpoint: Checkpoint) -> str:
     return kind.id
 
 
-def _folders(identity: str, folders: Sequence[Path] | None) -> list[Path]:
-    return default_folders(identity) if folders is None else [*folders]
+def _is_path(model: str) -> bool:
+    """Tell whether a text can only mean a file: it names a folder, or ends as no published name does."""
+    return Path(model).name != model or bool(Path(model).suffix)
+
+
+def _folders(identity: str, folders: Folders | None) -> list[Path]:
+    if folders is None:
+        return default_folders(identity)
+    listed = [folders] if isinstance(folders, str | Path) else folders
+    if not listed:
+        raise InputError("has 0 folders; at least 1 to look in was wanted. Leave it out for the usual ones.", "folders")
+    return [Path(folder) for folder in listed]
 
 
 def default_folders(identity: str) -> list[Path]:

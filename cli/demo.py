@@ -8,7 +8,9 @@ from pathlib import Path
 from ..animation.media.reader import VideoClip, read_picture
 from ..animation.predictor import Predictor
 from ..animation.samples import DRIVING, sample_pictures
-from ..core.errors import MediaError
+from ..animation.video import check_results
+from ..core.errors import MediaError, rename_parameters
+from ..core.unfinished import make_folder
 from .run import animate_and_report, read_engine
 
 
@@ -16,10 +18,18 @@ def demo(args: argparse.Namespace) -> None:
     """Animate each bundled picture by the bundled video into `args.output`: an mp4 and a contact sheet each."""
     folder: Path = args.output
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
+    pictures = sample_pictures()
+    with rename_parameters({"output": "--output", "sheet": "--output"}):
+        for name in pictures:
+            check_results(*_results(folder, name), {"a bundled sample": [DRIVING, *pictures.values()]})
     predictor = Predictor.load(engine=read_engine(args))
-    for name, picture in sample_pictures().items():
-        output = folder / f"{name}.mp4"
-        animate_and_report(predictor, read_picture(picture), VideoClip(DRIVING), output, output.with_suffix(".png"))
+    for name, picture in pictures.items():
+        animate_and_report(predictor, read_picture(picture), VideoClip(DRIVING), *_results(folder, name))
+
+
+def _results(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return where the video and the sheet of a picture go."""
+    return folder / f"{name}.mp4", folder / f"{name}.png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +12,26 @@ from pathlib import Path
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.registry import architectures
-from ..core.errors import FirstOrderError, rename_parameters
+from ..core.errors import FirstOrderError, one_line, rename_parameters
+from ..core.unfinished import clean_up
 from ..core.weights.architecture import RESTRICTED
 from ..module_articulate.variants import VARIANTS
+from .arguments import Parser
+from .stop import FIRST_STATUS, farewell
 
-INTERRUPTED = 130
+INTERRUPTED = FIRST_STATUS + signal.SIGINT
 
 FLAGS = {
     name: "--" + name.replace("_", "-")
-    for name in RESTRICTED | {"architecture", "device", "size", "batch", "precision", "fps"}
+    for name in RESTRICTED
+    | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
+    | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
 } | {
     "source": "SOURCE",
     "driving": "DRIVING",
+    "output": "OUTPUT",
+    "folder": "FOLDER",
+    "table": "--output",
     "relative_jacobian": "--keep-jacobian",
     "adapt_scale": "--keep-scale",
     "mode": "the mode (--absolute, --avd)",
@@ -31,24 +40,26 @@ FLAGS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status. Expected errors are one line on standard error."""
+    """Run a command and return the exit status. Expected errors are one line on standard error.
+
+    As a program of its own it is run by `start.start`, which cares for signals too.
+    """
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
         with rename_parameters(FLAGS):
             args.command(args)
-    except FirstOrderError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except (FirstOrderError, OSError) as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; nothing was left behind", file=sys.stderr)
+        print(farewell(), file=sys.stderr)
         return INTERRUPTED
+    finally:
+        clean_up()
     return 0
-
-
-def script() -> None:
-    """Run as an installed command."""
-    sys.exit(main())
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .run import run
     from .swap import add_swap_options
 
-    parser = argparse.ArgumentParser(prog="animate.py", description="Animate a picture with the motion of a video.")
+    parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("run", help="animate a picture file by a video file")
@@ -77,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--more-sources",
         type=Path,
         nargs="+",
+        action="extend",
         help="more pictures of the same face, for a model that takes several (fsrt)",
     )
     _add_model_options(command)

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
+from torch import Tensor
 from tqdm import tqdm
+
+from ..core.types import Clip
+from .stop import bars
 
 BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
 
 
 @contextmanager
-def progress_bar(unit: str) -> Generator[Callable[[int, int | None], None], None, None]:
+def progress_bar(unit: str, label: str | None = None) -> Generator[Callable[[int, int | None], None], None, None]:
     """Show a bar and yield the function that updates it, by the amounts done and in total."""
-    with tqdm(unit=unit, unit_scale=unit == "B", delay=BAR_DELAY) as bar:
+    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY)
 
-        def progress(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+    def progress(done: int, total: int | None) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
 
+    bars.append(bar)
+    try:
         yield progress
+    finally:
+        bar.close()
+        bars.remove(bar)
+
+
+class CountedClip:
+    """Clip that reports how many of its frames have been read in a pass, and how many there are."""
+
+    def __init__(self, clip: Clip, progress: Callable[[int, int], None]) -> None:
+        self._clip, self._progress = clip, progress
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+    def frame(self, index: int) -> Tensor:
+        """Return one frame as (1, H, W, C)."""
+        return self._clip.frame(index)
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield all frames in order, `size` at a time."""
+        done = 0
+        for chunk in self._clip.chunks(size):
+            yield chunk
+            done += len(chunk)
+            self._progress(done, len(self._clip))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -13,20 +14,22 @@ from ..animation import registry
 from ..animation.engine import Engine
 from ..animation.media.clip import FileClip
 from ..animation.media.open_clip import open_clip
+from ..animation.media.prefetch import PrefetchedClip
 from ..animation.media.reader import read_picture
-from ..animation.media.writer import open_writer, written_name
 from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
-from ..animation.video import animate_clip
+from ..animation.unused import refuse_unused_options
+from ..animation.video import animate_clip, check_results, result_names
 from ..core.device import pick_device
 from ..core.errors import MissingWeightsError
+from ..core.output_path import shown
 from ..core.types import LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
-from .progress import progress_bar
+from .progress import CountedClip, progress_bar
 from .swap import read_swap
 
 log = logging.getLogger(__name__)
@@ -38,9 +41,18 @@ HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
     device = pick_device(args.device)
-    pictures = [read_picture(path) for path in (args.source, *(args.more_sources or ()))]
-    clip = open_clip(args.driving, args.fps)
-    open_writer(args.output, clip.times)  # refuses an output that it cannot write, before anything is worked out
+    sources = [args.source, *(args.more_sources or ())]
+    check_results(
+        args.output,
+        args.sheet,
+        {
+            "the source picture": sources,
+            "the driving video": args.driving,
+            "the weight file": args.checkpoint,
+            "the face parser": args.face_parser,
+        },
+    )
+    pictures, clip = [read_picture(path) for path in sources], open_clip(args.driving, args.fps)
     files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
@@ -48,8 +60,12 @@ def run(args: argparse.Namespace) -> None:
     animator = registry.load_files(files, load_options, checkpoint)
     if isinstance(animator, PartSwapAnimator):
         animator = animator.with_swap(read_swap(args, animator, device))
+    options = read_options(args)
+    refuse_unused_options(animator, options, given_options(args))
     predictor = Predictor.optimized(animator, device, read_engine(args))
-    animate_and_report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
+    if args.best_frame is not None:
+        options = find_anchor(predictor, pictures, clip, options, args.best_frame)
+    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options)
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
@@ -67,6 +83,15 @@ def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint
         raise MissingWeightsError(f"{error} {HINT}") from error
 
 
+def find_anchor(
+    predictor: Predictor, pictures: Pictures, clip: FileClip, options: AnimateOptions, method: str
+) -> AnimateOptions:
+    """Find the best frame with a progress bar, and return the options with it as the anchor."""
+    with logging_redirect_tqdm(), progress_bar("frame", "finding the best frame") as progress:
+        counted = CountedClip(PrefetchedClip(clip), progress)
+        return replace(options, anchor=predictor.find_best_frame(pictures, counted, options, method=method))
+
+
 def animate_and_report(
     predictor: Predictor,
     pictures: Pictures,
@@ -74,16 +99,17 @@ def animate_and_report(
     output: Path,
     sheet: Path | None,
     options: AnimateOptions | None = None,
-    best_frame: str | None = None,
 ) -> None:
     """Animate into a file with a progress bar, and log how fast that was."""
     started = time.perf_counter()
-    with logging_redirect_tqdm(), progress_bar("frame") as progress:
-        done = animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, progress=progress)
+    with logging_redirect_tqdm(), progress_bar("frame", "animating") as progress:
+        done = animate_clip(predictor, pictures, clip, output, options, sheet=sheet, progress=progress)
     seconds = time.perf_counter() - started
+    names = result_names(output, done)
     log.info(
-        "Wrote %s: %d frames in %.1f s (%.1f frames per second).", written_name(output), done, seconds, done / seconds
-    )
+        "Wrote %s: %d frames in %.1f s (%.1f frames per second).",
+        " to ".join(shown(name) for name in names), done, seconds, done / seconds,
+    )  # fmt: skip
 
 
 def given_options(args: argparse.Namespace) -> list[str]:

@@ -84,10 +84,12 @@ class Animator(nn.Module):
     """Base class of every architecture: a network that gives one picture the poses of others.
 
     An architecture implements `prepare`, `motion` and `render`, and of the rest what its `spec` says it offers.
-    `config` is the dataclass that its networks were built from.
+    `config` is the dataclass that its networks were built from. `optimized` tells whether it was rewritten for running,
+    which can be done once.
     """
 
     spec: AnimatorSpec
+    optimized: bool = False
     config: Any  # each architecture's own dataclass
 
     def prepare(self, source: Tensor) -> Prepared:

@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from ..core.atomic_file import atomic_write
-from ..core.errors import CheckpointError
+from ..core.errors import CheckpointError, join_names
+from ..core.unfinished import make_folder
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import to_metadata
 from ..core.weights.convert import to_safetensors
 from ..module_fomm.drawn.architecture import DRAWN
 from ..module_fomm.drawn.network import DrawnAnimator
 from .config import TrainConfig
+from .saved import SavedFile
 
 logger = logging.getLogger(__name__)
 
+FILES = STATE, MODEL, LOG, SHEET = ("state.pt", "model.safetensors", "log.jsonl", "sheet.png")
+"""Names of a run's files in its folder."""
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state; a crash in the middle leaves the old file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+
+@dataclass(frozen=True, slots=True)
+class TrainState:
+    """State of a run after some steps: weights, moments of the optimizers, steps and seconds done."""
+
+    model: dict[str, Tensor]
+    optimizers: list[dict[str, object]]
+    step: int
+    seconds: float
+
+
+def save_state(path: Path, state: TrainState, config: TrainConfig) -> None:
+    """Write a training state; a crash or a full disk in the middle leaves the old file whole."""
+    buffer = BytesIO()  # what the disk refuses is an OSError here, and none from PyTorch's own writer
+    torch.save({**vars_of(state), "model_config": asdict(config.model)}, buffer)
+    make_folder(path.parent)
     with atomic_write(path) as part:
-        torch.save(state, part)
+        part.write_bytes(buffer.getbuffer())
 
 
-def load_state(path: Path, config: TrainConfig) -> dict[str, Any]:
-    """Read a training state that was made with the same model."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    if state.get("model_config") != asdict(config.model):
-        raise CheckpointError(f"{path.name} was trained with another model; resume with the settings it began with.")
+def vars_of(state: TrainState) -> dict[str, object]:
+    """List the entries of a state by name."""
+    return {field.name: getattr(state, field.name) for field in fields(state)}
+
+
+def load_state(
+    path: Path, config: TrainConfig, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> TrainState:
+    """Read a training state for a model and its optimizers; CheckpointError for any that is not whole and theirs."""
+    start = path.with_name(MODEL)
+    advice = f"Put a whole one back, or begin in a new folder, with --start {start} if that is whole."
+    saved = SavedFile(path, "a training state", advice)
+    state = saved.entries(saved.content, "it")
+    if lacking := [name for name in ("model", "step", "seconds", "model_config") if name not in state]:
+        saved.refuse(f"it lacks {join_names(lacking)}")
+    if state["model_config"] != asdict(config.model):
+        raise CheckpointError(f"{path} was trained with another model; resume with the settings it began with.")
     if "optimizers" not in state:
         raise CheckpointError(
-            f"{path.name} was left by an older version, whose optimizer was another. Begin in a new folder, with "
-            f"--start {path.with_name('model.safetensors')}."
+            f"{path} was left by an older version, whose optimizer was another. Begin in a new folder, with "
+            f"--start {start}."
         )
-    return state
+    found = saved.items(state["optimizers"], "its list of optimizers")
+    if len(found) != len(optimizers):
+        saved.refuse(f"it has {len(found)} optimizers, not {len(optimizers)}")
+    return TrainState(
+        saved.network(state["model"], model.state_dict(), "its model"),
+        [
+            saved.optimizer(one, own, f"optimizer {i}")
+            for i, (one, own) in enumerate(zip(found, optimizers, strict=True))
+        ],
+        int(saved.number(state["step"], "its step", whole=True)),
+        saved.number(state["seconds"], "its time"),
+    )
 
 
 def export(path: Path, model: DrawnAnimator, size: int) -> None:

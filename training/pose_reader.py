@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from ..core.atomic_file import atomic_write
 from ..core.layers.blocks import DownBlock2d
+from ..core.unfinished import make_folder
 from .drawn import Identity, Pose, draw
 from .drawn.pairs import training_generator
+from .saved import SavedFile
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +70,13 @@ def fitted(path: Path, steps: int = 1500) -> PoseReader:
     """Read the reader kept at `path`; where there is none, fit one and put it there first."""
     reader = PoseReader().eval()
     if path.exists():
-        reader.load_state_dict(torch.load(path, weights_only=True, mmap=False))
+        saved = SavedFile(path, "a pose reader", "Name another with --reader; one that is not there is made.")
+        reader.load_state_dict(saved.network(saved.content, reader.state_dict(), "it"))
         return reader
     reader = fit(steps)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = BytesIO()
+    torch.save(reader.state_dict(), buffer)
+    make_folder(path.parent)
     with atomic_write(path) as part:
-        torch.save(reader.state_dict(), part)
+        part.write_bytes(buffer.getbuffer())
     return reader

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from itertools import filterfalse
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -15,16 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch._inductor import decomposition
 
+from ..core.errors import CheckpointError, join_names
 from ..core.inference.precision import to_mixed_precision
 from ..core.layers.blocks import UpBlock2d
+from ..core.unfinished import keep, make_folder
 from ..core.weights.checkpoint import read_checkpoint
 from ..module_fomm.drawn.network import DrawnAnimator
-from .checkpoint import export, load_state, save_state
+from .checkpoint import LOG, MODEL, SHEET, STATE, TrainState, export, load_state, save_state
 from .config import TrainConfig
 from .drawn.pairs import training_generator, training_sample
 from .losses import weighted_sum
 from .muon import Muon, is_inner
 from .preview import save_picture, sheet
+from .saved import is_sound
 from .step import training_losses
 from .transform import Transform
 
@@ -77,14 +80,14 @@ class Trainer:
 
     def resume(self) -> bool:
         """Go on from the folder's state, if it has one; from there every step is the same as without the break."""
-        path = self.folder / "state.pt"
+        path = self.folder / STATE
         if not path.exists():
             return False
-        state = load_state(path, self.config)
-        self.model.load_state_dict(state["model"])
-        for optimizer, moments in zip(self.optimizers, state["optimizers"], strict=True):
+        state = load_state(path, self.config, self.model, self.optimizers)
+        self.model.load_state_dict(state.model)
+        for optimizer, moments in zip(self.optimizers, state.optimizers, strict=True):
             optimizer.load_state_dict(moments)
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds = state.step, state.seconds
         logger.info("resumed %s at step %d", path, self.step)
         return True
 
@@ -94,21 +97,38 @@ class Trainer:
         found = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
         own = self.model.state_dict()
         fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
+        if not fitting:
+            raise CheckpointError(f"{path} has no tensor that this model has too. Begin with another file, or without.")
+        if damaged := [name for name, value in fitting.items() if not is_sound(name, value)]:
+            raise CheckpointError(
+                f"{path} has values that no network can have ({join_names(damaged)}). Begin with another file."
+            )
         self.model.load_state_dict(own | fitting)
         logger.info("began with %d of %d tensors from %s", len(fitting), len(own), path)
 
     def save(self) -> None:
-        """Write the state and the model."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "step": self.step,
-            "seconds": self.seconds,
-            "model_config": asdict(self.config.model),
-        }
-        save_state(self.folder / "state.pt", state)
-        export(self.folder / "model.safetensors", self.model, self.config.size)
-        save_picture(self.folder / "sheet.png", sheet(self.model, self.config.size))
+        """Write the state and the model. Raises CheckpointError where the disk refuses; older files are then whole."""
+        state = TrainState(
+            dict(self.model.state_dict()),
+            [optimizer.state_dict() for optimizer in self.optimizers],
+            self.step,
+            self.seconds,
+        )
+        with self.disk_refusals():
+            save_state(self.folder / STATE, state, self.config)
+            export(self.folder / MODEL, self.model, self.config.size)
+            save_picture(self.folder / SHEET, sheet(self.model, self.config.size))
+
+    @contextmanager
+    def disk_refusals(self) -> Generator[None, None, None]:
+        """Raise what the disk refuses as CheckpointError."""
+        try:
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.folder} cannot be written to ({error.strerror or error}); what was saved last is kept. "
+                "Make room, then give the same command to go on."
+            ) from error
 
     def train_step(self) -> dict[str, Tensor]:
         """Draw, predict, improve; the losses by name. All randomness comes from the seed and the step's number."""
@@ -148,7 +168,9 @@ class Trainer:
         """Append one line of mean losses to the log."""
         line = {"step": self.step, "minutes": round(self.seconds / 60, 2)}
         rounded = {name: round(value, 4) for name, value in means.items()}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps({**line, **rounded}) + "\n")
+        with self.disk_refusals():
+            make_folder(self.folder)
+            with (self.folder / LOG).open("a") as file:
+                file.write(json.dumps({**line, **rounded}) + "\n")
+            keep(self.folder / LOG)
         logger.info("step %d, %.1f min: %s", self.step, self.seconds / 60, rounded)

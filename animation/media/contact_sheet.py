@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -54,17 +56,18 @@ class SheetSampler:
             self._seen += 1
 
     def save(self, source: Tensor, driving: Clip, path: str | Path) -> None:
-        """Write the sheet as PNG. `source` is (1, H, W, 3 or 4), uint8 or float in [0, 1]; of `driving` only the
-        frames shown are read. MediaError before any frame came, or from the disk.
+        """Write the sheet as PNG; see `draw`. MediaError before any frame came, or from the disk."""
+        with sheet_refusals(path), atomic_write(Path(path)) as part:
+            self.draw(source, driving).save(part, format="PNG")
+
+    def draw(self, source: Tensor, driving: Clip) -> Image.Image:
+        """Draw the sheet. `source` is (1, H, W, 3 or 4), uint8 or float in [0, 1]; of `driving` only the frames shown
+        are read. MediaError before any frame came.
         """
         if not self._kept:
-            raise MediaError(f"{path} would show 0 frames; at least 1 is needed. Add frames before saving.")
+            raise MediaError("The sheet would show 0 frames; at least 1 is needed. Add frames before saving.")
         frames = [self._upright(driving.frame(number)) for number in self.shown]
-        try:
-            with atomic_write(Path(path)) as part:
-                self._sheet(self._rows(self._upright(source), frames)).save(part, format="PNG")
-        except OSError as error:
-            raise MediaError(f"{path} cannot be written ({error}). Check free space and rights.") from error
+        return self._sheet(self._rows(self._upright(source), frames))
 
     def _upright(self, picture: Tensor) -> Tensor:
         """Scale a picture (1, H, W, 1 to 4) like the results, its transparent parts white."""
@@ -110,6 +113,16 @@ class SheetSampler:
         height, width = max(picture.shape[1] for picture in row) + _MARGIN, self._cell + _MARGIN
         cells = [F.pad(cell, (0, width - cell.shape[2], 0, height - cell.shape[1]), value=_GREY) for cell in row]
         return torch.cat(cells, dim=2)
+
+
+@contextmanager
+def sheet_refusals(path: str | Path) -> Generator[None, None, None]:
+    """Raise what the disk refuses as MediaError."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise MediaError(f"{path} cannot be written ({reason}). Check free space and rights.") from error
 
 
 def _resized(picture: Tensor, height: int, width: int) -> Tensor:

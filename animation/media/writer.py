@@ -17,7 +17,7 @@ from .frame_times import FrameTimes
 from .frame_writer import FrameWriter
 from .output_file import OutputFile
 from .output_format import FORMATS
-from .picture_sequence import PictureSequence, numbered_name
+from .picture_sequence import PictureSequence
 from .video_track import VideoTrack
 
 _log = logging.getLogger(__name__)
@@ -49,11 +49,6 @@ def open_writer(
     if audio_from is not None and has_sound(Path(audio_from)):
         _log.info("%s files hold no sound: that of %s is left out", suffix, audio_from)
     return writer
-
-
-def written_name(path: Path) -> Path:
-    """Name under which `open_writer` leaves its result: for numbered pictures, the pattern of their names."""
-    return path.with_name(numbered_name(path)) if path.suffix.lower() == ".png" else path
 
 
 class VideoWriter(FrameWriter):

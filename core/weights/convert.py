@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..atomic_file import atomic_write
 from ..errors import CheckpointError
+from ..unfinished import make_folder
 from .checkpoint import Checkpoint
 
 
@@ -29,7 +30,7 @@ def to_safetensors(
     """
     tensors = _flat(checkpoint, dtype)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with atomic_write(path) as part:
             save_file(tensors, str(part), metadata=dict(checkpoint.metadata if metadata is None else metadata))
     except (OSError, SafetensorError) as error:

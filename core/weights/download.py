@@ -1,34 +1,35 @@
 """Downloading of published weights: on request only, resumable, and checked against the published hash.
 
-All of the pack's network code is here.
+All of the pack's network code is here and in `http_stream`.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Final, cast
-from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import BaseHandler, Request, build_opener
+from typing import IO, Final
 
 from ..errors import DownloadError
+from ..file_lock import is_at, try_lock
+from ..unfinished import keep, make_folder
 from .catalog import PublishedWeights
+from .http_stream import Head, HttpStream, check_scheme
 from .paths import resolve_inside, sha256_of
 
 logger = logging.getLogger(__name__)
 
 SCHEMES: Final = ("https",)
-HEADERS: Final = {"User-Agent": "ComfyUI-FirstOrderMM", "Accept-Encoding": "identity"}
-TIMEOUT: Final = 30.0  # seconds without any byte
+TIMEOUT: Final = 30.0  # seconds without an answer, or with next to no bytes
+LONGEST: Final = 24 * 3600.0  # seconds that a download may take in all; a later one goes on where it stopped
 ATTEMPTS: Final = 4
 WAIT: Final = 2.0  # seconds before the second attempt; doubles each time
-BLOCK: Final = 2**18
 REPORT_EVERY: Final = 0.1  # seconds between two reports
 SPARE: Final = 64 * 2**20  # bytes that must stay free on the disk
 LARGEST: Final = 4 * 2**30  # bytes; more is no weight file of this pack
@@ -36,27 +37,31 @@ LARGEST: Final = 4 * 2**30  # bytes; more is no weight file of this pack
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """Download of one file: its address, its unfinished file and its callbacks."""
+    """Download of one file: its address, its unfinished file, locked for it alone, and its callbacks."""
 
     url: str
     sha256: str
     size: int | None
     page: str
     part: Path
+    file: IO[bytes]
     progress: Callable[[int, int | None], None]
     check_cancelled: Callable[[], None]
     schemes: tuple[str, ...]
+    deadline: float
 
+    @property
+    def done(self) -> int:
+        """Bytes that the unfinished file holds."""
+        return os.fstat(self.file.fileno()).st_size
 
-class _SchemeGuard(BaseHandler):
-    """Handler that refuses every address, redirects included, whose scheme is not allowed."""
+    def is_published(self) -> bool:
+        """Tell whether the unfinished file has the published hash."""
+        return sha256_of(self.part, self.check_cancelled) == self.sha256
 
-    def __init__(self, schemes: tuple[str, ...]) -> None:
-        self.schemes = schemes
-
-    def default_open(self, req: Request) -> None:
-        """Check a request before any handler connects; urllib calls this by its name."""
-        _check_scheme(req.full_url, self.schemes)
+    def start_anew(self) -> None:
+        """Empty the unfinished file."""
+        self.file.truncate(0)
 
 
 def download(
@@ -70,9 +75,10 @@ def download(
 ) -> Path:
     """Fetch a published weight file into `folder` and return its path.
 
-    Bytes go to `<name>.part`, which a later call continues. `progress` gets bytes done and in total (None
-    while unknown); `check_cancelled` raises to stop, and the part is kept. A file that is already there
-    and has the published hash is taken as it is. Raises DownloadError.
+    Bytes go to `<name>.part`, which a later call continues, and which only one at a time writes to: another that wants
+    the same file waits for it. `progress` gets bytes done and in total (None while unknown); `check_cancelled`, called
+    several times a second, raises to stop, and the part is kept. A file that is already there and has the published
+    hash is taken as it is. Raises DownloadError.
     """
     name = entry.files[0]
     if entry.url is None or entry.sha256 is None:
@@ -81,17 +87,23 @@ def download(
             f"{name} has no published {lacking}, so it is not downloaded unchecked; "
             f"get it from {entry.page} and put it into {folder}."
         )
-    _check_scheme(entry.url, schemes)
+    check_scheme(entry.url, schemes)
     target, part = resolve_inside(folder, name), resolve_inside(folder, f"{name}.part")
-    transfer = _Transfer(entry.url, entry.sha256, entry.size, entry.page, part, progress, check_cancelled, schemes)
+    deadline = time.monotonic() + LONGEST
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if not target.exists():
-            _fetch(transfer, wait)
-            _verify(transfer)
-            part.replace(target)
-            logger.info("downloaded %s", target)
-        elif sha256_of(target, check_cancelled) != entry.sha256:
+            with _locked(part, check_cancelled) as file:
+                if not target.exists():  # as another process may have fetched it meanwhile
+                    transfer = _Transfer(
+                        *(entry.url, entry.sha256, entry.size, entry.page, part, file),
+                        *(progress, check_cancelled, schemes, deadline),
+                    )
+                    _fetch(transfer, wait)
+                    _verify(transfer)
+                    _finish(transfer, target)
+                    return target
+        if sha256_of(target, check_cancelled) != entry.sha256:
             raise DownloadError(f"{target} is not the published file; rename or delete it to download that.")
     except DownloadError:
         raise
@@ -100,11 +112,49 @@ def download(
     return target
 
 
+@contextmanager
+def _locked(part: Path, check_cancelled: Callable[[], None]) -> Generator[IO[bytes], None, None]:
+    """Open the unfinished file for this download alone, when no other has it; if it stays empty it goes again."""
+    said = False
+    while True:
+        with part.open("ab+") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DownloadError(f"{part} is no ordinary file, which is needed for what comes in; delete it.")
+            if _is_ours(file, part):
+                keep(part)
+                try:
+                    yield file
+                finally:
+                    if not file.closed and os.fstat(file.fileno()).st_size == 0 and is_at(file, part):
+                        with suppress(OSError):  # some systems delete no open file
+                            part.unlink()
+                return
+        if not said:
+            logger.info("waiting for another download of %s", part.stem)
+        said = True
+        _pause(1.0, check_cancelled)
+
+
+def _is_ours(file: IO[bytes], part: Path) -> bool:
+    """Lock an unfinished file; False if another download has it, or has given it its name since it was opened."""
+    with suppress(OSError):  # a file system without locks
+        return try_lock(file) and is_at(file, part)
+    return True
+
+
+def _finish(transfer: _Transfer, target: Path) -> None:
+    """Give the file its name; where the system allows that before the lock is given back."""
+    if os.name == "nt":
+        transfer.file.close()
+    transfer.part.replace(target)
+    logger.info("downloaded %s", target)
+
+
 def _verify(transfer: _Transfer) -> None:
-    """Delete the unfinished file and raise DownloadError if it is not the published one."""
+    """Empty the unfinished file and raise DownloadError if it is not the published one."""
     came = sha256_of(transfer.part, transfer.check_cancelled)
     if came != transfer.sha256:
-        transfer.part.unlink()
+        transfer.start_anew()
         raise DownloadError(
             f"{transfer.url} gave a file with SHA-256 {came}, but {transfer.sha256} is the published one; it was "
             f"deleted. Try again, or get the file from {transfer.page}."
@@ -138,76 +188,63 @@ def _pause(seconds: float, check_cancelled: Callable[[], None]) -> None:
 
 def _attempt(transfer: _Transfer) -> None:
     """Request once the bytes that the unfinished file lacks; ConnectionError where another attempt may help."""
-    start = transfer.part.stat().st_size if transfer.part.exists() else 0
-    headers = {**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS
-    request = Request(transfer.url, headers=headers)  # noqa: S310 (the scheme was checked)
-    try:
-        response = build_opener(_SchemeGuard(transfer.schemes)).open(request, timeout=TIMEOUT)
-    except HTTPError as error:
-        with error:
-            _handle_error_status(error, transfer, start)
-    except DownloadError:
-        raise
-    except (OSError, HTTPException) as error:
-        raise ConnectionError(str(error)) from error
-    else:
-        with response:
-            _receive(cast(HTTPResponse, response), transfer, start)
+    start = transfer.done
+    with HttpStream(transfer.url, start, transfer.schemes, TIMEOUT, transfer.check_cancelled) as stream:
+        head = stream.head()
+        if head.status in (200, 206):
+            _receive(stream, head, transfer, start)
+        else:
+            _handle_status(head.status, transfer, start)
 
 
-def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
-    scheme = urlsplit(url).scheme
-    if scheme not in schemes:
-        raise DownloadError(
-            f"{url} is not downloaded: its scheme is {scheme!r}, and only {', '.join(schemes)} is safe."
-        )
-
-
-def _handle_error_status(error: HTTPError, transfer: _Transfer, start: int) -> None:
-    """Handle a status of 400 or above: return if the unfinished file is complete, else ask for a retry or give up."""
-    if error.code == 416 and start:  # nothing comes after byte `start`
-        if sha256_of(transfer.part, transfer.check_cancelled) == transfer.sha256:
+def _handle_status(status: int, transfer: _Transfer, start: int) -> None:
+    """Handle an answer without the file: return if the unfinished file is complete, else ask for a retry or give up."""
+    if status == 416 and start:  # nothing comes after byte `start`
+        if transfer.is_published():
             return
-        transfer.part.unlink()
-        raise ConnectionError("the unfinished file did not fit and was deleted") from error
-    if error.code in (408, 429) or error.code >= 500:
-        raise ConnectionError(f"status {error.code}") from error
-    raise DownloadError(
-        f"{transfer.url} was refused with status {error.code}; get the file from {transfer.page}."
-    ) from error
+        transfer.start_anew()
+        raise ConnectionError("the unfinished file did not fit and was deleted")
+    if status in (408, 429) or status >= 500:
+        raise ConnectionError(f"status {status}")
+    what = (
+        f"was redirected without end or to nowhere (status {status})"
+        if 300 <= status < 400
+        else (f"was refused with status {status}")
+    )
+    raise DownloadError(f"{transfer.url} {what}; get the file from {transfer.page}.")
 
 
-def _receive(response: HTTPResponse, transfer: _Transfer, start: int) -> None:
+def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) -> None:
     """Write an answer to the end of the unfinished file, or as a new one if it is the whole file."""
-    partial = response.status == 206
-    if partial and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        transfer.part.unlink(missing_ok=True)
+    if head.encoding != "identity":
+        raise DownloadError(f"{transfer.url} is sent compressed, unasked; get the file from {transfer.page}.")
+    partial = head.status == 206
+    if partial and head.first != start:
+        transfer.start_anew()
         raise ConnectionError(f"other bytes came than those from {start} on")
     done, reported = start if partial else 0, 0.0
-    total = transfer.size if response.length is None else done + response.length
+    total = transfer.size if head.length is None else done + head.length
     _check_size(transfer, done, total)
-    with transfer.part.open("ab" if partial else "wb") as file:
-        for block in _blocks(response):
-            done += len(block)
-            if done > (total or LARGEST):
-                raise DownloadError(f"{transfer.url} sends more than {total or LARGEST} bytes; it is another file.")
-            file.write(block)
-            if time.monotonic() - reported >= REPORT_EVERY:
-                transfer.progress(done, total)
-                reported = time.monotonic()
-            transfer.check_cancelled()
+    if not partial:
+        transfer.start_anew()
+    for block in stream.blocks():
+        done += len(block)
+        if done > (total or LARGEST):
+            transfer.start_anew()
+            raise DownloadError(f"{transfer.url} sends more than {total or LARGEST} bytes; it is another file.")
+        transfer.file.write(block)
+        if time.monotonic() - reported >= REPORT_EVERY:
+            transfer.progress(done, total)
+            reported = time.monotonic()
+        if time.monotonic() > transfer.deadline:
+            raise DownloadError(
+                f"{transfer.url} is too slow: {done} bytes came in {LONGEST / 3600:g} hours. Try again later (what "
+                f"came is kept), or get the file from {transfer.page}."
+            )
+    transfer.file.flush()
     transfer.progress(done, total)
     if total is not None and done < total:
         raise ConnectionError(f"{done} of {total} bytes came")
-
-
-def _blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """Yield the body as it comes in; failures of the network are ConnectionErrors."""
-    try:
-        while block := response.read1(BLOCK):
-            yield block
-    except (OSError, HTTPException) as error:
-        raise ConnectionError(str(error)) from error
 
 
 def _check_size(transfer: _Transfer, done: int, total: int | None) -> None:

@@ -1,0 +1,55 @@
+"""Start of the program: what has to be in place before PyTorch is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .stop import FIRST_STATUS, install_handlers
+
+BROKEN_PIPE = FIRST_STATUS + int(getattr(signal, "SIGPIPE", 13))
+
+
+def start(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status, whatever becomes of signals and of the standard streams."""
+    _open_missing_streams()
+    install_handlers()
+    from .main import main
+
+    try:
+        try:
+            return main(argv)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except BrokenPipeError:  # nobody reads on, as behind `| head`
+        _silence()
+        return BROKEN_PIPE
+
+
+def script() -> None:
+    """Run as an installed command."""
+    sys.exit(start())
+
+
+def _open_missing_streams() -> None:
+    """Open streams that the caller has closed: files opened later would take their numbers, and get their texts."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] (it is, where it was closed)
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (open to the end)
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def _silence() -> None:
+    """Send what is still to be written nowhere, as Python writes it when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
