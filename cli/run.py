@@ -25,7 +25,7 @@ from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
 from .progress import progress_bar
-from .swap import read_swap
+from .swap import read_swap, with_swap
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,9 @@ def run(args: argparse.Namespace) -> None:
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    animator = registry.load_files(files, load_options, checkpoint)
-    if isinstance(animator, PartSwapAnimator):
-        animator = animator.with_swap(read_swap(args, animator, device))
-    predictor = Predictor.optimized(animator, device, read_engine(args))
+    predictor = Predictor.from_files(files, checkpoint, device, load_options, read_engine(args))
+    if isinstance(predictor.animator, PartSwapAnimator):
+        predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
     animate_and_report(predictor, pictures, clip, args.output, args.sheet, read_options(args), args.best_frame)
 
 
