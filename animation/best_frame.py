@@ -20,6 +20,7 @@ from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip
 from .frames import FrameFormat
 from .hull import hull_area
+from .out_of_memory import try_twice
 from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, Pictures, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ def find_best_frame(
 def _distances(
     read: PoseReader, source: Pictures, clip: Clip, format_: FrameFormat, batch: int | None, hooks: Hooks
 ) -> NDArray[np.float64]:
-    wanted = read(format_.convert(first_picture(source), SOURCE))[0]
+    [wanted] = try_twice(
+        lambda: read(format_.convert(first_picture(source), SOURCE)), hooks.free_memory, "reading the source's pose"
+    )
     if wanted is None:
         return np.full(len(clip), np.inf)
     poses: list[Points | None] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,15 +12,20 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.inference.optimize import optimize
+from ..core.inference.overflow import OverflowWatch
 from ..core.types import Animator, Motion, Prepared
 
 Render = Callable[[Prepared, Motion], Tensor]
 
 log = logging.getLogger(__name__)
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+FLOAT32 = "float32"
+DTYPES = {FLOAT32: torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = ("auto", *DTYPES)
-NATIVE_BFLOAT16, TENSOR_CORES = (8, 0), (7, 0)  # CUDA compute capabilities
+NATIVE_BFLOAT16, TURING, TENSOR_CORES = (8, 0), (7, 5), (7, 0)  # CUDA compute capabilities
+TURING_WITH_TENSOR_CORES = re.compile(r"\bRTX|\bT4G?\b")
+"""Names of the cards of Turing's generation with tensor cores. The others (GTX 16, T400 to T2000, MX450, MX550, ...)
+make NaN of float16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
     dtype = dtype_for(engine.precision, device)
     animator.optimized = True
     optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
+    if dtype == torch.float16:  # bfloat16 has float32's range
+        animator.watch = OverflowWatch(animator)
     if engine.compiled:
         object.__setattr__(animator, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
@@ -70,7 +78,10 @@ def pad_to_fixed_batch(render: Render) -> Render:
 
 
 def dtype_for(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; "auto" is float32, but 16 bits on CUDA devices that are faster with them."""
+    """Return the dtype of a precision; "auto" is float32, but 16 bits on CUDA devices that are faster with them.
+
+    A card that may be one of those on which float16 fails, as its name says or does not say, gets float32.
+    """
     if precision not in PRECISIONS:
         raise InputError(f"is {precision!r}; choose one of: {', '.join(PRECISIONS)}.", "precision")
     if precision != "auto":
@@ -80,4 +91,14 @@ def dtype_for(precision: str, device: torch.device) -> torch.dtype:
     capability = torch.cuda.get_device_capability(device)
     if capability >= NATIVE_BFLOAT16:
         return torch.bfloat16
+    if capability == TURING and not TURING_WITH_TENSOR_CORES.search(_card_name(device)):
+        return torch.float32
     return torch.float16 if capability >= TENSOR_CORES else torch.float32
+
+
+def _card_name(device: torch.device) -> str:
+    """Return the name of a CUDA device; "" where the driver does not tell."""
+    try:
+        return torch.cuda.get_device_name(device)
+    except (RuntimeError, AssertionError):  # the latter from a PyTorch without CUDA
+        return ""

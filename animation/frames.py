@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.types import Clip
 from .device_copy import to_device_async
 
 INTEGER_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
@@ -134,3 +135,28 @@ class TensorClip:
     def chunks(self, size: int) -> Iterator[Tensor]:
         """Iterate over the frames, `size` at a time, without copying them."""
         return iter(torch.split(self.images, size))
+
+
+class ClipFrom:
+    """Clip without its first frames, of which the others keep their indices; implements `core.types.Clip`."""
+
+    def __init__(self, clip: Clip, start: int) -> None:
+        self._clip, self._start = clip, start
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+    def frame(self, index: int) -> Tensor:
+        """Return one frame of the whole clip as (1, H, W, C)."""
+        return self._clip.frame(index)
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield the frames from the start on, `size` at a time."""
+        passed = 0
+        for chunk in self._clip.chunks(size):
+            kept = chunk[max(0, self._start - passed) :]
+            passed += len(chunk)
+            del chunk
+            if len(kept):
+                yield kept
+            del kept

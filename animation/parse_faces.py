@@ -12,6 +12,7 @@ from ..core.errors import InputError
 from ..core.inference.precision import inference_mode
 from ..core.types import Clip, Mapped
 from ..face_parsing.parser import FaceParser
+from .finite import first_not_finite, not_finite
 from .frames import FrameFormat
 from .pipeline import Hooks
 
@@ -26,11 +27,13 @@ def parse_faces(
     batch: int | None = None,
     hard_edges: bool = False,
     hooks: Hooks | None = None,
+    file: str = "The face parser",
 ) -> Iterator[Mapped]:
     """Yield pictures (b, 3, H, W) unchanged, with the maps `classes` (b, 19, H, W) and `mask` (b, 1, H, W).
 
     The mask is the probability that a pixel belongs to one of the chosen classes; with `hard_edges`, 1 where that is
-    above one half, else 0. Pictures may have any size; the parser sees each stretched to its own.
+    above one half, else 0. Pictures may have any size; the parser sees each stretched to its own. `file` names the
+    parser's weights in messages. Raises InputError, or CheckpointError where the parser makes NaN of a picture.
     """
     if len(clip) == 0:
         raise InputError("has 0 pictures; at least 1 is needed. Check the loader.", IMAGE)
@@ -38,7 +41,11 @@ def parse_faces(
     parse, back_off = _Parse(parser, tuple(chosen), device, hard_edges), hooks.back_off()
     try:
         for chunk in hooks.chunks(clip, batch):
-            yield from back_off.run(parse, chunk)
+            for part in back_off.run(parse, chunk):
+                if first_not_finite(part.maps["classes"]) is not None:
+                    raise not_finite(file)
+                yield part
+                del part
     finally:
         hooks.free_memory()
 

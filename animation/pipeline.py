@@ -13,14 +13,15 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip, Mapped, Motion, Prepared
+from .finite import mark_not_finite
 from .frames import FrameFormat
-from .out_of_memory import BackOff
+from .out_of_memory import BackOff, try_twice
 from .pixels import PixelRenderer, pixels_at_once
 from .retarget import Retargeter, Retargeting
 
 DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
-SOURCE, DRIVING = "source", "driving"  # parameters, in error messages
+SOURCE, DRIVING, ANCHOR = "source", "driving", "anchor"  # parameters, in error messages
 
 T = TypeVar("T")
 
@@ -59,14 +60,14 @@ class Hooks:
 class AnimateOptions:
     """User's choices for an animation, apart from the model.
 
-    `anchor` is the index of the driving frame that relative motion is measured from. `size` is the side in pixels to
-    work at, None for the model's own. `batch` is how many frames are worked on at once, None for a number that suits
-    the model and the device. `max_pixels` limits how many pixels are decoded at once by a model that decodes them
-    singly, None for the default. Both change nothing but speed and memory.
+    `anchor` is what relative motion is measured from: the index of a driving frame, or a frame (1, H, W, C). `size` is
+    the side in pixels to work at, None for the model's own. `batch` is how many frames are worked on at once, None for
+    a number that suits the model and the device. `max_pixels` limits how many pixels are decoded at once by a model
+    that decodes them singly, None for the default. Both change nothing but speed and memory.
     """
 
     retargeting: Retargeting = field(default_factory=Retargeting)
-    anchor: int = 0
+    anchor: int | Tensor = 0
     size: int | None = None
     antialias: bool = False
     batch: int | None = None
@@ -149,16 +150,12 @@ class Session:
     ) -> Session:
         """Check the inputs, encode the source and read the anchor's pose."""
         check_clip(source, clip, options)
-        mode, size = resolve_mode(animator, options), working_size(animator, options)
+        size = working_size(animator, options)
         format_ = FrameFormat((size, size), device, options.antialias)
-        prepared = animator.prepare(_source(animator, source, format_))
-        own = model_retargeting(animator, options.retargeting)
-        if own is not None:
-            retargeter = Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
-        else:
-            relative = mode == "relative"
-            anchor = animator.motion(format_.convert(clip.frame(options.anchor), DRIVING)) if relative else None
-            retargeter = Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
+        prepared = try_twice(
+            lambda: animator.prepare(_source(animator, source, format_)), hooks.free_memory, "encoding the source"
+        )
+        retargeter = _retargeter(animator, prepared, clip, format_, options, hooks)
         by_pixel: PixelRenderer | None = None
         if animator.spec.query_bytes:
             at_once = pixels_at_once(options.max_pixels, animator.spec.query_bytes, device)
@@ -174,13 +171,17 @@ class Session:
     @inference_mode()
     def render(self, frames: Tensor) -> Tensor:
         """Turn driving frames (B, H, W, C) into pictures (B, 3, size, size)."""
-        return self.animator.render(self.prepared, self.motion(frames)).float().clamp_(0, 1)
+        motion = self.motion(frames)
+        pictures = self.animator.render(self.prepared, motion).float().clamp_(0, 1)
+        return mark_not_finite(pictures, self.animator, self.prepared, motion)
 
     @inference_mode()
     def render_mapped(self, frames: Tensor) -> Mapped:
         """Turn driving frames into pictures, with the maps behind them."""
-        mapped = self.animator.render_mapped(self.prepared, self.motion(frames))
-        return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
+        motion = self.motion(frames)
+        mapped = self.animator.render_mapped(self.prepared, motion)
+        pictures = mapped.pictures.float().clamp_(0, 1)
+        return replace(mapped, pictures=mark_not_finite(pictures, self.animator, self.prepared, motion))
 
     def pictures(self, frames: Tensor) -> Iterator[Tensor]:
         """Render a batch in as many parts as memory requires, or pixel by pixel where the model decodes so."""
@@ -193,6 +194,22 @@ class Session:
     def mapped_pictures(self, frames: Tensor) -> Iterator[Mapped]:
         """Render a batch with its maps in as many parts as memory requires."""
         yield from self.back_off.run(self.render_mapped, frames)
+
+
+def _retargeter(
+    animator: Animator, prepared: Prepared, clip: Clip, format_: FrameFormat, options: AnimateOptions, hooks: Hooks
+) -> Retargeter:
+    """Make the retargeting of a clip, with the anchor's pose where one is needed."""
+    mode, own = resolve_mode(animator, options), model_retargeting(animator, options.retargeting)
+    if own is not None:
+        return Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
+    if mode != "relative":
+        return Retargeter.for_clip(options.retargeting, prepared.motion, anchor=None)
+    frame, name = anchor_frame(clip, options)
+    anchor = try_twice(
+        lambda: animator.motion(format_.convert(frame, name)), hooks.free_memory, "reading the anchor's pose"
+    )
+    return Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
 
 
 def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
@@ -223,6 +240,13 @@ def first_picture(source: Pictures) -> Tensor:
     return first[:1] if first.ndim > 3 else first
 
 
+def anchor_frame(clip: Clip, options: AnimateOptions) -> tuple[Tensor, str]:
+    """Return the frame (1, H, W, C) that relative motion is measured from, and the name of its parameter."""
+    if isinstance(options.anchor, Tensor):
+        return first_picture(options.anchor), ANCHOR
+    return clip.frame(options.anchor), DRIVING
+
+
 def check_clip(source: Pictures, clip: Clip, options: AnimateOptions) -> None:
     """Raise InputError for empty inputs, an anchor outside the clip, and limits below 1."""
     for name, part in _named(source):
@@ -230,7 +254,7 @@ def check_clip(source: Pictures, clip: Clip, options: AnimateOptions) -> None:
             raise InputError("has 0 pictures; 1 is needed. Check the picture loader.", name)
     if len(clip) == 0:
         raise InputError("has 0 frames; at least 1 is needed. Check the video loader's frame limits.", DRIVING)
-    if not 0 <= options.anchor < len(clip):
+    if not isinstance(options.anchor, Tensor) and not 0 <= options.anchor < len(clip):
         raise InputError(f"is {options.anchor}; the clip has frames 0 to {len(clip) - 1}. Choose one.", "anchor")
     for name, number in (("batch", options.batch), ("max_pixels", options.max_pixels)):
         if number is not None and number < 1:

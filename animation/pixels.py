@@ -11,6 +11,7 @@ from torch import Tensor
 from ..core.device import free_memory
 from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Motion, Prepared
+from .finite import mark_not_finite
 from .out_of_memory import BackOff
 
 DEFAULT_LIMIT = 65536
@@ -57,4 +58,5 @@ class PixelRenderer:
         for part in torch.split(queries, self.at_once):
             self.check_cancelled()
             colours += self.back_off.run(lambda part: self.animator.decode(self.prepared, motion, part).float(), part)
-        return torch.cat(colours).view(len(motion), height, width, 3).movedim(-1, 1)
+        pictures = torch.cat(colours).view(len(motion), height, width, 3).movedim(-1, 1)
+        return mark_not_finite(pictures, self.animator, self.prepared, motion)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from ..core.device import pick_device
 from ..core.errors import CheckpointError, InputError
+from ..core.inference.precision import runs_in_16_bits
 from ..core.types import Animator, Clip, LoadOptions, Mapped
 from ..core.weights.architecture import Architecture, WeightsKind
 from ..core.weights.catalog import MODEL_FOLDER
@@ -20,10 +23,16 @@ from . import registry
 from .batch_size import choose_batch
 from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
-from .engine import Engine, optimize_for_inference
-from .frames import TensorClip
+from .engine import FLOAT32, Engine, optimize_for_inference
+from .finite import not_finite, until_not_finite
+from .frames import ClipFrom, TensorClip
+from .out_of_memory import try_twice
 from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, ignore, resolve_mode
 from .unused import refuse_unused_inputs
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
@@ -33,16 +42,29 @@ Folders = str | Path | Sequence[str | Path]
 """Folder to look for weights in, or several."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from: its files, as messages name them, and how it is loaded anew for exact arithmetic.
+
+    `in_float32` returns the model optimised and on its device.
+    """
+
+    files: str
+    in_float32: Callable[[], Animator]
+
+
 class Predictor:
     """Loaded model on a device, ready to animate any number of pictures.
 
     >>> predictor = Predictor.load("drawn-faces")
     >>> frames = predictor.animate_tensors(source, driving)  # (1, H, W, 3) and (N, H, W, 3) -> (N, size, size, 3)
+
+    A model whose 16-bit layers overflow is exchanged for the same in float32, for good.
     """
 
-    def __init__(self, animator: Animator, device: torch.device) -> None:
+    def __init__(self, animator: Animator, device: torch.device, origin: Origin | None = None) -> None:
         """Wrap a model that was optimised for the device and moved to it; `load` does both."""
-        self.animator, self.device = animator, device
+        self.animator, self.device, self.origin = animator, device, origin
 
     @classmethod
     def load(
@@ -70,12 +92,42 @@ class Predictor:
         """
         device = device if isinstance(device, torch.device) else pick_device(device)
         files, checkpoint = find_model(model, architecture, folders, download, progress)
-        return cls.optimized(registry.load_files(files, options, checkpoint), device, engine)
+        return cls.from_files(files, checkpoint, device, options, engine)
 
     @classmethod
-    def optimized(cls, animator: Animator, device: torch.device, engine: Engine | None = None) -> Predictor:
+    def from_files(
+        cls,
+        files: WeightFiles,
+        checkpoint: Checkpoint | None,
+        device: torch.device,
+        options: LoadOptions | None = None,
+        engine: Engine | None = None,
+    ) -> Predictor:
+        """Load weights from files that were found; `checkpoint` is the main one, if that was read already."""
+        engine = engine or Engine()
+
+        def in_float32() -> Animator:
+            exact = replace(engine, precision=FLOAT32)
+            return cls.optimized(registry.load_files(files, options), device, exact).animator
+
+        origin = Origin(files.path.name, in_float32)
+        return cls.optimized(registry.load_files(files, options, checkpoint), device, engine, origin)
+
+    @classmethod
+    def optimized(
+        cls, animator: Animator, device: torch.device, engine: Engine | None = None, origin: Origin | None = None
+    ) -> Predictor:
         """Optimise a newly loaded model for a device, in place, and move it there."""
-        return cls(optimize_for_inference(animator, device, engine).to(device), device)
+        animator = optimize_for_inference(animator, device, engine)
+        return cls(try_twice(lambda: animator.to(device), ignore, f"moving the model to {device}"), device, origin)
+
+    def adapted(self, adapt: Callable[[Animator], Animator], other_files: Sequence[str] = ()) -> Predictor:
+        """Return a predictor for what `adapt` makes of the model; `other_files` are what it brings in."""
+        origin = self.origin
+        if origin is not None:
+            files, in_float32 = " with ".join([origin.files, *other_files]), origin.in_float32
+            origin = Origin(files, lambda: adapt(in_float32()))
+        return Predictor(adapt(self.animator), self.device, origin)
 
     @property
     def size(self) -> int:
@@ -112,9 +164,12 @@ class Predictor:
         or a `Clip`, of floats in [0, 1] or of integers. `best_frame`, one of `best_frame.METHODS`, has relative motion
         measured from the frame that it finds. The memory this takes does not grow with the clip. Raises InputError.
         """
-        clip = as_clip(driving)
-        options, hooks = self._resolve_options(source, clip, options, hooks, best_frame)
-        yield from to_cpu_async(animate(self.animator, source, clip, self.device, options, hooks))
+        clip, hooks = as_clip(driving), hooks or Hooks()
+
+        def draw(rest: Clip, options: AnimateOptions, hooks: Hooks) -> Iterator[Tensor]:
+            return to_cpu_async(animate(self.animator, source, rest, self.device, options, hooks))
+
+        return self._in_any_precision(draw, lambda part: part, source, clip, options, hooks, best_frame)
 
     def animate_mapped(
         self,
@@ -124,9 +179,12 @@ class Predictor:
         hooks: Hooks | None = None,
     ) -> Iterator[Mapped]:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
-        clip = as_clip(driving)
-        options, hooks = self._resolve_options(source, clip, options, hooks, None)
-        yield from animate_mapped(self.animator, source, clip, self.device, options, hooks)
+        clip, hooks = as_clip(driving), hooks or Hooks()
+
+        def draw(rest: Clip, options: AnimateOptions, hooks: Hooks) -> Iterator[Mapped]:
+            return animate_mapped(self.animator, source, rest, self.device, options, hooks)
+
+        return self._in_any_precision(draw, lambda part: part.pictures, source, clip, options, hooks, None)
 
     def animate_tensors(
         self, source: Tensor, driving: Tensor, options: AnimateOptions | None = None, best_frame: str | None = None
@@ -134,20 +192,52 @@ class Predictor:
         """Animate a picture (1, H, W, 3) with frames (N, H, W, 3): (N, size, size, 3), all of them in memory."""
         return torch.cat([*self.animate(source, driving, options, best_frame=best_frame)]).movedim(1, -1)
 
-    def _resolve_options(
+    def choose_anchor(
         self,
         source: Pictures,
         clip: Clip,
+        options: AnimateOptions,
+        hooks: Hooks | None = None,
+        best_frame: str | None = None,
+    ) -> AnimateOptions:
+        """Return the options with the best frame as the anchor, if one is wanted and motion is measured from any."""
+        if best_frame is None or resolve_mode(self.animator, options) != "relative":
+            return options
+        return replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
+
+    def _in_any_precision(
+        self,
+        draw: Callable[[Clip, AnimateOptions, Hooks], Iterator[T]],
+        pictures_of: Callable[[T], Tensor],
+        source: Pictures,
+        clip: Clip,
         options: AnimateOptions | None,
-        hooks: Hooks | None,
+        hooks: Hooks,
         best_frame: str | None,
-    ) -> tuple[AnimateOptions, Hooks]:
-        """Choose the batch and find the anchor."""
-        refuse_unused_inputs(self.animator, source, options or AnimateOptions())
-        options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
-        if best_frame is not None and resolve_mode(self.animator, options) == "relative":
-            options = replace(options, anchor=self.find_best_frame(source, clip, options, hooks, best_frame))
-        return options, hooks
+    ) -> Iterator[T]:
+        """Yield what `draw` makes of a clip; from a picture that is not finite on, by the model in float32."""
+        given, done, bad = options or AnimateOptions(), 0, 0
+        refuse_unused_inputs(self.animator, source, given)
+        chosen, chosen_hooks = given, hooks
+        while bad is not None:
+            if not done:  # else the anchor stays what it was
+                chosen, chosen_hooks = choose_batch(given, hooks, self.animator, self.device)
+                chosen = self.choose_anchor(source, clip, chosen, chosen_hooks, best_frame)
+            count, bad = yield from until_not_finite(draw(ClipFrom(clip, done), chosen, chosen_hooks), pictures_of)
+            done += count
+            if bad is not None:
+                self._fall_back(done - count + bad)
+
+    def _fall_back(self, frame: int) -> None:
+        """Exchange the model for one in float32; raises CheckpointError if it runs in that already."""
+        files = self.animator.spec.name if self.origin is None else self.origin.files
+        if not runs_in_16_bits(self.animator):
+            raise not_finite(files)
+        log.warning("%s overflows in 16 bits (frame %d); going on in float32.", files, frame)
+        self.animator = self.animator.float() if self.origin is None else self.origin.in_float32()
+        if self.origin is None and self.animator.watch is not None:
+            self.animator.watch.remove()
+            self.animator.watch = None
 
 
 def as_clip(driving: Clip | Tensor) -> Clip:

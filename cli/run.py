@@ -30,7 +30,7 @@ from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
 from .progress import CountedClip, progress_bar
-from .swap import read_swap
+from .swap import read_swap, with_swap
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,11 @@ def run(args: argparse.Namespace) -> None:
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    animator = registry.load_files(files, load_options, checkpoint)
-    if isinstance(animator, PartSwapAnimator):
-        animator = animator.with_swap(read_swap(args, animator, device))
+    predictor = Predictor.from_files(files, checkpoint, device, load_options, read_engine(args))
     options = read_options(args)
-    refuse_unused_options(animator, options, given_options(args))
-    predictor = Predictor.optimized(animator, device, read_engine(args))
+    refuse_unused_options(predictor.animator, options, given_options(args))
+    if isinstance(predictor.animator, PartSwapAnimator):
+        predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
     if args.best_frame is not None:
         options = find_anchor(predictor, pictures, clip, options, args.best_frame)
     animate_and_report(predictor, pictures, clip, args.output, args.sheet, options)

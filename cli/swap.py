@@ -7,16 +7,19 @@ from pathlib import Path
 
 import torch
 
-from ..animation.predictor import find_published
+from ..animation.predictor import Predictor, find_published
 from ..animation.registry import load_parser
 from ..core.errors import InputError
 from ..core.inference.optimize import optimize
+from ..core.types import Animator
 from ..face_parsing.architecture import FACE_PARSING
 from ..face_parsing.classes import DEFAULT, chosen_classes
 from ..module_partswap.animator import PartSwapAnimator
 from ..module_partswap.parts import chosen_parts
 from ..module_partswap.swap import Swap
 from .progress import progress_bar
+
+PARSER = "the face parser"  # in messages
 
 
 def add_swap_options(command: argparse.ArgumentParser) -> None:
@@ -56,3 +59,13 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
             path = find_published(FACE_PARSING, name, download=args.download, progress=progress).path
     parser = optimize(load_parser(path), device).to(device)
     return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)
+
+
+def with_swap(predictor: Predictor, swap: Swap) -> Predictor:
+    """Return a predictor of Part Swap set to a swap."""
+
+    def adapt(animator: Animator) -> Animator:
+        assert isinstance(animator, PartSwapAnimator)  # as this predictor's is
+        return animator.with_swap(swap)
+
+    return predictor.adapted(adapt, [PARSER] if swap.parse is not None else [])

@@ -54,10 +54,9 @@ class Articulate_Runner(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id="Articulate_Runner",
             display_name="Articulate Runner",
-            category=common.CATEGORY,
             description="Animates a picture with the motion of a video (Articulated Animation): faces, whole bodies, "
             "drawn animals.",
             inputs=[
@@ -65,7 +64,6 @@ class Articulate_Runner(common.Runner):
                 common.frame_rate(),
                 *common.optional_inputs(*_choices(), advanced=[_variant()]),
             ],
-            outputs=common.outputs(),
         )
 
     @classmethod

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
-from ..animation.pipeline import AnimateOptions, Pictures
+from ..animation.pipeline import ANCHOR, DRIVING, SOURCE, AnimateOptions, Pictures
 from ..animation.registry import published_names
 from ..core.errors import InputError, rename_parameters
 from ..core.types import LoadOptions
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightsRequest
+from .images import check_image
 from .runtime import folders, weights
+from .runtime.parts import part_of
 from .runtime.run import run
 
 CATEGORY = "FirstOrderMM"
@@ -27,6 +28,7 @@ INPUTS = {
     "source_1": "source_image",
     "source_2": "source_image_2",
     "driving": "driving_video_input",
+    "anchor": "anchor_frame",
     "batch": "batch_size",
     "max_pixels": "max_num_pixels",
     "best_frame": "best_frame_by",
@@ -69,6 +71,21 @@ class CommonInputs:
 
 
 DEFAULTS = CommonInputs()
+
+
+def runner_schema(
+    node_id: str, display_name: str, description: str, inputs: list[io.Input], results: list[io.Output] | None = None
+) -> io.Schema:
+    """Make the schema of a runner; it is told its own place in the prompt, which nobody sees."""
+    return io.Schema(
+        node_id=node_id,
+        display_name=display_name,
+        category=CATEGORY,
+        description=description,
+        inputs=inputs,
+        outputs=results or outputs(),
+        hidden=[io.Hidden.prompt, io.Hidden.unique_id],
+    )
 
 
 def mark_advanced(widget: io.Input) -> io.Input:
@@ -139,7 +156,18 @@ def optional_inputs(
         *models,
         *weight_file(),
         *(mark_advanced(widget) for widget in (*sizes, *advanced, *_runtime_inputs(best_frame))),
+        *([_anchor_frame()] if best_frame else []),
     ]
+
+
+def _anchor_frame() -> io.Input:
+    return io.Image.Input(
+        "anchor_frame",
+        optional=True,
+        tooltip="The frame that movement is measured from, for a clip that is animated in parts: give the first frame "
+        "of the whole to all of them. Without it, the first frame of driving_video_input. find_best_frame does "
+        "nothing then.",
+    )
 
 
 def weight_file() -> list[io.Input]:
@@ -248,25 +276,40 @@ class Runner(io.ComfyNode):
         options: AnimateOptions,
         load_options: LoadOptions | None = None,
         *,
-        source_image: Pictures,
-        driving_video_input: Tensor,
+        source_image: object,
+        driving_video_input: object,
         frame_rate: float,
         model_name: str = "",
         audio: object = None,
         find_best_frame: bool = False,
+        anchor_frame: object = None,
         **common_inputs: Any,
     ) -> io.NodeOutput:
-        """Animate with the options from a family's own inputs, and all other inputs by name as the node got them."""
+        """Animate with the options from a family's own inputs, and all other inputs by name as the node got them.
+
+        `source_image` may be a list of several.
+        """
         wanted = CommonInputs(**common_inputs)
         with rename_parameters(INPUTS):
+            if anchor_frame is not None:
+                options = replace(options, anchor=check_image(anchor_frame, ANCHOR))
             images = run(
                 cls.ARCHITECTURE,
-                source_image,
-                driving_video_input,
+                check_images(source_image),
+                check_image(driving_video_input, DRIVING),
                 wanted.request(model_name or cls.default_model()),
                 load_options or LoadOptions(),
                 wanted.options(options),
-                wanted.best_frame_by if find_best_frame else None,
+                wanted.best_frame_by if find_best_frame and anchor_frame is None else None,
                 Engine(wanted.precision),
+                None if anchor_frame is not None else part_of(cls.hidden.prompt, cls.hidden.unique_id),
             )
         return io.NodeOutput(images, audio, frame_rate)
+
+
+def check_images(source: object) -> Pictures:
+    """Check one source IMAGE, or several in a list."""
+    if not isinstance(source, list):
+        return check_image(source, SOURCE)
+    several = cast("list[object]", source)
+    return [check_image(image, SOURCE if i == 1 else f"{SOURCE}_{i}") for i, image in enumerate(several, 1)]

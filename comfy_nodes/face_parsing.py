@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
+from ..animation.parse_faces import IMAGE
 from ..face_parsing.classes import DEFAULT, GROUPS, IDS, NAMES, chosen_classes
 from ..module_partswap.parts import join_numbers
 from . import common
@@ -61,7 +61,7 @@ class FirstOrderMotion_FaceParser(common.Runner):
     @classmethod
     def execute(
         cls,
-        image: Tensor,
+        image: Any,
         face_parts: str,
         hard_edges: bool,
         viz_alpha: float,
@@ -69,7 +69,9 @@ class FirstOrderMotion_FaceParser(common.Runner):
         **weights: Any,
     ) -> io.NodeOutput:
         request = common.CommonInputs(**weights).request(PARSER_NAME)
-        return io.NodeOutput(*run_parser(image, request, chosen_classes(face_parts), hard_edges, viz_alpha, batch_size))
+        pictures = common.check_image(image, IMAGE)
+        classes = chosen_classes(face_parts)
+        return io.NodeOutput(*run_parser(pictures, request, classes, hard_edges, viz_alpha, batch_size))
 
 
 class FirstOrderMotion_FaceParts(io.ComfyNode):

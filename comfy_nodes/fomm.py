@@ -44,10 +44,9 @@ class FOMM_Runner(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id="FOMM_Runner",
             display_name="FOMM Runner",
-            category=common.CATEGORY,
             description="Animates a picture with the motion of a video (First Order Motion Model).",
             inputs=[
                 *common.pictures(),
@@ -73,7 +72,6 @@ class FOMM_Runner(common.Runner):
                 common.find_best_frame(),
                 *common.optional_inputs(advanced=_advanced()),
             ],
-            outputs=common.outputs(),
         )
 
     @classmethod

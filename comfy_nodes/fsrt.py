@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
 from ..animation.pipeline import AnimateOptions
 from ..animation.retarget import Retargeting
@@ -47,10 +46,9 @@ class FSRT_Runner(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id="FSRT_Runner",
             display_name="FSRT Runner",
-            category=common.CATEGORY,
             description="Animates a face with the pose and expression of a video (Facial Scene Representation "
             "Transformer), from one picture of it or from several.",
             inputs=[
@@ -67,17 +65,16 @@ class FSRT_Runner(common.Runner):
                     )
                 ),
             ],
-            outputs=common.outputs(),
         )
 
     @classmethod
     def execute(
         cls,
-        source_image: Tensor,
+        source_image: Any,
         relative: bool,
         adapt_scale: bool,
         max_num_pixels: int,
-        source_image_2: Tensor | None = None,
+        source_image_2: Any = None,
         **inputs: Any,
     ) -> io.NodeOutput:
         retargeting = Retargeting("relative" if relative else "standard", adapt_scale=adapt_scale)

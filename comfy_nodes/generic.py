@@ -35,17 +35,15 @@ def generic_runner(row: Architecture) -> type[common.Runner]:
     )
 
     def define_schema(cls: type[common.Runner]) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id=name,
             display_name=f"{row.name} Runner",
-            category=common.CATEGORY,
             description=f"Animates a picture with the motion of a video ({row.name}).",
             inputs=[
                 *common.pictures(),
                 common.frame_rate(),
                 *common.optional_inputs(*weights, mode, common.find_best_frame(optional=True)),
             ],
-            outputs=common.outputs(),
         )
 
     def execute(cls: type[common.Runner], mode: str = next(iter(MODES)), **inputs: Any) -> io.NodeOutput:

@@ -45,10 +45,9 @@ class MRFA_Runner(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id="MRFA_Runner",
             display_name="MRFA Runner",
-            category=common.CATEGORY,
             description="Animates a face with the motion of a video (MRFA, motion refinement): slower and finer than "
             "the other models.",
             inputs=[
@@ -58,7 +57,6 @@ class MRFA_Runner(common.Runner):
                 *_switches(),
                 *common.optional_inputs(common.find_best_frame(optional=True), fixed_size=True),
             ],
-            outputs=common.outputs(),
         )
 
     @classmethod

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from comfy_api.v0_0_2 import io
-from torch import Tensor
 
 from ..animation.engine import Engine
-from ..animation.pipeline import AnimateOptions
+from ..animation.pipeline import DRIVING, SOURCE, AnimateOptions
 from ..core.types import LoadOptions
 from ..core.weights.find import WeightsRequest
 from ..face_parsing.classes import DEFAULT, chosen_classes
@@ -105,10 +104,9 @@ class FOMM_Partswap(common.Runner):
     @classmethod
     def define_schema(cls) -> io.Schema:
         audio, *more = common.optional_inputs(*_parser_inputs(), advanced=_advanced(), best_frame=False)
-        return io.Schema(
+        return common.runner_schema(
             node_id="FOMM_Partswap",
             display_name="FOMM Partswap",
-            category=common.CATEGORY,
             description="Gives the face in a video chosen parts of the face in a picture: hair, eyes, mouth, ... "
             "(Motion Supervised Co-Part Segmentation).",
             inputs=[
@@ -128,7 +126,7 @@ class FOMM_Partswap(common.Runner):
                 audio,
                 *more,
             ],
-            outputs=[
+            results=[
                 io.Image.Output(
                     "seg_src_viz", display_name="seg_src_viz", tooltip="The picture's segments, with a legend."
                 ),
@@ -158,8 +156,8 @@ class FOMM_Partswap(common.Runner):
     @classmethod
     def execute(
         cls,
-        source_image: Tensor,
-        driving_video_input: Tensor,
+        source_image: Any,
+        driving_video_input: Any,
         model_name: str,
         frame_rate: float,
         blend_scale: float,
@@ -188,8 +186,8 @@ class FOMM_Partswap(common.Runner):
         )
         with common.rename_parameters(common.INPUTS):
             swapped = run_swap(
-                source_image,
-                driving_video_input,
+                common.check_image(source_image, SOURCE),
+                common.check_image(driving_video_input, DRIVING),
                 request,
                 WeightsRequest(PARSER_NAME, download=request.download),
                 LoadOptions(),

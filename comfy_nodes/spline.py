@@ -20,10 +20,9 @@ class Spline_Runner(common.Runner):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return common.runner_schema(
             node_id="Spline_Runner",
             display_name="Spline Runner",
-            category=common.CATEGORY,
             description="Animates a picture with the motion of a video (Thin-Plate Spline Motion Model).",
             inputs=[
                 *common.pictures(),
@@ -44,7 +43,6 @@ class Spline_Runner(common.Runner):
                     )
                 ),
             ],
-            outputs=common.outputs(),
         )
 
     @classmethod

@@ -80,17 +80,28 @@ class Mapped:
     maps: Mapping[str, Tensor]
 
 
+class Watch(Protocol):
+    """Watch over the layers of a network: `total` is a scalar that is not finite once one of them overflowed."""
+
+    total: Tensor
+
+    def remove(self) -> None:
+        """Let the layers run unwatched from now on."""
+        ...
+
+
 class Animator(nn.Module):
     """Base class of every architecture: a network that gives one picture the poses of others.
 
     An architecture implements `prepare`, `motion` and `render`, and of the rest what its `spec` says it offers.
     `config` is the dataclass that its networks were built from. `optimized` tells whether it was rewritten for running,
-    which can be done once.
+    which can be done once; `watch` notices overflow where layers run in float16.
     """
 
     spec: AnimatorSpec
     optimized: bool = False
     config: Any  # each architecture's own dataclass
+    watch: Watch | None = None
 
     def prepare(self, source: Tensor) -> Prepared:
         """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""

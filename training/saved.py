@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..core.errors import CheckpointError, join_names
-from ..core.weights.torch_file import container_of, read_torch_file
+from ..core.weights.container import container_of
+from ..core.weights.torch_file import read_torch_file
 
 
 class SavedFile:

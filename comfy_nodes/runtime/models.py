@@ -13,9 +13,9 @@ import torch
 from comfy.model_patcher import ModelPatcher
 
 from ...animation.batch_size import batch_bytes
-from ...animation.engine import Engine, optimize_for_inference
+from ...animation.engine import FLOAT32, Engine, optimize_for_inference
 from ...animation.pipeline import AnimateOptions
-from ...animation.predictor import Predictor
+from ...animation.predictor import Origin, Predictor
 from ...animation.registry import load_files, load_parser
 from ...core.inference.optimize import optimize
 from ...core.types import PIXEL_BYTES, Animator, LoadOptions
@@ -26,16 +26,32 @@ log = logging.getLogger(__name__)
 
 Settings = tuple[str, LoadOptions | None, Engine | None]
 
+Key = tuple[Path, Stamps, Settings]
+
 MAX_CACHED = 3  # two animators to compare, and a face parser
-_patchers: OrderedDict[tuple[Path, Stamps, Settings], ModelPatcher] = OrderedDict()
+_patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
+
+
+class ForgottenOnUnload(ModelPatcher):
+    """Patcher that leaves the cache when ComfyUI unloads it, so that the model's memory is free then.
+
+    Nothing is lost: the next run reads the file again.
+    """
+
+    def detach(self, unpatch_all: bool = True) -> object:
+        """Unload the model, and forget it unless its weights stay."""
+        for key in [key for key, patcher in _patchers.items() if patcher is self and unpatch_all]:
+            del _patchers[key]
+        return super().detach(unpatch_all)
 
 
 def get_predictor(files: WeightFiles, load_options: LoadOptions, engine: Engine, options: AnimateOptions) -> Predictor:
     """Load a model on the device that ComfyUI chooses, with memory left for one batch; it is read from disk only if its
-    files are new or have changed.
+    files are new or have changed, or ComfyUI unloaded it.
     """
     patcher = _animator(files, load_options, engine)
-    return Predictor(patcher.model, _load_on_device([patcher], batch_bytes(patcher.model, options)))
+    device = _load_on_device([patcher], batch_bytes(patcher.model, options))
+    return Predictor(patcher.model, device, _origin(files, load_options, engine, options))
 
 
 def get_parser(files: WeightFiles, batch: int) -> tuple[FaceParser, torch.device]:
@@ -50,17 +66,36 @@ def get_with_parser(
     """Load a model and a face parser together: loaded in turn, the second may push the first off the device."""
     patchers = [_animator(files, load_options, engine), _parser(parser)]
     device = _load_on_device(patchers, batch_bytes(patchers[0].model, options))
-    return Predictor(patchers[0].model, device), patchers[1].model
+    predictor = Predictor(patchers[0].model, device, _origin(files, load_options, engine, options))
+    return predictor, patchers[1].model
+
+
+def _origin(files: WeightFiles, load_options: LoadOptions, engine: Engine, options: AnimateOptions) -> Origin:
+    """Describe where a model comes from; once loaded anew in float32, that is what its settings give from then on."""
+
+    def in_float32() -> Animator:
+        lowered = _key(files, _animator_settings(files, load_options, engine))
+        _patchers.pop(lowered, None)
+        patcher = _animator(files, load_options, replace(engine, precision=FLOAT32))
+        _load_on_device([patcher], batch_bytes(patcher.model, options))
+        _keep(lowered, patcher)
+        return patcher.model
+
+    return Origin(files.path.name, in_float32)
 
 
 def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> ModelPatcher:
-    device = management.get_torch_device()
-    engine = replace(engine, precision=_precision(engine.precision, device))
+    settings = _animator_settings(files, options, engine)
 
     def load() -> Animator:
-        return optimize_for_inference(load_files(files, options), device, engine)
+        return optimize_for_inference(load_files(files, options), management.get_torch_device(), settings[2])
 
-    return _cached(files, (files.kind.id, options, engine), load)
+    return _cached(files, settings, load)
+
+
+def _animator_settings(files: WeightFiles, options: LoadOptions, engine: Engine) -> Settings:
+    precision = _precision(engine.precision, management.get_torch_device())
+    return files.kind.id, options, replace(engine, precision=precision)
 
 
 def _parser(files: WeightFiles) -> ModelPatcher:
@@ -70,21 +105,31 @@ def _parser(files: WeightFiles) -> ModelPatcher:
     return _cached(files, (files.kind.id, None, None), load)
 
 
+def _key(files: WeightFiles, settings: Settings) -> Key:
+    return files.path, files.stamps, settings
+
+
 def _cached(files: WeightFiles, settings: Settings, load: Callable[[], object]) -> ModelPatcher:
     """Return the cached patcher while its files are unchanged, else a new one."""
-    key = (files.path, files.stamps, settings)
-    patcher = _patchers.pop(key, None)
+    key = _key(files, settings)
+    patcher = _patchers.get(key)
     if patcher is None:
-        patcher = ModelPatcher(
+        patcher = ForgottenOnUnload(
             load(), load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
         log.info("loaded %s as %s", files.path.name, files.kind.id)
     for stale in [other for other in _patchers if other[0] == key[0] and other[1] != key[1]]:
         del _patchers[stale]  # made from the files before they changed
+    _keep(key, patcher)
+    return patcher
+
+
+def _keep(key: Key, patcher: ModelPatcher) -> None:
+    """Cache a patcher as the one used last."""
     _patchers[key] = patcher
+    _patchers.move_to_end(key)
     while len(_patchers) > MAX_CACHED:
         _patchers.popitem(last=False)
-    return patcher
 
 
 def _load_on_device(patchers: Sequence[ModelPatcher], memory: int) -> torch.device:

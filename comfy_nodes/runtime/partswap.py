@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -12,9 +13,8 @@ from ...animation.frames import FrameFormat, TensorClip
 from ...animation.media.segment_picture import overlaid, with_legend
 from ...animation.parse_faces import parse_faces
 from ...animation.pipeline import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
-from ...animation.predictor import Predictor
 from ...core.layers.grid import resize_map
-from ...core.types import LoadOptions
+from ...core.types import Animator, LoadOptions
 from ...core.weights.find import WeightsRequest
 from ...face_parsing.architecture import FACE_PARSING
 from ...face_parsing.classes import NAMES
@@ -73,19 +73,20 @@ def run_swap(
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
     clip = checked_clip(source, driving, options)
-    files, parser = weights.find(PARTSWAP.id, request), None
+    files, parser, parser_files = weights.find(PARTSWAP.id, request), None, None
     if settings.classes is None:
         predictor = models.get_predictor(files, load_options, engine, options)
     else:
         parser_files = weights.find(PARSER, parser_request)
         predictor, parser = models.get_with_parser(files, load_options, engine, parser_files, options)
-    loaded, device = predictor.animator, predictor.device
+    loaded = predictor.animator
     assert isinstance(loaded, PartSwapAnimator)
-    animator = loaded.with_swap(_swap(settings, loaded, parser))
-    predictor = Predictor(animator, device)
+    swap = _swap(settings, loaded, parser)
+    predictor = predictor.adapted(partial(_with_swap, swap), [] if parser_files is None else [parser_files.path.name])
+    animator, device = predictor.animator, predictor.device
     side = working_size(animator, options)
     format_ = FrameFormat((side, side), device, options.antialias)
-    names = part_names(animator.config.num_segments) if parser is None else NAMES
+    names = part_names(loaded.config.num_segments) if parser is None else NAMES
     first: list[Tensor] = []  # segment pictures of the source and of the first frame
 
     def rows() -> Iterator[tuple[Tensor, ...]]:
@@ -110,6 +111,11 @@ def run_swap(
         targets=targets[0] if targets else first[1].movedim(1, -1).to(images),
         masks=masks,
     )
+
+
+def _with_swap(swap: Swap, animator: Animator) -> Animator:
+    assert isinstance(animator, PartSwapAnimator)  # as all that are loaded here
+    return animator.with_swap(swap)
 
 
 def _with_legend(picture: Tensor, names: Sequence[str], like: Tensor) -> Tensor:
@@ -144,9 +150,9 @@ def run_parser(
     """Parse faces inside ComfyUI: IMAGE (N, H, W, 3) -> MASK (N, H, W) of the chosen classes, IMAGE (N, H, W, 3) of
     all classes' colours, and IMAGE (1, H', W', 3) of the first of these with a legend.
     """
-    clip = TensorClip(pictures)
-    parser, device = models.get_parser(weights.find(PARSER, request), batch)
-    parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks())
+    clip, files = TensorClip(pictures), weights.find(PARSER, request)
+    parser, device = models.get_parser(files, batch)
+    parsed = parse_faces(parser, clip, classes, device, batch, hard_edges, progress.hooks(), files.path.name)
     rows = (
         (overlaid(part.pictures, part.maps["classes"], alpha).movedim(1, -1), part.maps["mask"][:, 0])
         for part in parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import comfy.model_management as management
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor
 
 from ...animation.engine import Engine
 from ...animation.frames import TensorClip
-from ...animation.pipeline import AnimateOptions, Pictures, check_clip
-from ...core.types import LoadOptions
+from ...animation.pipeline import AnimateOptions, Pictures, anchor_frame, check_clip
+from ...animation.predictor import Predictor
+from ...core.types import Clip, LoadOptions
 from ...core.weights.find import WeightsRequest
 from . import models, progress, weights
+from .parts import Part
 
 
 def run(
@@ -25,15 +28,32 @@ def run(
     options: AnimateOptions,
     best_frame: str | None,
     engine: Engine | None = None,
+    part: Part | None = None,
 ) -> Tensor:
     """Animate one source IMAGE or several by a driving IMAGE: IMAGE (N, size, size, 3) in [0, 1].
 
-    `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0.
+    `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0. A `part` of a clip is
+    measured from the anchor of the first.
     """
     clip = checked_clip(source, driving, options)
     predictor = models.get_predictor(weights.find(identity, request), load_options, engine or Engine(), options)
+    if part is not None:
+        options = _with_shared_anchor(predictor, source, clip, options, best_frame, part)
+        best_frame = None
     frames = predictor.animate(source, clip, options, progress.hooks(), best_frame)
     return collect(((part.movedim(1, -1),) for part in frames), len(clip))[0]
+
+
+def _with_shared_anchor(
+    predictor: Predictor, source: Pictures, clip: Clip, options: AnimateOptions, best_frame: str | None, part: Part
+) -> AnimateOptions:
+    """Return the options with the anchor of the parts before, or of this one if it is the first."""
+    frame = part.anchor()
+    if frame is None:
+        options = predictor.choose_anchor(source, clip, options, progress.hooks(), best_frame)
+        frame, _ = anchor_frame(clip, options)
+    part.keep(frame)
+    return replace(options, anchor=frame)
 
 
 def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> TensorClip:

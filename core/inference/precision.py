@@ -6,6 +6,7 @@ coordinates, masks and colours are narrow, and softmax, jacobians, grids, spline
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 
 from .upsample_conv import PhasedConv2d
 
+log = logging.getLogger(__name__)
+
 HEAVY = 2**11  # pairs of channels
+MOST_LOST = 2**-8  # of a layer's weights by rounding, as a share of their norm; 8 bits lose half of that at most
 TF32 = "allow_tf32"
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d)  # these only: subclasses may do without `forward`
 
@@ -28,30 +32,49 @@ def to_mixed_precision(
     keep_weights: bool = False,
     heavy: int | None = None,
 ) -> None:
-    """Run layers of at least `heavy` pairs of channels (by default HEAVY) in `dtype`, in place, and everything
-    inside the submodules `keep_in_fp32` in float32.
+    """Run layers of at least `heavy` pairs of channels (by default HEAVY) in `dtype`, in place; in float32 those inside
+    the submodules `keep_in_fp32`, and those whose weights `dtype` cannot hold.
 
     Maps keep the type of the layer they come from; each layer casts what enters it to its own. With
     `keep_weights`, for training, weights stay in float32 and are cast at each use.
     """
     fewest = HEAVY if heavy is None else heavy
     kept = {id(module) for name in keep_in_fp32 for module in network.get_submodule(name).modules()}
+    refused = 0
     for layer in network.modules():
         if type(layer) in LAYERS:
             lowered = id(layer) not in kept and channel_pairs(layer) >= fewest
             if lowered and keep_weights:
                 _cast_at_each_use(layer, dtype)
             else:
-                layer.to(dtype if lowered else torch.float32)
+                held = lowered and _can_hold(layer, dtype)
+                refused += lowered and not held
+                layer.to(dtype if held else torch.float32)
                 layer.register_forward_pre_hook(_to_dtype_of_weights)
         elif isinstance(layer, nn.LayerNorm):
             layer.register_forward_pre_hook(_to_dtype_of_weights)
+    if refused:
+        log.warning("%d layers with weights that %s cannot hold run in float32.", refused, dtype)
 
 
 def channel_pairs(layer: nn.Module) -> int:
     """Multiply the input channels of a layer's group by its output channels."""
     shape = cast(Tensor, layer.weight).shape
     return shape[0] * shape[1]
+
+
+def _can_hold(layer: nn.Module, dtype: torch.dtype) -> bool:
+    """Tell whether a layer's numbers are finite in a dtype, and its weights not rounded away."""
+    if not all(number.to(dtype).isfinite().all() for number in layer.parameters()):
+        return False
+    weight = cast(Tensor, layer.weight).double()
+    lost = weight.to(dtype).double() - weight
+    return bool(lost.square().sum() <= MOST_LOST**2 * weight.square().sum())
+
+
+def runs_in_16_bits(network: nn.Module) -> bool:
+    """Tell whether any layer of a network runs in fewer bits than float32."""
+    return any(number.dtype in (torch.float16, torch.bfloat16) for number in network.parameters())
 
 
 def _to_dtype_of_weights(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

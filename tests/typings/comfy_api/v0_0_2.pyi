@@ -19,12 +19,22 @@ class io:  # noqa: N801
             description: str,
             inputs: list[io.Input],
             outputs: list[io.Output],
+            hidden: list[io.Hidden] = ...,
         ) -> None: ...
+
+    class Hidden:
+        prompt: io.Hidden
+        unique_id: io.Hidden
+
+    class HiddenHolder:
+        prompt: dict[str, Any] | None
+        unique_id: str | None
 
     class NodeOutput:
         def __init__(self, *results: object) -> None: ...
 
     class ComfyNode:
+        hidden: io.HiddenHolder
         @classmethod
         def define_schema(cls) -> io.Schema: ...
 
