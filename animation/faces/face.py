@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,11 +124,10 @@ def faces_from_text(text: str) -> list[Face]:
         content: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"are no JSON: {str(error)[:80]}. {_WANTED}", "boxes") from error
-    if isinstance(content, dict) or (isinstance(content, list) and content and _is_number(content[0])):  # pyright: ignore[reportUnknownArgumentType]
-        content = [content]
-    if not isinstance(content, list):
-        raise InputError(f"are a {type(content).__name__}. {_WANTED}", "boxes")
-    return faces_from_boxes(content)  # pyright: ignore[reportUnknownArgumentType]
+    boxes: object = content if _edges(content) is None else [content]
+    if not isinstance(boxes, list):
+        raise InputError(f"are a {type(boxes).__name__}. {_WANTED}", "boxes")
+    return faces_from_boxes(cast("list[Any]", boxes))
 
 
 _WANTED = "A list of boxes was wanted, such as [[40, 60, 200, 220]]: left, top, right, bottom in pixels."
@@ -145,7 +144,8 @@ def _face(number: int, box: Any) -> Face:
     edges = _edges(box)
     if edges is None:
         raise InputError(f"have {str(box)[:60]!r} at place {number}. {_WANTED}", "boxes")
-    face = Face(*edges)
+    x0, y0, x1, y1 = edges
+    face = Face(x0, y0, x1, y1)
     if not (face.width >= LEAST_SIDE and face.height >= LEAST_SIDE):
         raise InputError(
             f"have one of {face.width:g} x {face.height:g} pixels at place {number}; a face has at least {LEAST_SIDE} "
@@ -157,17 +157,21 @@ def _face(number: int, box: Any) -> Face:
 
 def _edges(box: Any) -> list[float] | None:
     """Read four finite numbers of a box in one of the known forms; None for anything else."""
+    edges: Any = box
     if isinstance(box, dict):
-        try:
-            box = [box[name] for name in ("x0", "y0", "x1", "y1")]  # pyright: ignore[reportUnknownVariableType]
-        except KeyError:
-            x, y, width, height = (box.get(name) for name in ("x", "y", "width", "height"))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            if not all(_is_number(side) for side in (x, y, width, height)):
-                return None
-            box = [x, y, x + width, y + height]
-    if not isinstance(box, list | tuple) or len(box) < 4 or not all(_is_number(edge) for edge in box[:4]):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        named = cast("dict[str, Any]", box)
+        edges = [named.get(name) for name in ("x0", "y0", "x1", "y1")]
+        if None in edges:
+            sides = [named.get(name) for name in ("x", "y", "width", "height")]
+            edges = _from_sides(*cast("list[float]", sides)) if all(map(_is_number, sides)) else None
+    if not isinstance(edges, list | tuple):
         return None
-    return [float(edge) for edge in box[:4]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    first = cast("Sequence[Any]", edges)[:4]
+    return [float(edge) for edge in first] if len(first) == 4 and all(map(_is_number, first)) else None
+
+
+def _from_sides(x: float, y: float, width: float, height: float) -> list[float]:
+    return [x, y, x + width, y + height]
 
 
 def _is_number(value: object) -> bool:
@@ -180,7 +184,7 @@ def faces_from_mask(mask: NDArray[np.floating]) -> list[Face]:
     Parts of fewer than 8 pixels in either direction are left out, as are all but the largest 64.
     """
     labels, count = ndimage.label(mask > 0.5, np.ones((3, 3)))
-    slices: list[tuple[slice, slice]] = ndimage.find_objects(labels, count)
+    slices = cast("list[tuple[slice, slice]]", ndimage.find_objects(labels, count))
     found = [Face(float(x.start), float(y.start), float(x.stop), float(y.stop)) for y, x in slices]
     large = [face for face in found if min(face.width, face.height) >= LEAST_SIDE]
     return sorted(large, key=lambda face: -face.width * face.height)[:MOST_FACES]
