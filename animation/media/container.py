@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 import av
+import av.logging
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -29,6 +30,9 @@ def open_media(path: Path) -> InputContainer:
     """Open a local video or audio file; MediaError where it is missing or not one of the formats read."""
     if not path.is_file():
         raise MediaError(f"{path} is not there or not a file; a video file was wanted. Check the path.")
+    # As PyAV itself begins. Older torchvision switches FFmpeg's messages on: they wait for Python's lock, held by
+    # whoever closes a file, who waits for the decoder's threads, which write the messages.
+    av.logging.set_level(None)
     try:
         return av.open(str(path.absolute()), "r", options=dict(_OPTIONS))
     except (FFmpegError, ValueError) as error:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 import pytest
 import torch
@@ -218,3 +219,15 @@ def test_rates() -> None:
     assert clip_rate(Fraction(1000), [0, 40, 80, 120], ms) == 25  # a header that lies
     assert clip_rate(None, [0], ms) == 25 and clip_rate(Fraction(10), [], None) == 10
     assert clip_rate(NTSC, [0, 33, 67, 100, 133], ms) == NTSC
+
+
+def test_a_clip_is_closed_while_its_decoder_writes_messages(tmp_path: Path) -> None:
+    """Older versions of torchvision switch FFmpeg's messages on, in which closing a file could wait for ever."""
+    build_video(tmp_path / "a.webm", 30, codec="libvpx-vp9")
+    av.logging.set_level(av.logging.DEBUG)
+    try:
+        for _ in range(20):
+            VideoClip(tmp_path / "a.webm")
+        assert av.logging.get_level() is None
+    finally:
+        av.logging.set_level(None)
