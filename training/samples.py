@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +13,10 @@ from torch import Tensor
 
 from ..animation.media.writer import VideoWriter
 from .drawn import Identity, Pose, draw
+from .drawn.canvas import Canvas
+from .drawn.draw import paint
 from .drawn.pairs import TEST_SEEDS
+from .drawn.scene import draw_scene
 from .preview import save_picture
 
 SAMPLE_SEEDS = TEST_SEEDS + 2**30  # apart from the clips that evaluation uses
@@ -46,6 +51,52 @@ def sample_clip(number: int, seconds: float, size: int) -> Tensor:
     generator = torch.Generator().manual_seed(SAMPLE_SEEDS + number + 2**16)
     pose = from_rest(Pose.walk(1, round(seconds * FPS), generator))
     return draw(sample_identity(number).repeat(len(pose.x)), pose, size)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Person in a scene: the number of the identity, and the square, in pixels, that it is drawn in."""
+
+    number: int
+    left: int
+    top: int
+    side: int
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the square."""
+        return slice(self.top, self.top + self.side)
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the square."""
+        return slice(self.left, self.left + self.side)
+
+
+def draw_people(people: Sequence[Person], size: tuple[int, int], backdrop: int) -> Tensor:
+    """Draw a scene (3, height, width) of people at rest, those in front last, before the backdrop of an identity."""
+    height, width = size
+    behind = sample_identity(backdrop)
+    canvas = Canvas(behind.style, max(size))
+    draw_scene(canvas, behind)
+    scene = canvas.pixels[0, :, :height, :width].clone()
+    for person in people:
+        painting = paint(sample_identity(person.number), resting(1), person.side)
+        seen = painting.parts[0].sum(dim=0).clamp(0, 1)
+        place = scene[:, person.rows, person.columns]
+        kept = (slice(None), slice(0, place.shape[1]), slice(0, place.shape[2]))
+        place.lerp_(painting.pictures[0][kept], seen[kept[1:]])
+    return scene
+
+
+PORTRAIT = (Person(24, 0, 840, 1080),)
+GROUP = (Person(29, 10, 230, 490), Person(37, 780, 230, 490), Person(26, 350, 120, 600))
+
+
+def write_scenes(folder: Path) -> None:
+    """Write a portrait as phones take it, `portrait.png`, and three people side by side, `group.png`."""
+    save_picture(folder / "portrait.png", draw_people(PORTRAIT, (1920, 1080), 17))
+    save_picture(folder / "group.png", draw_people(GROUP, (720, 1280), 28))
 
 
 def write_samples(folder: Path, sources: dict[str, int], driving: int, size: int, seconds: float = 4.0) -> None:
