@@ -9,9 +9,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ..core.types import Motion
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Batch = TypeVar("Batch", Tensor, Motion)
 
 # CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
 TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")
@@ -37,7 +40,7 @@ class BackOff:
         self._free_memory, self._what, self._ran_out = free_memory, what, ran_out
         self._limit: int | None = None
 
-    def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
+    def run(self, step: Callable[[Batch], T], batch: Batch) -> Iterator[T]:
         """Yield the step's results for a batch, in order, in as many parts as memory requires."""
         start = 0
         while start < len(batch):
@@ -48,7 +51,7 @@ class BackOff:
                 yield result
             del result  # not held while the next part is made
 
-    def _attempt(self, step: Callable[[Tensor], T], part: Tensor) -> T | None:
+    def _attempt(self, step: Callable[[Batch], T], part: Batch) -> T | None:
         try:
             return step(part)
         except (RuntimeError, MemoryError) as error:

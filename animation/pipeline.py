@@ -101,6 +101,30 @@ def animate_mapped(
     return _run(Session.mapped_pictures, animator, source, clip, device, options, hooks)
 
 
+def animate_several(
+    animator: Animator,
+    sources: Sequence[tuple[Pictures, AnimateOptions]],
+    clip: Clip,
+    device: torch.device,
+    hooks: Hooks | None = None,
+) -> Iterator[list[Tensor]]:
+    """Animate several sources, each with its options as `animate` does, with one clip, whose poses are read once.
+
+    Yields for every batch of frames a list of pictures (b, 3, size, size), one for each source; the first one's options
+    decide on the batch.
+    """
+    hooks = hooks or Hooks()
+    sessions: list[Session] = []
+    try:
+        sessions += [Session.start(animator, source, clip, device, options, hooks) for source, options in sources]
+        for chunk in hooks.chunks(clip, sources[0][1].batch):
+            for poses in sessions[0].back_off.run(sessions[0].poses, chunk):
+                yield [torch.cat([*session.draw(poses)]) for session in sessions]
+    finally:
+        sessions.clear()  # before memory is freed, as they hold some
+        hooks.free_memory()
+
+
 def _run(
     draw: Callable[[Session, Tensor], Iterator[T]],
     animator: Animator,
@@ -167,28 +191,37 @@ class Session:
         return cls(animator, prepared, retargeter, format_, hooks.back_off(), by_pixel)
 
     @inference_mode()
-    def motion(self, frames: Tensor) -> Motion:
-        """Compute the poses that the source takes for driving frames (B, H, W, C)."""
-        return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
+    def poses(self, frames: Tensor) -> Motion:
+        """Read the poses of driving frames (B, H, W, C)."""
+        return self.animator.motion(self.format.convert(frames, DRIVING))
 
     @inference_mode()
-    def render(self, frames: Tensor) -> Tensor:
-        """Turn driving frames (B, H, W, C) into pictures (B, 3, size, size)."""
-        return self.animator.render(self.prepared, self.motion(frames)).float().clamp_(0, 1)
+    def retargeted(self, poses: Motion) -> Motion:
+        """Compute the poses that the source takes for driving poses."""
+        return self.retargeter(poses)
+
+    @inference_mode()
+    def render(self, poses: Motion) -> Tensor:
+        """Draw the source as driving poses ask: (B, 3, size, size)."""
+        return self.animator.render(self.prepared, self.retargeter(poses)).float().clamp_(0, 1)
 
     @inference_mode()
     def render_mapped(self, frames: Tensor) -> Mapped:
         """Turn driving frames into pictures, with the maps behind them."""
-        mapped = self.animator.render_mapped(self.prepared, self.motion(frames))
+        mapped = self.animator.render_mapped(self.prepared, self.retargeter(self.poses(frames)))
         return replace(mapped, pictures=mapped.pictures.float().clamp_(0, 1))
 
     def pictures(self, frames: Tensor) -> Iterator[Tensor]:
-        """Render a batch in as many parts as memory requires, or pixel by pixel where the model decodes so."""
+        """Render a batch in as many parts as memory requires."""
+        for poses in self.back_off.run(self.poses, frames):
+            yield from self.draw(poses)
+
+    def draw(self, poses: Motion) -> Iterator[Tensor]:
+        """Draw driving poses in as many parts as memory requires, or pixel by pixel where the model decodes so."""
         if self.by_pixel is None:
-            yield from self.back_off.run(self.render, frames)
-            return
-        for motion in self.back_off.run(self.motion, frames):
-            yield from self.by_pixel.frames(motion)
+            yield from self.back_off.run(self.render, poses)
+        else:
+            yield from self.by_pixel.frames(self.retargeted(poses))
 
     def mapped_pictures(self, frames: Tensor) -> Iterator[Mapped]:
         """Render a batch with its maps in as many parts as memory requires."""

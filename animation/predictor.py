@@ -22,7 +22,16 @@ from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import Engine, optimize_for_inference
 from .frames import TensorClip
-from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, ignore, resolve_mode
+from .pipeline import (
+    AnimateOptions,
+    Hooks,
+    Pictures,
+    animate,
+    animate_mapped,
+    animate_several,
+    ignore,
+    resolve_mode,
+)
 
 PACK = Path(__file__).resolve().parent.parent
 EARLIER_PACK = "ComfyUI-FirstOrderMM"
@@ -123,6 +132,21 @@ class Predictor:
         clip = as_clip(driving)
         options, hooks = self._resolve_options(source, clip, options, hooks, None)
         yield from animate_mapped(self.animator, source, clip, self.device, options, hooks)
+
+    def animate_several(
+        self,
+        sources: Sequence[Pictures],
+        driving: Clip | Tensor,
+        options: AnimateOptions | None = None,
+        hooks: Hooks | None = None,
+        best_frame: str | None = None,
+    ) -> Iterator[list[Tensor]]:
+        """Animate several pictures by one clip, whose poses are read once: for each batch a list as of `animate`."""
+        clip = as_clip(driving)
+        resolved = [self._resolve_options(source, clip, options, hooks, best_frame) for source in sources]
+        chosen = [(source, options) for source, (options, _) in zip(sources, resolved, strict=True)]
+        for batch in animate_several(self.animator, chosen, clip, self.device, resolved[0][1]):
+            yield [pictures.cpu() for pictures in batch]
 
     def animate_tensors(
         self, source: Tensor, driving: Tensor, options: AnimateOptions | None = None, best_frame: str | None = None
