@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -100,40 +101,37 @@ class FaceClip:
 
 
 class ShiftedClip:
-    """Clip of `count` frames that begins with frame `start` of another, and holds its last frame at the end."""
+    """Clip of `count` frames out of another: it begins with frame `start`, and holds the last frame at the end.
 
-    def __init__(self, clip: Clip, start: int, count: int) -> None:
+    `step` is how many frames of the other one pass with each frame, for clips of different rates: at 2 every second
+    one is taken, at 0.5 each is shown twice. Raises InputError for a start outside the other clip.
+    """
+
+    def __init__(self, clip: Clip, start: int, count: int, step: float = 1.0) -> None:
         if not 0 <= start < len(clip):
             raise InputError(f"is {start} frames; the clip has {len(clip)}. Start earlier.", "offset")
-        self._clip, self._start, self._count = clip, start, count
+        self._clip, self._start, self._count, self._step = clip, start, count, step
 
     def __len__(self) -> int:
         return self._count
 
     def frame(self, index: int) -> Tensor:
         """Read one frame as (1, H, W, C)."""
-        return self._clip.frame(min(index + self._start, len(self._clip) - 1))
+        return self._clip.frame(self._place(index))
 
     def chunks(self, size: int) -> Iterator[Tensor]:
         """Yield all frames in order, `size` at a time."""
-        held: Tensor | None = None
-        skipped, left = self._start, self._count
-        waiting: list[Tensor] = []
-        for chunk in self._clip.chunks(size):
-            part = chunk[min(skipped, len(chunk)) :]
-            skipped -= len(chunk) - len(part)
-            if left <= 0 or not len(part):
-                continue
-            waiting.append(part[:left])
-            left -= len(waiting[-1])
-            held = waiting[-1][-1:]
-            if sum(map(len, waiting)) >= size:
-                whole = torch.cat(waiting)
-                yield whole[:size]
-                waiting = [whole[size:]] if len(whole) > size else []
-        while left > 0 or waiting:
-            assert held is not None  # the start lies inside the clip
-            filled = min(left, size - sum(map(len, waiting)))
-            left -= filled
-            yield torch.cat([*waiting, held.expand(filled, *held.shape[1:])] if filled else waiting)
-            waiting = []
+        frames = self._frames(size)
+        while part := [*islice(frames, size)]:
+            yield torch.stack(part)
+
+    def _frames(self, size: int) -> Iterator[Tensor]:
+        ahead = (frame for chunk in self._clip.chunks(size) for frame in chunk)
+        frame, place = next(ahead), 0
+        for index in range(self._count):
+            while place < self._place(index):
+                frame, place = next(ahead, frame), place + 1  # a damaged clip may end early
+            yield frame
+
+    def _place(self, index: int) -> int:
+        return min(self._start + round(index * self._step), len(self._clip) - 1)

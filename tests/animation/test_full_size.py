@@ -8,8 +8,9 @@ from firstordermm.animation.faces.face import Face
 from firstordermm.animation.faces.paste import Paster
 from firstordermm.animation.faces.square import Square
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.full_size import Driver, FaceOptions, animate_faces, cut_out, drivers_of, place_squares
-from firstordermm.animation.pipeline import AnimateOptions, Hooks
+from firstordermm.animation.framing import Driver, FaceOptions, frame_clip, frame_picture, place_squares
+from firstordermm.animation.full_size import animate_faces, cut_out
+from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.predictor import Predictor
 from firstordermm.core.errors import InputError
 from numpy.typing import NDArray
@@ -121,17 +122,41 @@ class Named:
 
 
 def test_drivers_are_the_faces_of_a_clip_from_left_to_right() -> None:
-    clip = TensorClip(blobs(20))
-    drivers = drivers_of(clip, 25.0, Named(Face(40, 10, 60, 30), Face(2, 2, 22, 22)), FaceOptions(ratio=0.0), Hooks())
-    assert [round(driver.squares[0].x) for driver in drivers] == [12, 50]
+    clip = TensorClip(blobs(20)[:, :, :60])
+    finder = Named(Face(35, 10, 55, 30), Face(2, 2, 22, 22))
+    drivers = frame_clip(clip, 25.0, "auto", finder, FaceOptions(ratio=0.0))
+    assert [round(driver.squares[0].x) for driver in drivers] == [12, 45]
     assert drivers[0].for_size(32).frame(3).shape == (1, 32, 32, 3)
+    [second] = frame_clip(clip, 25.0, "face", finder, FaceOptions(ratio=0.0, driving_faces="1"))
+    assert second == drivers[1]
 
 
-@pytest.mark.parametrize("finder", [None, Named()])
-def test_a_clip_without_a_face_drives_as_a_whole(finder: Named | None) -> None:
-    clip = TensorClip(blobs(4))
-    [driver] = drivers_of(clip, 25.0, finder, FaceOptions(), Hooks())
-    assert driver.for_size(32) is clip
+def test_a_clip_without_a_face_or_of_square_frames_drives_as_a_whole() -> None:
+    tall, square = TensorClip(blobs(4)[:, :, :60]), TensorClip(blobs(4))
+    face = Named(Face(2, 2, 22, 22))
+    for clip, finder, framing in ((tall, Named(), "auto"), (square, face, "auto"), (tall, face, "stretch")):
+        [driver] = frame_clip(clip, 25.0, framing, finder, FaceOptions())
+        assert driver.for_size(32) is clip
+    with pytest.raises(InputError, match="driving"):
+        frame_clip(tall, 25.0, "face", Named(), FaceOptions())
+    with pytest.raises(InputError, match="driving_framing"):
+        frame_clip(tall, 25.0, "round", Named(), FaceOptions())
+
+
+def test_the_faces_of_pictures_that_are_not_square_are_found() -> None:
+    tall, square = picture(), picture()[:, :, :120]
+    finder = Named(*FACES)
+    found = frame_picture(tall, "auto", finder, FaceOptions())
+    assert found == place_squares(FACES, FaceOptions())
+    assert frame_picture(square, "auto", finder, FaceOptions()) is None
+    assert frame_picture(square, "face", finder, FaceOptions()) == found
+    assert frame_picture(tall, "stretch", finder, FaceOptions()) is None
+    assert frame_picture(tall, "auto", Named(), FaceOptions()) is None
+    assert frame_picture(square, "auto", Named(), FaceOptions(), FACES[:1]) == place_squares(FACES[:1], FaceOptions())
+    with pytest.raises(InputError, match="no face that test finds"):
+        frame_picture(tall, "face", Named(), FaceOptions())
+    with pytest.raises(InputError, match="framing"):
+        frame_picture(tall, "round", finder, FaceOptions())
 
 
 def test_the_faces_are_chosen_and_their_squares_lie_on_whole_pixels() -> None:
@@ -147,3 +172,16 @@ def test_a_square_far_outside_is_left_alone() -> None:
     predictor = Predictor(published_form("fomm"), CPU)
     result = whole_clip(predictor, picture(), [Square(-500, -500, 60)], [DRIVER])
     assert torch.equal(result[2], picture()[0].movedim(-1, 0))
+
+
+def test_two_clips_of_different_rates_keep_their_times() -> None:
+    model = published_form("fomm")
+    squares = place_squares(FACES[:2], FaceOptions())
+    fast = Driver(TensorClip(clip_of(9)), 50.0)
+    result = whole_clip(Predictor(model, CPU), picture(), squares, [DRIVER, fast])
+    assert len(result) == 5
+    second = driven(model, cut_out(picture(), squares[1], SIDE), clip_of(9)[::2], AnimateOptions())
+    y, x = round(squares[1].y), round(squares[1].x)
+    for number in range(5):
+        alone = Paster(squares[1:], (120, 200)).paste(picture()[0].movedim(-1, 0), [second[number]])
+        assert (result[number][:, y, x].int() - alone[:, y, x].int()).abs().max() <= 1

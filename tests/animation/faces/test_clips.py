@@ -103,3 +103,13 @@ def test_detectors_see_eight_bits(picture: Tensor) -> None:
     seen = eight_bit(picture)
     assert seen.shape == (4, 5, 3) and seen.dtype == np.uint8
     assert (seen == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("step", "wanted"), [(2.0, [1, 3, 5, 7, 9, 9]), (0.5, [1, 1, 2, 3, 3, 3, 4]), (1.25, [1, 2, 3, 5, 6])]
+)
+def test_a_clip_of_another_rate_keeps_its_time(step: float, wanted: list[int]) -> None:
+    frames = torch.arange(10.0).view(10, 1, 1, 1)
+    clip = ShiftedClip(TensorClip(frames), 1, len(wanted), step)
+    assert torch.cat([*clip.chunks(4)]).flatten().tolist() == wanted
+    assert [clip.frame(number).item() for number in range(len(wanted))] == wanted
