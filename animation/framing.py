@@ -119,11 +119,11 @@ def frame_clip(
     count = len(clip)
     return [
         Driver(clip, rate, squares_for(track, count, rate, options.ratio, options.smooth_crop))
-        for track in _chosen(tracks, options.driving_faces)
+        for track in choose_tracks(tracks, options.driving_faces)
     ]
 
 
-def _chosen(tracks: Sequence[Track], choice: str) -> list[Track]:
-    """Choose among tracks by where they are on average."""
+def choose_tracks(tracks: Sequence[Track], choice: str) -> list[Track]:
+    """Choose among the faces of a clip as `choose_faces` does, by where they are on average."""
     means = [Face(*np.mean([face.box for face in track.faces.values()], axis=0).tolist()) for track in tracks]
     return [tracks[means.index(face)] for face in choose_faces(means, choice)]

@@ -44,7 +44,7 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
         "--driving-framing",
         choices=FRAMINGS,
         default=AUTO,
-        help="drive by the faces in the video or by whole frames (default: auto, the faces where frames are not square)",
+        help="drive by the faces in the video or by whole frames (default: auto, faces where frames are not square)",
     )
     group.add_argument("--driving-faces", default=ALL, help="which faces of the video drive, as --faces")
     group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,12 +92,36 @@ def draw_people(people: Sequence[Person], size: tuple[int, int], backdrop: int) 
 
 PORTRAIT = (Person(24, 0, 840, 1080),)
 GROUP = (Person(29, 10, 230, 490), Person(37, 780, 230, 490), Person(26, 350, 120, 600))
+DUET = (Person(10, 0, 0, 192), Person(33, 192, 0, 192))
 
 
-def write_scenes(folder: Path) -> None:
-    """Write a portrait as phones take it, `portrait.png`, and three people side by side, `group.png`."""
-    save_picture(folder / "portrait.png", draw_people(PORTRAIT, (1920, 1080), 17))
-    save_picture(folder / "group.png", draw_people(GROUP, (720, 1280), 28))
+def face_box(person: Person) -> list[int]:
+    """Give the box of a person's face at rest, from the brow to the chin: left, top, right, bottom in pixels."""
+    edges = (0.26, 0.3, 0.74, 0.78)  # of the square
+    left, top, right, bottom = (round(edge * person.side) for edge in edges)
+    return [person.left + left, person.top + top, person.left + right, person.top + bottom]
+
+
+def write_scene(path: Path, people: Sequence[Person], size: tuple[int, int], backdrop: int) -> None:
+    """Write a drawn scene as PNG, and the boxes of the faces, from left to right, in a JSON file beside it."""
+    save_picture(path, draw_people(people, size, backdrop))
+    write_boxes(path, people)
+
+
+def write_boxes(path: Path, people: Sequence[Person]) -> None:
+    """Write the boxes of people's faces, from left to right, beside a picture or video of the same stem."""
+    boxes = sorted(face_box(person) for person in people)
+    path.with_suffix(".json").write_text(json.dumps(boxes) + "\n", "utf-8")
+
+
+def write_scenes(folder: Path, seconds: float = 4.0) -> None:
+    """Write a portrait as phones take it, a group of three, and a video of two people side by side."""
+    write_scene(folder / "portrait.png", PORTRAIT, (1920, 1080), 17)
+    write_scene(folder / "group.png", GROUP, (720, 1280), 28)
+    side = DUET[0].side
+    with VideoWriter(folder / "duet.mp4", FPS, crf=16) as writer:
+        writer.write(torch.cat([sample_clip(person.number, seconds, side) for person in DUET], dim=3))
+    write_boxes(folder / "duet.mp4", DUET)
 
 
 def write_samples(folder: Path, sources: dict[str, int], driving: int, size: int, seconds: float = 4.0) -> None:

@@ -82,7 +82,9 @@ def _by_name(name: str, threshold: float | None, device: torch.device) -> FaceFi
     try:
         finder = _load(detector, threshold, device)
     except BrokenDetectorError as error:
-        raise InputError(f"is {name}, which is installed but broken ({error}). Install it again.", "detector") from error
+        raise InputError(
+            f"is {name}, which is installed but broken ({error}). Install it again.", "detector"
+        ) from error
     _log_once(logging.INFO, f"Faces are found by {name}.")
     return finder
 

@@ -73,7 +73,9 @@ def detect(network: Network, size: int, picture: NDArray[np.uint8], threshold: f
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
     certain = np.nonzero(scores >= threshold)[0]
     points = _points(values[certain], anchors(size)[certain], size)
-    return [_face(own, float(score), (left, top), side / size) for own, score in zip(points, scores[certain], strict=True)]
+    return [
+        _face(own, float(score), (left, top), side / size) for own, score in zip(points, scores[certain], strict=True)
+    ]
 
 
 def anchors(size: int) -> NDArray[np.float64]:

@@ -53,7 +53,9 @@ def _faces(scores: Floats, places: NDArray[np.intp], sizes: Floats, offsets: Flo
     landmarks = first[:, None] + points.reshape(-1, 5, 2) * extent[:, None]
     return [
         Face(x, y, x + width, y + height, float(score), eyes_first(marks[:, ::-1]))
-        for (y, x), (height, width), score, marks in zip(first.tolist(), extent.tolist(), scores, landmarks, strict=True)
+        for (y, x), (height, width), score, marks in zip(
+            first.tolist(), extent.tolist(), scores, landmarks, strict=True
+        )
     ]
 
 
