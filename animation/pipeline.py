@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +18,8 @@ from .frames import FrameFormat
 from .out_of_memory import BackOff
 from .pixels import PixelRenderer, pixels_at_once
 from .retarget import Retargeter, Retargeting
+
+log = logging.getLogger(__name__)
 
 DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
@@ -114,6 +117,7 @@ def animate_several(
     decide on the batch.
     """
     hooks = hooks or Hooks()
+    warn_of_size(animator, sources[0][1])
     sessions: list[Session] = []
     try:
         sessions += [Session.start(animator, source, clip, device, options, hooks) for source, options in sources]
@@ -136,6 +140,7 @@ def _run(
 ) -> Iterator[T]:
     """Yield what `draw` makes of each chunk of a clip; however this is left, memory is freed."""
     options, hooks = options or AnimateOptions(), hooks or Hooks()
+    warn_of_size(animator, options)
     session: Session | None = None
     try:
         session = Session.start(animator, source, clip, device, options, hooks)
@@ -285,6 +290,15 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
             f"is {size}; {spec.name} works only at {spec.size}. Leave it out, and enlarge the result.", "size"
         )
     return size
+
+
+def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
+    """Log that the requested size is not the one that the weights were trained at, where that is so."""
+    if options.size is not None and options.size != animator.spec.size:
+        log.warning(
+            "%s was trained at %d pixels and works at %d: pictures may come apart. Enlarge the result instead.",
+            animator.spec.name, animator.spec.size, options.size,
+        )  # fmt: skip
 
 
 def resolve_mode(animator: Animator, options: AnimateOptions) -> str:
