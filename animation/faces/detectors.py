@@ -31,8 +31,8 @@ def load_face_finder(
 
     With "none", and with "auto" where nothing works, the finder finds no face, and the whole picture is left to take.
     `threshold`, above 0 and below 1, is the least certainty of a face; None is the detector's own. Networks in PyTorch
-    run on the device, the CPU by default; others always on the CPU. Raises InputError for a detector
-    that is unknown, not installed or broken, and for another threshold.
+    run on the device, the CPU by default; others always on the CPU. Raises InputError for a detector that is unknown,
+    not installed or broken, and for another threshold.
 
     Finders shrink pictures to at most 1024 pixels first (the cascade to 480). Of a picture of 4,000 pixels they thus
     find faces from about 100 on, BlazeFace and the cascade from 200 to 300; `tests/benchmarks/faces.py` measures it.
@@ -74,7 +74,7 @@ def _first_that_works(threshold: float | None, device: torch.device) -> FaceFind
         better = f" {FACES_EXTRA} brings a better detector." if detector is DETECTORS[-1] else ""
         _log_once(logging.INFO, f"Faces are found by {detector.name}.{better}")
         return finder
-    _log_once(logging.WARNING, "No face detector works here: whole pictures are taken.")
+    _log_once(logging.WARNING, f"No face detector works here: whole pictures are taken. {FACES_EXTRA} brings one.")
     return NoFinder()
 
 

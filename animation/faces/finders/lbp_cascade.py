@@ -1,6 +1,6 @@
 """Cascade of local binary patterns (Ahonen et al. 2004) that comes with scikit-image, which the pack requires.
 
-Finds upright faces that look ahead, and sees faces elsewhere too: the last resort.
+Finds upright faces that look ahead: the last resort.
 """
 
 from __future__ import annotations
