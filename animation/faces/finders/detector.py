@@ -14,6 +14,7 @@ from ..face import LEAST_SIDE, MOST_FACES, Face, Landmarks, without_doubles
 
 Detect = Callable[[NDArray[np.uint8]], list[Face]]
 MOST_CANDIDATES = 1000
+FACES_EXTRA = "pip install '.[faces]' in this pack's folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Detector:
     load: Callable[[float, torch.device], Detect]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finder:
     """Loaded detector; a FaceFinder.
 
@@ -82,6 +83,12 @@ def shrink(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     scale = min(1.0, longest / max(height, width))
     return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def face_of(box: NDArray[np.floating], score: float, landmarks: Landmarks | None = None) -> Face:
+    """Make a face of the edges x0, y0, x1, y1."""
+    x0, y0, x1, y1 = map(float, box)
+    return Face(x0, y0, x1, y1, score, landmarks)
 
 
 def eyes_first(points: NDArray[np.floating]) -> Landmarks:

@@ -12,8 +12,8 @@ from ..face import Face
 from .detector import Detect, Detector
 from .installed import is_installed, need, reporting_damage
 
-LEAST_FACE = 80  # pixels; what dlib's windows hold
-DOUBLED_BELOW = 640  # pixels; smaller pictures are doubled, to find faces of half that
+WINDOW = 80  # pixels of the smallest face that dlib sees
+DOUBLINGS = 1  # of the picture, to find faces of half that
 
 
 def missing() -> str | None:
@@ -28,11 +28,10 @@ def load(threshold: float, device: torch.device) -> Detect:
         import dlib
 
         detector = dlib.get_frontal_face_detector()
-        detector.run(np.zeros((LEAST_FACE, LEAST_FACE, 3), np.uint8), 0, margin)
+        detector.run(np.zeros((WINDOW, WINDOW, 3), np.uint8), 0, margin)
 
     def detect(picture: NDArray[np.uint8]) -> list[Face]:
-        doublings = int(max(picture.shape) < DOUBLED_BELOW)
-        boxes, margins, _ = detector.run(picture, doublings, margin)
+        boxes, margins, _ = detector.run(picture, DOUBLINGS, margin)
         return [
             Face(box.left(), box.top(), box.right() + 1, box.bottom() + 1, 1 / (1 + math.exp(-2 * own)))
             for box, own in zip(boxes, margins, strict=True)
@@ -41,4 +40,4 @@ def load(threshold: float, device: torch.device) -> Detect:
     return detect
 
 
-DETECTOR = Detector("dlib", 0.5, 1024, "pip install dlib-bin", missing, load)
+DETECTOR = Detector("dlib", 0.6, 960, "pip install dlib-bin", missing, load)

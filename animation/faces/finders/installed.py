@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from ....core.errors import FirstOrderError
+from ....core.errors import CheckpointError, FirstOrderError
+from ....core.weights.torch_file import READ_ERRORS
+
+LONGEST_REASON = 200  # characters
 
 
 class BrokenDetectorError(FirstOrderError):
@@ -22,14 +25,14 @@ def is_installed(package: str) -> bool:
         return False
 
 
-def files_of(package: str, *names: str) -> list[Path] | None:
-    """Find files in a package's folder without importing it; None unless all of them are there."""
+def files_of(package: str, *names: str) -> list[Path]:
+    """Find files in a package's folder without importing it; none unless all of them are there."""
     spec = find_spec(package) if is_installed(package) else None
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         files = [Path(folder) / name for name in names]
         if all(file.is_file() for file in files):
             return files
-    return None
+    return []
 
 
 def need(condition: object, part: str) -> str | None:
@@ -40,9 +43,8 @@ def need(condition: object, part: str) -> str | None:
 @contextmanager
 def reporting_damage(of: str, *errors: type[Exception]) -> Generator[None, None, None]:
     """Turn what a broken package or file raises, and the given errors, into a BrokenDetectorError of one line."""
-    known = (ImportError, OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError)
     try:
         yield
-    except (*known, *errors) as error:
+    except (*READ_ERRORS, ImportError, SyntaxError, CheckpointError, *errors) as error:
         first_line = (str(error).strip().splitlines() or [""])[0]
-        raise BrokenDetectorError(f"{of}: {type(error).__name__}: {first_line[:200]}") from error
+        raise BrokenDetectorError(f"{of}: {type(error).__name__}: {first_line[:LONGEST_REASON]}") from error

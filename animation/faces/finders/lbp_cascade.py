@@ -1,11 +1,11 @@
 """Cascade of local binary patterns (Ahonen et al. 2004) that comes with scikit-image, which the pack requires.
 
-Finds upright faces that look ahead, and sees faces elsewhere too: the last resort.
+Finds upright faces that look ahead: the last resort.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from .installed import files_of, need, reporting_damage
 
 FILE = "data/lbpcascade_frontalface_opencv.xml"
 WINDOW = 24  # pixels of the smallest face
-NEIGHBOURS = 12  # windows near one another that see a face, at the score 1
+SCALING = 1.1  # from one size of windows to the next
+PACE = 1.5  # of the search; 1 leaves no place out
+NEIGHBOURS = 10  # windows near one another that see a face, at the score 1
 
 
 def missing() -> str | None:
@@ -28,15 +30,17 @@ def missing() -> str | None:
 def load(threshold: float, device: torch.device) -> Detect:
     """Load the cascade. It has no scores: the threshold sets how many windows near one another must see a face."""
     neighbours = max(1, round(threshold * NEIGHBOURS))
-    (file,) = files_of("skimage", FILE) or ()
+    (file,) = files_of("skimage", FILE)
     with reporting_damage(file.name):
         from skimage import feature
 
-        cascade: Any = feature.Cascade(str(file))
+        cascade: Any = cast(Any, feature).Cascade(str(file))
 
     def detect(picture: NDArray[np.uint8]) -> list[Face]:
         sides = (WINDOW, WINDOW), (max(picture.shape[:2]),) * 2
-        boxes = cascade.detect_multi_scale(picture, 1.2, 1, *sides, min_neighbor_number=neighbours)
+        boxes: list[dict[str, int]] = cascade.detect_multi_scale(
+            picture, SCALING, PACE, *sides, min_neighbor_number=neighbours
+        )
         return [
             Face(box["c"], box["r"], box["c"] + box["width"], box["r"] + box["height"], max(threshold, 0.5))
             for box in boxes
@@ -47,4 +51,4 @@ def load(threshold: float, device: torch.device) -> Detect:
     return detect
 
 
-DETECTOR = Detector("cascade", 0.5, 640, "pip install scikit-image", missing, load)
+DETECTOR = Detector("cascade", 0.5, 480, "pip install scikit-image", missing, load)

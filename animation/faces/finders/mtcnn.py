@@ -1,7 +1,6 @@
 """MTCNN (Zhang et al. 2016): three small networks, each looking closer at what the one before it proposed.
 
-The weights are those of the package `mtcnn-runtime` or, without ONNX Runtime and OpenCV, of `facenet-pytorch`; of
-neither package any code is run. Five landmarks.
+The weights are those of the package `facenet-pytorch`, none of whose code is run. Five landmarks.
 """
 
 from __future__ import annotations
@@ -15,26 +14,27 @@ import torch
 from numpy.typing import NDArray
 
 from ..face import Face
-from .detector import Detect, Detector, eyes_first, resize
-from .mtcnn_networks import Floats, Networks, from_onnx, from_torch, missing_onnx, missing_torch
+from .detector import FACES_EXTRA, Detect, Detector, eyes_first, face_of, resize
+from .installed import files_of, need
+from .mtcnn_networks import FILES, PACKAGE, Floats, Networks, load_networks
 
 LEAST_FACE = 24  # pixels; in the shrunk picture
 SHRINKING = math.sqrt(0.5)  # from one size of the pyramid to the next
 CELL, STRIDE = 12, 2  # pixels that the first network sees at once, and between two such places
-FIRST_THRESHOLD, SECOND_THRESHOLD = 0.6, 0.7
+EARLIER_THRESHOLD = 0.7  # of the first two networks
 MOST_PROPOSALS = 600
 
 Boxes = NDArray[np.float64]  # (N, 4): x0, y0, x1, y1
 
 
 def missing() -> str | None:
-    """Name the first part that is not installed."""
-    return missing_onnx() if missing_torch() else None
+    """Name the package if its files are not there."""
+    return need(files_of(PACKAGE, *FILES), "the package facenet-pytorch")
 
 
 def load(threshold: float, device: torch.device) -> Detect:
-    """Load the networks: by ONNX on the CPU, else by PyTorch on the device."""
-    networks = from_torch(device) if missing_onnx() else from_onnx()
+    """Load the networks on the device."""
+    networks = load_networks(device)
     return lambda picture: detect(networks, picture, threshold)
 
 
@@ -66,7 +66,7 @@ def detect(networks: Networks, picture: NDArray[np.uint8], threshold: float) -> 
     if not len(squares):
         return []
     scores, corrections = networks.second(_crops(picture, squares, 24))
-    found = Proposals(squares, scores, corrections)[np.nonzero(scores >= SECOND_THRESHOLD)[0]].without_doubles(0.7)
+    found = Proposals(squares, scores, corrections)[np.nonzero(scores >= EARLIER_THRESHOLD)[0]].without_doubles(0.7)
     squares = _squares(found.corrected())
     if not len(squares):
         return []
@@ -74,12 +74,12 @@ def detect(networks: Networks, picture: NDArray[np.uint8], threshold: float) -> 
     certain = np.nonzero(scores >= threshold)[0]
     boxes = Proposals(squares, scores, corrections)[certain].corrected()
     return [
-        Face(*box.tolist(), float(score), eyes_first(square[:2] + marks * (square[2:] - square[:2])))
+        face_of(box, float(score), eyes_first(square[:2] + marks * (square[2:] - square[:2])))
         for box, score, square, marks in zip(boxes, scores[certain], squares[certain], points[certain], strict=True)
     ]
 
 
-def _propose(first: Callable[[Floats], tuple[Floats, Floats]], picture: NDArray[np.uint8]) -> Proposals:
+def _propose(first: Callable[[Floats], list[Floats]], picture: NDArray[np.uint8]) -> Proposals:
     """Run the first network over the picture at many sizes."""
     height, width = picture.shape[:2]
     parts = [Proposals(np.zeros((0, 4)), np.zeros(0, np.float32), np.zeros((0, 4), np.float32))]
@@ -87,11 +87,11 @@ def _propose(first: Callable[[Floats], tuple[Floats, Floats]], picture: NDArray[
     while min(height, width) * scale >= CELL:
         small = resize(picture, math.ceil(width * scale), math.ceil(height * scale))
         scores, corrections = first(_normalised(small[None]))  # (h, w), (4, h, w)
-        rows, columns = np.nonzero(scores >= FIRST_THRESHOLD)
+        rows, columns = np.nonzero(scores >= EARLIER_THRESHOLD)
         corner = np.stack([columns, rows], 1) * STRIDE
         factors = width / small.shape[1], height / small.shape[0]
-        boxes = np.concatenate([corner, corner + CELL], 1) * np.tile(factors, 2)
-        own = Proposals(boxes, scores[rows, columns], corrections[:, rows, columns].T)
+        boxes = np.concatenate([corner, corner + CELL], 1) * np.tile(np.asarray(factors, np.float64), 2)
+        own = Proposals(boxes, scores[rows, columns], np.swapaxes(corrections[:, rows, columns], 0, 1))
         parts.append(own.without_doubles(0.5))
         scale *= SHRINKING
     return Proposals(
@@ -118,7 +118,7 @@ def _distinct(boxes: Boxes, scores: Floats, most: float) -> NDArray[np.intp]:
 def _squares(boxes: Boxes) -> Boxes:
     """Widen boxes to squares of whole pixels round their middles."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True) / 2
-    return np.round(np.concatenate([middle - half, middle + half], 1))
+    return np.rint(np.concatenate([middle - half, middle + half], 1), dtype=np.float64)
 
 
 def _crops(picture: NDArray[np.uint8], squares: Boxes, size: int) -> Floats:
@@ -134,7 +134,10 @@ def _crops(picture: NDArray[np.uint8], squares: Boxes, size: int) -> Floats:
 
 
 def _normalised(pictures: NDArray[np.uint8]) -> Floats:
-    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32) / 128 - 127.5 / 128
+    values = np.moveaxis(pictures, -1, 1).astype(np.float32, order="C")
+    values -= 127.5
+    values /= 128
+    return values
 
 
-DETECTOR = Detector("mtcnn", 0.9, 1024, "pip install --no-deps facenet-pytorch", missing, load)
+DETECTOR = Detector("mtcnn", 0.7, 1024, FACES_EXTRA, missing, load)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ def _with_onnxruntime(content: bytes, outputs: Sequence[str], sample: Floats) ->
     with reporting_damage("onnxruntime", *kinds, *more):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # the files' harmless warnings run to hundreds of lines
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0].name
 
@@ -69,9 +71,13 @@ def _with_opencv(content: bytes, outputs: Sequence[str], sample: Floats) -> Netw
 
         fault = cv2.error
     with reporting_damage("cv2", fault):
-        network = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
+
+        @lru_cache(maxsize=1)
+        def network_for(shape: tuple[int, ...]) -> cv2.dnn.Net:
+            return cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
 
         def run(values: Floats) -> list[Floats]:
+            network = network_for(values.shape)  # OpenCV 4 is wrong about shapes other than a network's first
             network.setInput(values)
             return list(network.forward(list(outputs)))
 

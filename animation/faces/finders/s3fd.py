@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from ..face import Face
 from ..landmarks import WEIGHTS
-from .detector import Detect, Detector
+from .detector import Detect, Detector, face_of
 from .installed import is_installed, need, reporting_damage
+
+INSTALL = "pip install '.[landmarks]' (its weights are to be fetched by hand)"
 
 
 def missing() -> str | None:
     """Name the first part that is not installed."""
     absent = need(is_installed("face_alignment"), "the package face-alignment")
-    return absent or need(_file().is_file(), f"the weights {WEIGHTS[0]} in PyTorch's hub/checkpoints folder")
+    return absent or need(_file().is_file(), f"{WEIGHTS[0]} in PyTorch's hub/checkpoints folder")
 
 
 def _file() -> Path:
@@ -32,11 +34,11 @@ def load(threshold: float, device: torch.device) -> Detect:
         network = FaceDetector(str(device), path_to_detector=str(_file()), filter_threshold=threshold)
 
     def detect(picture: NDArray[np.uint8]) -> list[Face]:
-        return [Face(*map(float, box[:5])) for box in network.detect_from_image(picture)]
+        return [face_of(box[:4], float(box[4])) for box in network.detect_from_image(picture)]
 
     with reporting_damage("face-alignment"):
         detect(np.zeros((64, 64, 3), np.uint8))
     return detect
 
 
-DETECTOR = Detector("face-alignment", 0.5, 768, "pip install '.[landmarks]'", missing, load)
+DETECTOR = Detector("face-alignment", 0.5, 768, INSTALL, missing, load)
