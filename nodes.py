@@ -14,6 +14,7 @@ from .animation.registry import architectures
 from .comfy_nodes.articulate import Articulate_Runner
 from .comfy_nodes.choosers import FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser
 from .comfy_nodes.face_parsing import FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts
+from .comfy_nodes.faces import FirstOrderMotion_CropFaces, FirstOrderMotion_PasteFaces
 from .comfy_nodes.fomm import FOMM_Runner
 from .comfy_nodes.fsrt import FSRT_Runner
 from .comfy_nodes.generic import generic_runners
@@ -29,6 +30,7 @@ _FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Runner, Spline_Runner, Articulate_Runner, MRFA_Runner, FSRT_Runner, FirstOrderMotion_Sample),
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
+    *(FirstOrderMotion_CropFaces, FirstOrderMotion_PasteFaces),
 ]
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from ..core.errors import FirstOrderError
+from ..core.types import Motion
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Batch = TypeVar("Batch", Tensor, Motion)
 
 # CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
 TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")
@@ -67,7 +69,7 @@ class BackOff:
         self._free_memory, self._what, self._ran_out = free_memory, what, ran_out
         self._limit: int | None = None
 
-    def run(self, step: Callable[[Tensor], T], batch: Tensor) -> Iterator[T]:
+    def run(self, step: Callable[[Batch], T], batch: Batch) -> Iterator[T]:
         """Yield the step's results for a batch, in order, in as many parts as memory requires."""
         start, freed = 0, False
         while start < len(batch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +19,8 @@ from .frames import FrameFormat
 from .out_of_memory import BackOff, try_twice
 from .pixels import PixelRenderer, pixels_at_once
 from .retarget import Retargeter, Retargeting
+
+log = logging.getLogger(__name__)
 
 DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
@@ -102,6 +105,31 @@ def animate_mapped(
     return _run(Session.mapped_pictures, animator, source, clip, device, options, hooks)
 
 
+def animate_several(
+    animator: Animator,
+    sources: Sequence[tuple[Pictures, AnimateOptions]],
+    clip: Clip,
+    device: torch.device,
+    hooks: Hooks | None = None,
+) -> Iterator[Tensor]:
+    """Animate several sources, each with its options as `animate` does, with one clip, whose poses are read once.
+
+    Yields for every batch of frames the pictures of all sources (b, sources, 3, size, size); the first one's options
+    decide on the batch.
+    """
+    hooks = hooks or Hooks()
+    warn_of_size(animator, sources[0][1])
+    sessions: list[Session] = []
+    try:
+        sessions += [Session.start(animator, source, clip, device, options, hooks) for source, options in sources]
+        for chunk in hooks.chunks(clip, sources[0][1].batch):
+            for poses in sessions[0].back_off.run(sessions[0].poses, chunk):
+                yield torch.stack([torch.cat([*session.draw(poses)]) for session in sessions], dim=1)
+    finally:
+        sessions.clear()  # before memory is freed, as they hold some
+        hooks.free_memory()
+
+
 def _run(
     draw: Callable[[Session, Tensor], Iterator[T]],
     animator: Animator,
@@ -113,6 +141,7 @@ def _run(
 ) -> Iterator[T]:
     """Yield what `draw` makes of each chunk of a clip; however this is left, memory is freed."""
     options, hooks = options or AnimateOptions(), hooks or Hooks()
+    warn_of_size(animator, options)
     session: Session | None = None
     try:
         session = Session.start(animator, source, clip, device, options, hooks)
@@ -164,32 +193,41 @@ class Session:
         return cls(animator, prepared, retargeter, format_, hooks.back_off(), by_pixel)
 
     @inference_mode()
-    def motion(self, frames: Tensor) -> Motion:
-        """Compute the poses that the source takes for driving frames (B, H, W, C)."""
-        return self.retargeter(self.animator.motion(self.format.convert(frames, DRIVING)))
+    def poses(self, frames: Tensor) -> Motion:
+        """Read the poses of driving frames (B, H, W, C)."""
+        return self.animator.motion(self.format.convert(frames, DRIVING))
 
     @inference_mode()
-    def render(self, frames: Tensor) -> Tensor:
-        """Turn driving frames (B, H, W, C) into pictures (B, 3, size, size)."""
-        motion = self.motion(frames)
+    def retargeted(self, poses: Motion) -> Motion:
+        """Compute the poses that the source takes for driving poses."""
+        return self.retargeter(poses)
+
+    @inference_mode()
+    def render(self, poses: Motion) -> Tensor:
+        """Draw the source as driving poses ask: (B, 3, size, size)."""
+        motion = self.retargeter(poses)
         pictures = self.animator.render(self.prepared, motion).float().clamp_(0, 1)
         return mark_not_finite(pictures, self.animator, self.prepared, motion)
 
     @inference_mode()
     def render_mapped(self, frames: Tensor) -> Mapped:
         """Turn driving frames into pictures, with the maps behind them."""
-        motion = self.motion(frames)
+        motion = self.retargeter(self.poses(frames))
         mapped = self.animator.render_mapped(self.prepared, motion)
         pictures = mapped.pictures.float().clamp_(0, 1)
         return replace(mapped, pictures=mark_not_finite(pictures, self.animator, self.prepared, motion))
 
     def pictures(self, frames: Tensor) -> Iterator[Tensor]:
-        """Render a batch in as many parts as memory requires, or pixel by pixel where the model decodes so."""
+        """Render a batch in as many parts as memory requires."""
+        for poses in self.back_off.run(self.poses, frames):
+            yield from self.draw(poses)
+
+    def draw(self, poses: Motion) -> Iterator[Tensor]:
+        """Draw driving poses in as many parts as memory requires, or pixel by pixel where the model decodes so."""
         if self.by_pixel is None:
-            yield from self.back_off.run(self.render, frames)
-            return
-        for motion in self.back_off.run(self.motion, frames):
-            yield from self.by_pixel.frames(motion)
+            yield from self.back_off.run(self.render, poses)
+        else:
+            yield from self.by_pixel.frames(self.retargeted(poses))
 
     def mapped_pictures(self, frames: Tensor) -> Iterator[Mapped]:
         """Render a batch with its maps in as many parts as memory requires."""
@@ -276,6 +314,15 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
             f"is {size}; {spec.name} works only at {spec.size}. Leave it out, and enlarge the result.", "size"
         )
     return size
+
+
+def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
+    """Log that the requested size is not the one that the weights were trained at, where that is so."""
+    if options.size is not None and options.size != animator.spec.size:
+        log.warning(
+            "%s was trained at %d pixels and works at %d: pictures may come apart. Enlarge the result instead.",
+            animator.spec.name, animator.spec.size, options.size,
+        )  # fmt: skip
 
 
 def resolve_mode(animator: Animator, options: AnimateOptions) -> str:

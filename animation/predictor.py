@@ -27,7 +27,16 @@ from .engine import FLOAT32, Engine, optimize_for_inference
 from .finite import not_finite, until_not_finite
 from .frames import ClipFrom, TensorClip
 from .out_of_memory import try_twice
-from .pipeline import AnimateOptions, Hooks, Pictures, animate, animate_mapped, ignore, resolve_mode
+from .pipeline import (
+    AnimateOptions,
+    Hooks,
+    Pictures,
+    animate,
+    animate_mapped,
+    animate_several,
+    ignore,
+    resolve_mode,
+)
 from .unused import refuse_unused_inputs
 
 log = logging.getLogger(__name__)
@@ -166,10 +175,10 @@ class Predictor:
         """
         clip, hooks = as_clip(driving), hooks or Hooks()
 
-        def draw(rest: Clip, options: AnimateOptions, hooks: Hooks) -> Iterator[Tensor]:
-            return to_cpu_async(animate(self.animator, source, rest, self.device, options, hooks))
+        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Tensor]:
+            return to_cpu_async(animate(self.animator, source, rest, self.device, chosen[0], hooks))
 
-        return self._in_any_precision(draw, lambda part: part, source, clip, options, hooks, best_frame)
+        return self._in_any_precision(draw, lambda part: part, [source], clip, options, hooks, best_frame)
 
     def animate_mapped(
         self,
@@ -181,10 +190,30 @@ class Predictor:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
         clip, hooks = as_clip(driving), hooks or Hooks()
 
-        def draw(rest: Clip, options: AnimateOptions, hooks: Hooks) -> Iterator[Mapped]:
-            return animate_mapped(self.animator, source, rest, self.device, options, hooks)
+        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Mapped]:
+            return animate_mapped(self.animator, source, rest, self.device, chosen[0], hooks)
 
-        return self._in_any_precision(draw, lambda part: part.pictures, source, clip, options, hooks, None)
+        return self._in_any_precision(draw, lambda part: part.pictures, [source], clip, options, hooks, None)
+
+    def animate_several(
+        self,
+        sources: Sequence[Pictures],
+        driving: Clip | Tensor,
+        options: AnimateOptions | None = None,
+        hooks: Hooks | None = None,
+        best_frame: str | None = None,
+    ) -> Iterator[Tensor]:
+        """Animate several pictures, each as `animate` does, by one clip, whose poses are read once.
+
+        Yields (b, sources, 3, size, size). Each source has a best frame of its own, where one is wanted.
+        """
+        clip, hooks = as_clip(driving), hooks or Hooks()
+
+        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Tensor]:
+            pairs = [*zip(sources, chosen, strict=True)]
+            return to_cpu_async(animate_several(self.animator, pairs, rest, self.device, hooks))
+
+        return self._in_any_precision(draw, lambda part: part, sources, clip, options, hooks, best_frame)
 
     def animate_tensors(
         self, source: Tensor, driving: Tensor, options: AnimateOptions | None = None, best_frame: str | None = None
@@ -207,22 +236,26 @@ class Predictor:
 
     def _in_any_precision(
         self,
-        draw: Callable[[Clip, AnimateOptions, Hooks], Iterator[T]],
+        draw: Callable[[Clip, Sequence[AnimateOptions], Hooks], Iterator[T]],
         pictures_of: Callable[[T], Tensor],
-        source: Pictures,
+        sources: Sequence[Pictures],
         clip: Clip,
         options: AnimateOptions | None,
         hooks: Hooks,
         best_frame: str | None,
     ) -> Iterator[T]:
-        """Yield what `draw` makes of a clip; from a picture that is not finite on, by the model in float32."""
+        """Yield what `draw` makes of a clip; from a picture that is not finite on, by the model in float32.
+
+        It gets options for each source, which differ in their anchors.
+        """
         given, done, bad = options or AnimateOptions(), 0, 0
-        refuse_unused_inputs(self.animator, source, given)
-        chosen, chosen_hooks = given, hooks
+        for source in sources:
+            refuse_unused_inputs(self.animator, source, given)
+        chosen, chosen_hooks = [given], hooks
         while bad is not None:
-            if not done:  # else the anchor stays what it was
-                chosen, chosen_hooks = choose_batch(given, hooks, self.animator, self.device)
-                chosen = self.choose_anchor(source, clip, chosen, chosen_hooks, best_frame)
+            if not done:  # else the anchors stay what they were
+                batch, chosen_hooks = choose_batch(given, hooks, self.animator, self.device)
+                chosen = [self.choose_anchor(source, clip, batch, chosen_hooks, best_frame) for source in sources]
             count, bad = yield from until_not_finite(draw(ClipFrom(clip, done), chosen, chosen_hooks), pictures_of)
             done += count
             if bad is not None:

@@ -9,15 +9,14 @@ from torch import Tensor
 
 from ...animation.media.audio import read_sound
 from ...animation.media.reader import VideoClip, read_picture
-from ...animation.samples import DRIVING
 
 Audio = dict[str, Tensor | int]
 
 
-def sample(picture: Path) -> tuple[Tensor, Tensor, Audio | None, float]:
-    """Read a bundled picture and the video: IMAGE (1, H, W, 3), IMAGE (N, H, W, 3), AUDIO, frames per second."""
-    clip = VideoClip(DRIVING)
+def sample(picture: Path, video: Path) -> tuple[Tensor, Tensor, Audio | None, float]:
+    """Read a bundled picture and a video: IMAGE (1, H, W, 3), IMAGE (N, H, W, 3), AUDIO, frames per second."""
+    clip = VideoClip(video)
     frames = torch.cat(list(clip.chunks(len(clip))))
-    sound = read_sound(DRIVING)
+    sound = read_sound(video)
     audio: Audio | None = None if sound is None else {"waveform": sound[0][None], "sample_rate": sound[1]}
     return read_picture(picture)[..., :3] / 255, frames / 255, audio, float(clip.fps)

@@ -195,3 +195,12 @@ def test_flags_do_nothing_in_standard_mode(name: str) -> None:
     runs = [Retargeting("standard", jacobian, scale) for jacobian, scale in ((True, True), (False, False))]
     first, second = (driven(tiny(name), source_picture(), clip_of(3), AnimateOptions(run, anchor=2)) for run in runs)
     assert torch.equal(first, second)
+
+
+def test_a_size_that_the_weights_were_not_made_for_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    animator, source, clip = published_form("fomm"), source_picture(), clip_of(2)
+    driven(animator, source, clip, AnimateOptions(size=SIDE))
+    driven(animator, source, clip, AnimateOptions())
+    assert caplog.text == ""
+    driven(animator, source, clip, AnimateOptions(size=2 * SIDE))
+    assert f"trained at {SIDE} pixels and works at {2 * SIDE}" in caplog.text

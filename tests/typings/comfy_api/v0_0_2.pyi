@@ -20,6 +20,7 @@ class io:  # noqa: N801
             inputs: list[io.Input],
             outputs: list[io.Output],
             hidden: list[io.Hidden] = ...,
+            is_input_list: bool = ...,
         ) -> None: ...
 
     class Hidden:
@@ -38,19 +39,19 @@ class io:  # noqa: N801
         @classmethod
         def define_schema(cls) -> io.Schema: ...
 
-    class Image:
+    class Wire:
         class Input(io.Input):
             def __init__(self, id: str, *, optional: bool = ..., tooltip: str) -> None: ...
 
         class Output(io.Output):
-            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+            def __init__(self, id: str, *, display_name: str, tooltip: str, is_output_list: bool = ...) -> None: ...
 
-    class Audio:
-        class Input(io.Input):
-            def __init__(self, id: str, *, optional: bool = ..., tooltip: str) -> None: ...
+    class Image(Wire): ...
 
-        class Output(io.Output):
-            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+    @staticmethod
+    def Custom(io_type: str) -> type[io.Wire]: ...  # noqa: N802
+
+    class Audio(Wire): ...
 
     class Float:
         class Input(io.Input):
@@ -67,6 +68,9 @@ class io:  # noqa: N801
                 self, id: str, *, default: int, min: int, max: int, step: int, optional: bool = ..., tooltip: str
             ) -> None: ...
 
+        class Output(io.Output):
+            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+
     class Boolean:
         class Input(io.Input):
             def __init__(
@@ -80,9 +84,7 @@ class io:  # noqa: N801
         class Output(io.Output):
             def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
 
-    class Mask:
-        class Output(io.Output):
-            def __init__(self, id: str, *, display_name: str, tooltip: str) -> None: ...
+    class Mask(Wire): ...
 
     class Combo:
         class Input(io.Input):

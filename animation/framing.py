@@ -1,0 +1,129 @@
+"""Framing of an animation: which squares of a picture are animated, and which of a driving clip drive them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.types import Clip
+from .faces.clips import FaceClip, find_faces, follow_faces, squares_for
+from .faces.face import ALL, Face, FaceFinder, choose_faces
+from .faces.paste import DEFAULT_FEATHER
+from .faces.square import DEFAULT_RATIO, Square, square_around
+from .faces.track import Track
+from .pipeline import Hooks
+
+log = logging.getLogger(__name__)
+
+AUTO, FACE, STRETCH = FRAMINGS = ("auto", "face", "stretch")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOptions:
+    """Choices for the faces of a picture, and for those of driving clips.
+
+    `faces` and `driving_faces` are "all", "largest" or numbers such as "0,2", counted from left to right. `ratio` is
+    the margin around a face on each side, as a part of its longer side; `upright` turns each face of the picture so
+    that its eyes are level, where the detector finds eyes. `smooth_crop` has the cut of a driving clip follow the head,
+    instead of one square that holds all its movement. `feather` is the width of the fading edge as a part of the
+    square's side, `match_colour` shifts each face's colours to those around it. `offsets` are the seconds by which
+    each face begins later in its clip, from left to right; the last one counts for all that follow.
+    """
+
+    faces: str = ALL
+    driving_faces: str = ALL
+    ratio: float = DEFAULT_RATIO
+    upright: bool = False
+    smooth_crop: bool = False
+    feather: float = DEFAULT_FEATHER
+    match_colour: bool = False
+    offsets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Driving clip of `rate` frames per second; `squares`, one for each frame, cut a face out of it, or none do."""
+
+    clip: Clip
+    rate: float
+    squares: Sequence[Square] = field(default_factory=tuple[Square, ...])
+
+    def for_size(self, size: int) -> Clip:
+        """Return the clip as a network that works at `size` is to see it."""
+        return FaceClip(self.clip, self.squares, size) if self.squares else self.clip
+
+
+def place_squares(faces: Sequence[Face], options: FaceOptions) -> list[Square]:
+    """Choose the faces of a picture that are animated, and place a square around each: left to right.
+
+    Raises InputError for a choice that names other faces, and for a ratio out of bounds.
+    """
+    chosen = choose_faces(faces, options.faces)
+    return [square_around(face, options.ratio, options.upright).aligned() for face in chosen]
+
+
+def frame_picture(
+    picture: Tensor, framing: str, finder: FaceFinder, options: FaceOptions, given: Sequence[Face] | None = None
+) -> list[Square] | None:
+    """Find the squares of a picture (1, H, W, C) that are animated; None where the whole picture is, stretched.
+
+    `framing` is one of FRAMINGS: "stretch" takes the whole picture, "face" its faces, and "auto" the faces of pictures
+    that are not square. `given` faces are taken instead of the finder's. Raises InputError where "face" finds none.
+    """
+    if framing not in FRAMINGS:
+        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "framing")
+    if framing == STRETCH or (framing == AUTO and given is None and is_square(picture)):
+        return None
+    faces = find_faces(picture, finder) if given is None else given
+    if faces:
+        squares = place_squares(faces, options)
+        log.info("Animating %d of %d faces (%s).", len(squares), len(faces), finder.name if given is None else "given")
+        return squares
+    if framing == FACE:
+        raise InputError(
+            f"shows no face that {finder.name} finds. Give boxes, choose another detector, or stretch the whole "
+            "picture.",
+            "source",
+        )
+    log.info("No face was found in the picture by %s; the whole picture is animated, as a square.", finder.name)
+    return None
+
+
+def is_square(images: Tensor) -> bool:
+    """Tell whether pictures (B, H, W, C) are as wide as they are high."""
+    return images.shape[1] == images.shape[2]
+
+
+def frame_clip(
+    clip: Clip, rate: float, framing: str, finder: FaceFinder, options: FaceOptions, hooks: Hooks | None = None
+) -> list[Driver]:
+    """Make a driver of each chosen face that lasts in a clip, from left to right; of whole frames where none is found.
+
+    `framing` is as in `frame_picture`; "face" raises InputError where there is no face.
+    """
+    if framing not in FRAMINGS:
+        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "driving_framing")
+    if framing == STRETCH or (framing == AUTO and is_square(clip.frame(0))):
+        return [Driver(clip, rate)]
+    tracks = follow_faces(clip, finder, rate, (hooks or Hooks()).check_cancelled)
+    if not tracks:
+        if framing == FACE:
+            raise InputError(f"shows no face that {finder.name} finds. Let whole frames drive.", "driving")
+        log.info("No face was found in the driving clip by %s; whole frames drive, as squares.", finder.name)
+        return [Driver(clip, rate)]
+    count = len(clip)
+    return [
+        Driver(clip, rate, squares_for(track, count, rate, options.ratio, options.smooth_crop))
+        for track in choose_tracks(tracks, options.driving_faces)
+    ]
+
+
+def choose_tracks(tracks: Sequence[Track], choice: str) -> list[Track]:
+    """Choose among the faces of a clip as `choose_faces` does, by where they are on average."""
+    means = [Face(*np.mean([face.box for face in track.faces.values()], axis=0).tolist()) for track in tracks]
+    return [tracks[means.index(face)] for face in choose_faces(means, choice)]

@@ -1,0 +1,100 @@
+"""Options of `run` for pictures of any size and with several faces."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from ..animation.faces.detectors import AUTO as ANY_DETECTOR
+from ..animation.faces.detectors import NAMES, load_face_finder
+from ..animation.faces.face import ALL, Face, faces_from_text
+from ..animation.faces.paste import DEFAULT_FEATHER
+from ..animation.faces.square import DEFAULT_RATIO, Square
+from ..animation.framing import AUTO, FACE, FRAMINGS, Driver, FaceOptions, frame_clip, frame_picture
+from ..animation.media.reader import VideoClip
+from ..core.errors import InputError
+
+MOST_BOXES = 2**16  # bytes of a file of boxes
+
+
+def add_face_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that choose the faces of a picture and of the driving clips."""
+    group = command.add_argument_group("faces")
+    group.add_argument(
+        "--framing",
+        choices=FRAMINGS,
+        help="animate the faces where they are, or the whole picture stretched to a square (default: auto, the faces "
+        "of a picture that is not square)",
+    )
+    group.add_argument("--faces", help=f"which: {ALL}, largest, or numbers from left to right such as 0,2")
+    group.add_argument("--boxes", type=Path, help="JSON file of the faces' boxes: [[left, top, right, bottom], ...]")
+    group.add_argument("--detector", choices=NAMES, default=ANY_DETECTOR, help="of faces (default: the best installed)")
+    group.add_argument(
+        "--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces (default: {DEFAULT_RATIO})"
+    )
+    group.add_argument("--upright", action="store_true", help="turn faces so that their eyes are level")
+    group.add_argument(
+        "--feather", type=float, default=DEFAULT_FEATHER, help=f"width of the fading edge (default: {DEFAULT_FEATHER})"
+    )
+    group.add_argument("--match-colour", action="store_true", help="shift a face's colours to those around it")
+    group.add_argument(
+        "--driving-framing",
+        choices=FRAMINGS,
+        default=AUTO,
+        help="drive by the faces in the video or by whole frames (default: auto, faces where frames are not square)",
+    )
+    group.add_argument("--driving-faces", default=ALL, help="which faces of the video drive, as --faces")
+    group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")
+    group.add_argument("--smooth-crop", action="store_true", help="follow the head in the video instead of one cut")
+    group.add_argument("--offsets", help="seconds by which each face begins later in its video, such as 0,0.5")
+
+
+def read_face_options(args: argparse.Namespace) -> FaceOptions:
+    """Read the choices for faces from the command line's options."""
+    return FaceOptions(
+        faces=args.faces or ALL,
+        driving_faces=args.driving_faces,
+        ratio=args.ratio,
+        upright=args.upright,
+        smooth_crop=args.smooth_crop,
+        feather=args.feather,
+        match_colour=args.match_colour,
+        offsets=_seconds(args.offsets or ""),
+    )
+
+
+def _seconds(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.replace(",", " ").split())
+    except ValueError as error:
+        raise InputError(f"are {text[:40]!r}; seconds such as 0,0.5 were wanted.", "offsets") from error
+
+
+def read_squares(args: argparse.Namespace, picture: Tensor, options: FaceOptions) -> list[Square] | None:
+    """Find the squares of the picture that are animated; None where the whole picture is, stretched."""
+    given = None if args.boxes is None else read_boxes(args.boxes)
+    chosen = args.faces is not None or given is not None
+    framing = args.framing or (FACE if chosen else AUTO)
+    return frame_picture(picture, framing, load_face_finder(args.detector), options, given)
+
+
+def read_boxes(path: Path) -> list[Face]:
+    """Read a JSON file of boxes; raises InputError for a file that is missing, too long or something else."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BOXES + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read from {path} ({error.strerror}). Check the path.", "boxes") from error
+    if len(content) > MOST_BOXES:
+        raise InputError(f"fill more than {MOST_BOXES} bytes in {path}; that is no list of boxes.", "boxes")
+    return faces_from_text(content.decode("utf-8", "replace"))
+
+
+def read_drivers(args: argparse.Namespace, clips: Sequence[VideoClip], options: FaceOptions) -> list[Driver]:
+    """Find what drives the faces, in order: the faces of each clip, or its whole frames."""
+    finder = load_face_finder(args.detector)
+    found = [frame_clip(clip, float(clip.fps), args.driving_framing, finder, options) for clip in clips]
+    return [driver for drivers in found for driver in drivers]

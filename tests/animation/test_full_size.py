@@ -1,0 +1,187 @@
+"""Faces of whole pictures, over every architecture: each as if it were animated alone, and nothing else touched."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from firstordermm.animation.faces.face import Face
+from firstordermm.animation.faces.paste import Paster
+from firstordermm.animation.faces.square import Square
+from firstordermm.animation.frames import TensorClip
+from firstordermm.animation.framing import Driver, FaceOptions, frame_clip, frame_picture, place_squares
+from firstordermm.animation.full_size import animate_faces, cut_out
+from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.predictor import Predictor
+from firstordermm.core.errors import InputError
+from numpy.typing import NDArray
+from support.architectures import CPU, SIDE, blobs, driven, every_architecture
+from support.drivers import clip_of
+from support.optimized import published_form
+from torch import Tensor
+
+FACES = [Face(100, 20, 140, 60), Face(10, 30, 60, 80), Face(180, 60, 230, 130)]  # the last goes over the edge
+DRIVER = Driver(TensorClip(clip_of(5)), 25.0)
+
+
+def picture(channels: int = 3) -> Tensor:
+    """A picture (1, 120, 200, C) of bytes."""
+    generator = torch.Generator().manual_seed(channels)
+    return torch.randint(0, 256, (1, 120, 200, channels), generator=generator, dtype=torch.uint8)
+
+
+def whole_clip(*args: object, **options: object) -> Tensor:
+    return torch.cat([*animate_faces(*args, **options)])  # pyright: ignore[reportArgumentType]
+
+
+@every_architecture
+def test_every_face_is_animated_as_it_would_be_alone(name: str) -> None:
+    model = published_form(name)
+    squares = place_squares(FACES, FaceOptions())
+    result = whole_clip(Predictor(model, CPU), picture(), squares, [DRIVER], options=AnimateOptions(batch=2))
+    alone = [driven(model, cut_out(picture(), square, SIDE), clip_of(5), AnimateOptions(batch=5)) for square in squares]
+    paster = Paster(squares, (120, 200))
+    wanted = torch.stack([paster.paste(picture()[0].movedim(-1, 0), crops) for crops in zip(*alone, strict=True)])
+    assert result.dtype == torch.uint8 and result.shape == (5, 3, 120, 200)
+    assert (result.int() - wanted.int()).abs().max() <= 1
+    outside = paster.mask() == 0
+    assert torch.equal(result[:, :, outside], picture().movedim(-1, 1)[:, :, outside].expand(5, -1, -1))
+    assert not torch.equal(result[0], result[4])
+
+
+def test_poses_are_read_once_for_all_faces() -> None:
+    predictor = Predictor(published_form("fomm"), CPU)
+    read: list[int] = []
+    handle = predictor.animator.get_submodule("kp_detector").register_forward_hook(
+        lambda _module, _inputs, out: read.append(len(out.points))
+    )
+    try:
+        whole_clip(predictor, picture(), place_squares(FACES, FaceOptions()), [DRIVER], options=AnimateOptions(batch=2))
+    finally:
+        handle.remove()
+    assert sum(read) == 5 + 2 * len(FACES)  # the frames, and for each face source and anchor
+
+
+def test_floats_stay_floats_and_grey_becomes_colour() -> None:
+    predictor, squares = Predictor(published_form("fomm"), CPU), place_squares(FACES, FaceOptions(faces="0"))
+    result = whole_clip(predictor, picture() / 255, squares, [DRIVER])
+    assert result.dtype == torch.float32 and result.min() >= 0 and result.max() <= 1
+    grey = whole_clip(predictor, picture(1), squares, [DRIVER])
+    assert grey.shape[1] == 3
+
+
+def test_a_picture_without_a_face_comes_back_for_every_frame() -> None:
+    predictor = Predictor(published_form("fomm"), CPU)
+    result = whole_clip(predictor, picture(), [], [DRIVER])
+    assert torch.equal(result, picture().movedim(-1, 1).expand(5, -1, -1, -1))
+
+
+def test_each_face_has_its_driver_and_the_shorter_one_holds_its_end() -> None:
+    model = published_form("fomm")
+    squares = place_squares(FACES[:2], FaceOptions())
+    short = Driver(TensorClip(clip_of(9)[5:8]), 25.0)
+    result = whole_clip(Predictor(model, CPU), picture(), squares, [DRIVER, short])
+    first = driven(model, cut_out(picture(), squares[0], SIDE), clip_of(5), AnimateOptions())
+    held = torch.cat([clip_of(9)[5:8], clip_of(9)[7:8], clip_of(9)[7:8]])
+    second = driven(model, cut_out(picture(), squares[1], SIDE), held, AnimateOptions())
+    paster = Paster(squares, (120, 200))
+    for number, crops in enumerate(zip(first, second, strict=True)):
+        wanted = paster.paste(picture()[0].movedim(-1, 0), crops)
+        assert (result[number].int() - wanted.int()).abs().max() <= 1
+
+
+def test_a_face_can_begin_later() -> None:
+    model = published_form("fomm")
+    squares = place_squares(FACES[:2], FaceOptions())
+    options = FaceOptions(offsets=(0.0, 0.08))
+    result = whole_clip(Predictor(model, CPU), picture(), squares, [DRIVER], options)
+    shifted = torch.cat([clip_of(5)[2:], clip_of(5)[4:], clip_of(5)[4:]])
+    second = driven(model, cut_out(picture(), squares[1], SIDE), shifted, AnimateOptions())
+    y, x = round(squares[1].y), round(squares[1].x)
+    for number in range(5):
+        alone = Paster(squares[1:], (120, 200)).paste(picture()[0].movedim(-1, 0), [second[number]])
+        assert (result[number][:, y, x].int() - alone[:, y, x].int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("offset", [-0.1, 0.2, 99.0, float("nan")])
+def test_a_start_outside_the_clip_is_refused(offset: float) -> None:
+    squares = place_squares(FACES, FaceOptions())
+    with pytest.raises(InputError, match="offsets"):
+        whole_clip(Predictor(published_form("fomm"), CPU), picture(), squares, [DRIVER], FaceOptions(offsets=(offset,)))
+
+
+class Named:
+    """Finder that always finds the same faces."""
+
+    name = "test"
+
+    def __init__(self, *faces: Face) -> None:
+        self.faces = faces
+
+    def __call__(self, picture: NDArray[object]) -> list[Face]:  # pyright: ignore[reportInvalidTypeArguments]
+        return [*self.faces]
+
+
+def test_drivers_are_the_faces_of_a_clip_from_left_to_right() -> None:
+    clip = TensorClip(blobs(20)[:, :, :60])
+    finder = Named(Face(35, 10, 55, 30), Face(2, 2, 22, 22))
+    drivers = frame_clip(clip, 25.0, "auto", finder, FaceOptions(ratio=0.0))
+    assert [round(driver.squares[0].x) for driver in drivers] == [12, 45]
+    assert drivers[0].for_size(32).frame(3).shape == (1, 32, 32, 3)
+    [second] = frame_clip(clip, 25.0, "face", finder, FaceOptions(ratio=0.0, driving_faces="1"))
+    assert second == drivers[1]
+
+
+def test_a_clip_without_a_face_or_of_square_frames_drives_as_a_whole() -> None:
+    tall, square = TensorClip(blobs(4)[:, :, :60]), TensorClip(blobs(4))
+    face = Named(Face(2, 2, 22, 22))
+    for clip, finder, framing in ((tall, Named(), "auto"), (square, face, "auto"), (tall, face, "stretch")):
+        [driver] = frame_clip(clip, 25.0, framing, finder, FaceOptions())
+        assert driver.for_size(32) is clip
+    with pytest.raises(InputError, match="driving"):
+        frame_clip(tall, 25.0, "face", Named(), FaceOptions())
+    with pytest.raises(InputError, match="driving_framing"):
+        frame_clip(tall, 25.0, "round", Named(), FaceOptions())
+
+
+def test_the_faces_of_pictures_that_are_not_square_are_found() -> None:
+    tall, square = picture(), picture()[:, :, :120]
+    finder = Named(*FACES)
+    found = frame_picture(tall, "auto", finder, FaceOptions())
+    assert found == place_squares(FACES, FaceOptions())
+    assert frame_picture(square, "auto", finder, FaceOptions()) is None
+    assert frame_picture(square, "face", finder, FaceOptions()) == found
+    assert frame_picture(tall, "stretch", finder, FaceOptions()) is None
+    assert frame_picture(tall, "auto", Named(), FaceOptions()) is None
+    assert frame_picture(square, "auto", Named(), FaceOptions(), FACES[:1]) == place_squares(FACES[:1], FaceOptions())
+    with pytest.raises(InputError, match="no face that test finds"):
+        frame_picture(tall, "face", Named(), FaceOptions())
+    with pytest.raises(InputError, match="framing"):
+        frame_picture(tall, "round", finder, FaceOptions())
+
+
+def test_the_faces_are_chosen_and_their_squares_lie_on_whole_pixels() -> None:
+    squares = place_squares(FACES, FaceOptions(faces="largest", ratio=0.3))
+    assert len(squares) == 1 and squares[0].is_aligned
+    assert squares[0].side == 112  # 70 pixels and 0.3 times as many on both sides
+    assert place_squares([], FaceOptions()) == []
+    with pytest.raises(InputError, match="faces"):
+        place_squares(FACES, FaceOptions(faces="5"))
+
+
+def test_a_square_far_outside_is_left_alone() -> None:
+    predictor = Predictor(published_form("fomm"), CPU)
+    result = whole_clip(predictor, picture(), [Square(-500, -500, 60)], [DRIVER])
+    assert torch.equal(result[2], picture()[0].movedim(-1, 0))
+
+
+def test_two_clips_of_different_rates_keep_their_times() -> None:
+    model = published_form("fomm")
+    squares = place_squares(FACES[:2], FaceOptions())
+    fast = Driver(TensorClip(clip_of(9)), 50.0)
+    result = whole_clip(Predictor(model, CPU), picture(), squares, [DRIVER, fast])
+    assert len(result) == 5
+    second = driven(model, cut_out(picture(), squares[1], SIDE), clip_of(9)[::2], AnimateOptions())
+    y, x = round(squares[1].y), round(squares[1].x)
+    for number in range(5):
+        alone = Paster(squares[1:], (120, 200)).paste(picture()[0].movedim(-1, 0), [second[number]])
+        assert (result[number][:, y, x].int() - alone[:, y, x].int()).abs().max() <= 1

@@ -1,0 +1,3 @@
+from . import dnn as dnn
+
+class error(Exception): ...
