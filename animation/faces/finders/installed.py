@@ -8,9 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ....core.errors import CheckpointError, FirstOrderError
-from ....core.weights.torch_file import READ_ERRORS
 
 LONGEST_REASON = 200  # characters
+DAMAGE = (
+    *(ImportError, SyntaxError, CheckpointError, OSError, EOFError, RuntimeError, ValueError, TypeError),
+    *(AttributeError, LookupError, ArithmeticError, AssertionError, MemoryError),
+)
+"""Errors that packages of many makers raise for what is broken; they share no base class."""
 
 
 class BrokenDetectorError(FirstOrderError):
@@ -45,6 +49,6 @@ def reporting_damage(of: str, *errors: type[Exception]) -> Generator[None, None,
     """Turn what a broken package or file raises, and the given errors, into a BrokenDetectorError of one line."""
     try:
         yield
-    except (*READ_ERRORS, ImportError, SyntaxError, CheckpointError, *errors) as error:
+    except (*DAMAGE, *errors) as error:
         first_line = (str(error).strip().splitlines() or [""])[0]
         raise BrokenDetectorError(f"{of}: {type(error).__name__}: {first_line[:LONGEST_REASON]}") from error

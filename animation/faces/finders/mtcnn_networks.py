@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....core.weights.torch_file import container_of, read_torch_file
+from ....core.weights.container import container_of
+from ....core.weights.torch_file import read_torch_file
 from .installed import files_of, reporting_damage
 
 Floats = NDArray[np.float32]
