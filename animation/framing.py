@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.types import Clip
 from .faces.clips import FaceClip, find_faces, follow_faces, squares_for
+from .faces.detectors import load_face_finder
 from .faces.face import ALL, Face, FaceFinder, choose_faces
 from .faces.paste import DEFAULT_FEATHER
 from .faces.square import DEFAULT_RATIO, Square, square_around
@@ -90,7 +94,7 @@ def frame_picture(
             "picture.",
             "source",
         )
-    log.info("No face was found in the picture by %s; the whole picture is animated, as a square.", finder.name)
+    log.warning("No face was found in the picture by %s; the whole picture is animated, as a square.", finder.name)
     return None
 
 
@@ -100,14 +104,25 @@ def is_square(images: Tensor) -> bool:
 
 
 def frame_clip(
-    clip: Clip, rate: float, framing: str, finder: FaceFinder, options: FaceOptions, hooks: Hooks | None = None
+    clip: Clip,
+    rate: float,
+    framing: str,
+    finder: FaceFinder,
+    options: FaceOptions,
+    hooks: Hooks | None = None,
+    given: Sequence[Face] | None = None,
 ) -> list[Driver]:
     """Make a driver of each chosen face that lasts in a clip, from left to right; of whole frames where none is found.
 
-    `framing` is as in `frame_picture`; "face" raises InputError where there is no face.
+    `framing` is as in `frame_picture`; "face" raises InputError where there is no face. `given` faces stay where they
+    are for the whole clip.
     """
     if framing not in FRAMINGS:
         raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "driving_framing")
+    if given:
+        chosen = choose_faces(given, options.driving_faces, "driving_faces")
+        squares = [square_around(face, options.ratio).aligned() for face in chosen]
+        return [Driver(clip, rate, [square] * len(clip)) for square in squares]
     if framing == STRETCH or (framing == AUTO and is_square(clip.frame(0))):
         return [Driver(clip, rate)]
     tracks = follow_faces(clip, finder, rate, (hooks or Hooks()).check_cancelled)
@@ -119,11 +134,78 @@ def frame_clip(
     count = len(clip)
     return [
         Driver(clip, rate, squares_for(track, count, rate, options.ratio, options.smooth_crop))
-        for track in choose_tracks(tracks, options.driving_faces)
+        for track in choose_tracks(tracks, options.driving_faces, "driving_faces")
     ]
 
 
-def choose_tracks(tracks: Sequence[Track], choice: str) -> list[Track]:
+def choose_tracks(tracks: Sequence[Track], choice: str, parameter: str = "faces") -> list[Track]:
     """Choose among the faces of a clip as `choose_faces` does, by where they are on average."""
     means = [Face(*np.mean([face.box for face in track.faces.values()], axis=0).tolist()) for track in tracks]
-    return [tracks[means.index(face)] for face in choose_faces(means, choice)]
+    return [tracks[means.index(face)] for face in choose_faces(means, choice, parameter)]
+
+
+@dataclass(frozen=True, slots=True)
+class FacePlan:
+    """Faces to animate, from left to right: their squares in the picture, and what drives each."""
+
+    squares: Sequence[Square]
+    drivers: Sequence[Driver]
+    options: FaceOptions
+
+    @property
+    def frames(self) -> int:
+        """Number of frames: as many as the longest clip that drives a face has, at the first one's rate."""
+        used = self.drivers[: max(1, len(self.squares))]
+        return max(max(1, round(len(driver.clip) * self.drivers[0].rate / driver.rate)) for driver in used)
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Wish for the framing of an animation: what `frame_picture` and `frame_clip` take, for both together.
+
+    `finder` is what finds faces, loaded only if it is needed; `boxes` are faces of the picture known without it,
+    `driving_boxes` those of the first clip.
+    """
+
+    picture: str = AUTO
+    driving: str = AUTO
+    finder: Callable[[], FaceFinder] = load_face_finder
+    options: FaceOptions = field(default_factory=FaceOptions)
+    boxes: Sequence[Face] | None = None
+    driving_boxes: Sequence[Face] | None = None
+
+    def plan(self, picture: Tensor, clips: Sequence[tuple[Clip, float]], hooks: Hooks | None = None) -> FacePlan | None:
+        """Find the faces of a picture (1, H, W, C), and what drives them in clips, each with its frames per second.
+
+        None where the whole picture is to be animated, stretched to a square. Raises InputError.
+        """
+        finder = _OnDemand(self.finder)
+        squares = frame_picture(picture, self.picture, finder, self.options, self.boxes)
+        if squares is None:
+            return None
+        boxes = [self.driving_boxes, *repeat(None, len(clips) - 1)]
+        found = [
+            frame_clip(clip, rate, self.driving, finder, self.options, hooks, given)
+            for (clip, rate), given in zip(clips, boxes, strict=True)
+        ]
+        return FacePlan(squares, [driver for drivers in found for driver in drivers], self.options)
+
+
+class _OnDemand:
+    """Finder that is loaded when it is first asked."""
+
+    def __init__(self, load: Callable[[], FaceFinder]) -> None:
+        self._load = load
+
+    @cached_property
+    def _finder(self) -> FaceFinder:
+        return self._load()
+
+    @property
+    def name(self) -> str:
+        """Name of the detector, for messages."""
+        return self._finder.name
+
+    def __call__(self, picture: NDArray[np.uint8]) -> list[Face]:
+        """Find the faces in an RGB picture (H, W, 3)."""
+        return self._finder(picture)

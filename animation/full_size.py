@@ -14,41 +14,33 @@ from .faces.clips import ShiftedClip
 from .faces.paste import Paster
 from .faces.square import Square, cut
 from .frames import INTEGER_WHITE, check_images
-from .framing import Driver, FaceOptions
+from .framing import FacePlan
 from .pipeline import SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
-
-
-def output_frames(squares: Sequence[Square], drivers: Sequence[Driver]) -> int:
-    """Count the frames of an animation: as many as the longest clip that drives a face has, at the first one's rate."""
-    used = drivers[: max(1, len(squares))]
-    return max(max(1, round(len(driver.clip) * drivers[0].rate / driver.rate)) for driver in used)
 
 
 def animate_faces(
     predictor: Predictor,
     picture: Tensor,
-    squares: Sequence[Square],
-    drivers: Sequence[Driver],
-    face_options: FaceOptions | None = None,
+    plan: FacePlan,
     options: AnimateOptions | None = None,
     hooks: Hooks | None = None,
     best_frame: str | None = None,
 ) -> Iterator[Tensor]:
-    """Animate the squares of a picture (1, H, W, C), from left to right, and yield whole pictures (1, 3, H, W).
+    """Animate the faces of a picture (1, H, W, C) as planned, and yield whole pictures (1, 3, H, W), `plan.frames`.
 
-    Face i is driven by driver i; where there are fewer, the last drives the rest. Frames are as many as the longest
-    driver has; shorter ones hold their end. Pictures are on the CPU, uint8 if the given one is, else float32 in [0, 1];
-    outside the faces they are the given picture bit for bit. Raises InputError.
+    Face i is driven by driver i; where there are fewer, the last drives the rest; shorter drivers hold their end.
+    Pictures are on the CPU, uint8 if the given one is, else float32 in [0, 1]; outside the faces they are the given
+    picture bit for bit. Raises InputError.
     """
-    face_options, options = face_options or FaceOptions(), options or AnimateOptions()
+    options, squares = options or AnimateOptions(), plan.squares
     whole = check_images(picture, SOURCE)[0].movedim(-1, 0).expand(3, -1, -1).cpu()
     white = INTEGER_WHITE.get(whole.dtype, 1.0)
     whole = whole if whole.dtype == torch.uint8 else whole.float() / white
-    paster = Paster(squares, (whole.shape[1], whole.shape[2]), face_options.feather, face_options.match_colour)
-    runs = _runs(squares, drivers, face_options)
+    paster = Paster(squares, (whole.shape[1], whole.shape[2]), plan.options.feather, plan.options.match_colour)
+    runs = _runs(plan)
     numbers = [number for numbers in runs.values() for number in numbers]
-    for crops in _together(predictor, picture, squares, drivers, runs, options, hooks, best_frame):
+    for crops in _together(predictor, picture, plan, runs, options, hooks, best_frame):
         by_number = dict(zip(numbers, crops, strict=True))
         yield paster.paste(whole, [by_number[number] for number in range(len(squares))])[None]
 
@@ -61,12 +53,12 @@ class _Run:
     start: int
 
 
-def _runs(squares: Sequence[Square], drivers: Sequence[Driver], options: FaceOptions) -> dict[_Run, list[int]]:
+def _runs(plan: FacePlan) -> dict[_Run, list[int]]:
     """Group the numbers of faces by their driver and start."""
-    runs: dict[_Run, list[int]] = {}
-    for number in range(len(squares)):
+    offsets, drivers, runs = plan.options.offsets, plan.drivers, dict[_Run, list[int]]()
+    for number in range(len(plan.squares)):
         which = min(number, len(drivers) - 1)
-        offset = options.offsets[min(number, len(options.offsets) - 1)] if options.offsets else 0.0
+        offset = offsets[min(number, len(offsets) - 1)] if offsets else 0.0
         seconds = len(drivers[which].clip) / drivers[which].rate
         if not 0 <= offset < seconds:
             raise InputError(f"has {offset:g} s; the driving clip lasts {seconds:.2f} s. Begin inside it.", "offsets")
@@ -78,21 +70,19 @@ def _runs(squares: Sequence[Square], drivers: Sequence[Driver], options: FaceOpt
 def _together(
     predictor: Predictor,
     picture: Tensor,
-    squares: Sequence[Square],
-    drivers: Sequence[Driver],
+    plan: FacePlan,
     runs: Mapping[_Run, Sequence[int]],
     options: AnimateOptions,
     hooks: Hooks | None,
     best_frame: str | None,
 ) -> Iterator[list[Tensor]]:
     """Yield for each frame the animated squares (3, size, size) of all runs, in the order of the runs."""
-    size = working_size(predictor.animator, options)
-    count = output_frames(squares, drivers)
+    size, count = working_size(predictor.animator, options), plan.frames
     streams: list[Iterator[list[Tensor]]] = [repeat([], count)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
-        driver = drivers[run.driver]
-        clip = ShiftedClip(driver.for_size(size), run.start, count, driver.rate / drivers[0].rate)
-        sources = [cut_out(picture, squares[number], size) for number in numbers]
+        driver = plan.drivers[run.driver]
+        clip = ShiftedClip(driver.for_size(size), run.start, count, driver.rate / plan.drivers[0].rate)
+        sources = [cut_out(picture, plan.squares[number], size) for number in numbers]
         streams.append(_by_frame(predictor.animate_several(sources, clip, options, hooks, best_frame)))
     for parts in zip(*streams, strict=True):
         yield [*chain(*parts)]

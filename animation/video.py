@@ -7,17 +7,23 @@ from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
+from torch import Tensor
+
 from ..core.atomic_file import atomic_write
 from ..core.errors import InputError
 from ..core.output_path import Output, check_output, numbered_names, refuse_clashes
+from .faces.clips import ShiftedClip
+from .framing import FacePlan, Framing
+from .full_size import animate_faces
 from .media.clip import FileClip
 from .media.contact_sheet import SheetSampler, sheet_refusals
+from .media.frame_times import FrameTimes
 from .media.open_clip import open_clip
 from .media.picture_sequence import numbered_pattern
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
-from .pipeline import SOURCE, AnimateOptions, Hooks, Pictures, first_picture, ignore
+from .pipeline import SOURCE, AnimateOptions, Hooks, ignore
 from .predictor import Predictor
 from .unused import given_options, refuse_unused_options
 
@@ -35,6 +41,7 @@ def animate_file(
     best_frame: str | None = None,
     sheet: str | Path | None = None,
     fps: float | Fraction | None = None,
+    framing: Framing | None = None,
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
 ) -> int:
@@ -47,8 +54,10 @@ def animate_file(
     suffix of `output` says what is written: a video (mp4, m4v, mov, mkv, webm), or, without sound, an animated picture
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
     bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names a png that shows source, driving
-    and result side by side; `progress` is called with the frames done and in total. Reading, drawing and writing go on
-    at the same time, in memory that does not grow with the clip.
+    and result side by side. `framing` decides on the faces that are animated where they are; by default those of a
+    picture that is not square, if any are found, else the whole picture is, stretched to a square. `progress` is called
+    with the frames done and in total. Reading, drawing and writing go on at the same time, in memory that does not grow
+    with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
@@ -58,7 +67,17 @@ def animate_file(
     check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)})
     pictures, clip = [read_picture(path) for path in paths], open_clip(driving, fps)
     predictor = predictor or Predictor.load()
-    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress)
+    plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
+    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan)
+
+
+def plan_faces(
+    framing: Framing, pictures: Sequence[Tensor], clips: Sequence[FileClip], hooks: Hooks | None = None
+) -> FacePlan | None:
+    """Plan which faces of a picture are animated by clips; None for whole pictures, and for several of one face."""
+    if len(pictures) > 1:
+        return None
+    return framing.plan(pictures[0], [(PrefetchedClip(clip), float(clip.fps)) for clip in clips], hooks)
 
 
 def check_results(output: Path, sheet: str | Path | None, inputs: Mapping[str, Path | Sequence[Path] | None]) -> None:
@@ -93,7 +112,7 @@ def result_names(output: Path, frames: int) -> list[Path]:
 
 def animate_clip(
     predictor: Predictor,
-    pictures: Pictures,
+    pictures: Sequence[Tensor],
     clip: FileClip,
     output: str | Path,
     options: AnimateOptions | None = None,
@@ -101,22 +120,31 @@ def animate_clip(
     sheet: str | Path | None = None,
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
+    plan: FacePlan | None = None,
 ) -> int:
-    """Animate pictures already read by a clip already opened; see `animate_file`."""
+    """Animate pictures already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
     options = options or AnimateOptions()
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
-    frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)
-    sampler, done = SheetSampler(len(clip)), 0
+    if plan is None:
+        frames, total, times = (
+            predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame),
+            len(clip),
+            clip.times,
+        )
+    else:
+        frames, total = animate_faces(predictor, pictures[0], plan, options, hooks, best_frame), plan.frames
+        times = clip.times if total == len(clip) else FrameTimes.even(clip.fps, total)
+    sampler, done = SheetSampler(total), 0
     with (
         nullcontext() if sheet is None else atomic_write(Path(sheet)) as sheet_part,
-        open_writer(output, clip.times, audio_from=clip.sound) as writer,
+        open_writer(output, times, audio_from=clip.sound) as writer,
     ):
         for part in prefetch(frames):
             writer.write(part)
             sampler.add(part)
             done += len(part)
-            progress(done, len(clip))
+            progress(done, total)
         if sheet is not None and sheet_part is not None:
             with sheet_refusals(sheet):
-                sampler.draw(first_picture(pictures), clip).save(sheet_part, format="PNG")
+                sampler.draw(pictures[0][:1], ShiftedClip(clip, 0, total)).save(sheet_part, format="PNG")
     return done

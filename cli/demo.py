@@ -5,29 +5,37 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..animation.faces.face import faces_from_text
+from ..animation.framing import FACE, STRETCH, Framing
 from ..animation.media.reader import VideoClip, read_picture
 from ..animation.predictor import Predictor
-from ..animation.samples import DRIVING, sample_pictures
-from ..animation.video import check_results
+from ..animation.samples import DRIVING, sample_boxes, sample_pictures
+from ..animation.video import check_results, plan_faces
 from ..core.errors import MediaError, rename_parameters
 from ..core.unfinished import make_folder
 from .run import animate_and_report, read_engine
 
+SHOWN = ("face", "fox", "group")  # the portrait shows nothing that the group does not
+
 
 def demo(args: argparse.Namespace) -> None:
-    """Animate each bundled picture by the bundled video into `args.output`: an mp4 and a contact sheet each."""
+    """Animate bundled pictures by the bundled video into `args.output`: an mp4 and a contact sheet each."""
     folder: Path = args.output
     try:
         make_folder(folder)
     except OSError as error:
         raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
-    pictures = sample_pictures()
+    pictures = {name: sample_pictures()[name] for name in SHOWN}
     with rename_parameters({"output": "--output", "sheet": "--output"}):
         for name in pictures:
             check_results(*_results(folder, name), {"a bundled sample": [DRIVING, *pictures.values()]})
     predictor = Predictor.load(engine=read_engine(args))
-    for name, picture in pictures.items():
-        animate_and_report(predictor, read_picture(picture), VideoClip(DRIVING), *_results(folder, name))
+    for name, path in pictures.items():
+        still, clip = [read_picture(path)], VideoClip(DRIVING)
+        boxes = sample_boxes(path)
+        framing = Framing(FACE, boxes=faces_from_text(boxes)) if boxes else Framing(STRETCH)
+        plan = plan_faces(framing, still, [clip])
+        animate_and_report(predictor, still, clip, *_results(folder, name), plan=plan)
 
 
 def _results(folder: Path, name: str) -> tuple[Path, Path]:

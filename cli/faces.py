@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-
-from torch import Tensor
 
 from ..animation.faces.detectors import AUTO as ANY_DETECTOR
 from ..animation.faces.detectors import NAMES, load_face_finder
 from ..animation.faces.face import ALL, Face, faces_from_text
 from ..animation.faces.paste import DEFAULT_FEATHER
-from ..animation.faces.square import DEFAULT_RATIO, Square
-from ..animation.framing import AUTO, FACE, FRAMINGS, Driver, FaceOptions, frame_clip, frame_picture
-from ..animation.media.reader import VideoClip
+from ..animation.faces.square import DEFAULT_RATIO
+from ..animation.framing import AUTO, FACE, FRAMINGS, FaceOptions, Framing
 from ..core.errors import InputError
 
 MOST_BOXES = 2**16  # bytes of a file of boxes
@@ -46,6 +42,7 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
         default=AUTO,
         help="drive by the faces in the video or by whole frames (default: auto, faces where frames are not square)",
     )
+    group.add_argument("--driving-boxes", type=Path, help="JSON file of boxes in the video, as --boxes")
     group.add_argument("--driving-faces", default=ALL, help="which faces of the video drive, as --faces")
     group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")
     group.add_argument("--smooth-crop", action="store_true", help="follow the head in the video instead of one cut")
@@ -73,12 +70,18 @@ def _seconds(text: str) -> tuple[float, ...]:
         raise InputError(f"are {text[:40]!r}; seconds such as 0,0.5 were wanted.", "offsets") from error
 
 
-def read_squares(args: argparse.Namespace, picture: Tensor, options: FaceOptions) -> list[Square] | None:
-    """Find the squares of the picture that are animated; None where the whole picture is, stretched."""
-    given = None if args.boxes is None else read_boxes(args.boxes)
-    chosen = args.faces is not None or given is not None
-    framing = args.framing or (FACE if chosen else AUTO)
-    return frame_picture(picture, framing, load_face_finder(args.detector), options, given)
+def read_framing(args: argparse.Namespace) -> Framing:
+    """Read from the command line's options which faces are animated, and what drives them."""
+    boxes = None if args.boxes is None else read_boxes(args.boxes)
+    chosen = args.faces is not None or boxes is not None
+    return Framing(
+        args.framing or (FACE if chosen else AUTO),
+        args.driving_framing,
+        lambda: load_face_finder(args.detector),
+        read_face_options(args),
+        boxes,
+        None if args.driving_boxes is None else read_boxes(args.driving_boxes),
+    )
 
 
 def read_boxes(path: Path) -> list[Face]:
@@ -91,10 +94,3 @@ def read_boxes(path: Path) -> list[Face]:
     if len(content) > MOST_BOXES:
         raise InputError(f"fill more than {MOST_BOXES} bytes in {path}; that is no list of boxes.", "boxes")
     return faces_from_text(content.decode("utf-8", "replace"))
-
-
-def read_drivers(args: argparse.Namespace, clips: Sequence[VideoClip], options: FaceOptions) -> list[Driver]:
-    """Find what drives the faces, in order: the faces of each clip, or its whole frames."""
-    finder = load_face_finder(args.detector)
-    found = [frame_clip(clip, float(clip.fps), args.driving_framing, finder, options) for clip in clips]
-    return [driver for drivers in found for driver in drivers]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation import registry
 from ..animation.engine import Engine
+from ..animation.framing import FacePlan
 from ..animation.media.clip import FileClip
 from ..animation.media.open_clip import open_clip
 from ..animation.media.prefetch import PrefetchedClip
@@ -20,7 +23,7 @@ from ..animation.pipeline import AnimateOptions, Pictures
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
 from ..animation.unused import refuse_unused_options
-from ..animation.video import animate_clip, check_results, result_names
+from ..animation.video import animate_clip, check_results, plan_faces, result_names
 from ..core.device import pick_device
 from ..core.errors import MissingWeightsError
 from ..core.output_path import shown
@@ -29,6 +32,7 @@ from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
+from .faces import read_framing
 from .progress import CountedClip, progress_bar
 from .swap import read_swap, with_swap
 
@@ -47,12 +51,15 @@ def run(args: argparse.Namespace) -> None:
         args.sheet,
         {
             "the source picture": sources,
-            "the driving video": args.driving,
+            "the driving video": [args.driving, *(args.more_driving or ())],
+            "a file of boxes": [path for path in (args.boxes, args.driving_boxes) if path is not None],
             "the weight file": args.checkpoint,
             "the face parser": args.face_parser,
         },
     )
     pictures, clip = [read_picture(path) for path in sources], open_clip(args.driving, args.fps)
+    clips = [clip, *(open_clip(path) for path in args.more_driving or ())]
+    plan = plan_faces(read_framing(args), pictures, clips)
     files, checkpoint = find_chosen_model(args)
     assert isinstance(files.kind, Architecture)  # `find_model` finds no others
     registry.refuse_unaccepted(files.kind, given_options(args))
@@ -62,9 +69,10 @@ def run(args: argparse.Namespace) -> None:
     refuse_unused_options(predictor.animator, options, given_options(args))
     if isinstance(predictor.animator, PartSwapAnimator):
         predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
-    if args.best_frame is not None:
-        options = find_anchor(predictor, pictures, clip, options, args.best_frame)
-    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options)
+    best_frame: str | None = args.best_frame
+    if best_frame is not None and plan is None:  # else each face has one of its own
+        options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
+    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan)
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
@@ -93,16 +101,18 @@ def find_anchor(
 
 def animate_and_report(
     predictor: Predictor,
-    pictures: Pictures,
+    pictures: Sequence[Tensor],
     clip: FileClip,
     output: Path,
     sheet: Path | None,
     options: AnimateOptions | None = None,
+    best_frame: str | None = None,
+    plan: FacePlan | None = None,
 ) -> None:
     """Animate into a file with a progress bar, and log how fast that was."""
     started = time.perf_counter()
     with logging_redirect_tqdm(), progress_bar("frame", "animating") as progress:
-        done = animate_clip(predictor, pictures, clip, output, options, sheet=sheet, progress=progress)
+        done = animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, progress=progress, plan=plan)
     seconds = time.perf_counter() - started
     names = result_names(output, done)
     log.info(

@@ -33,9 +33,11 @@ def test_unseen_faces_come_out_better_than_the_baselines(model: Animator) -> Non
 
 def test_the_demo_shows_what_the_model_makes(model: Animator, tmp_path: Path) -> None:
     assert main(["demo", "--output", str(tmp_path)]) == 0
-    pictures = sample_pictures()
-    assert len(pictures) > 1
-    for name, path in pictures.items():
-        made = torch.cat(list(animate(model, read_picture(path), VideoClip(DRIVING), CPU, AnimateOptions())))
+    for name in ("face", "fox"):
+        source = read_picture(sample_pictures()[name])
+        made = torch.cat(list(animate(model, source, VideoClip(DRIVING), CPU, AnimateOptions())))
         check_shows(tmp_path / f"{name}.mp4", made.movedim(1, -1))
         assert (tmp_path / f"{name}.png").exists()
+    group = VideoClip(tmp_path / "group.mp4")
+    assert len(group) == len(VideoClip(DRIVING)) and group.frame(0).shape == (1, 720, 1280, 3)
+    assert (tmp_path / "group.png").exists()

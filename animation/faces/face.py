@@ -59,7 +59,10 @@ class Face:
 class FaceFinder(Protocol):
     """Finder of the faces in single pictures."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+        ...
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Find the faces in an RGB picture (H, W, 3), in any order."""
@@ -88,7 +91,7 @@ def without_doubles(faces: Sequence[Face], most: float = 0.4) -> list[Face]:
     return kept
 
 
-def choose_faces(faces: Sequence[Face], choice: str) -> list[Face]:
+def choose_faces(faces: Sequence[Face], choice: str, parameter: str = "faces") -> list[Face]:
     """Choose of the faces "all", the "largest", or those with the numbers in a text such as "0,2".
 
     Faces are counted from left to right; the result is in that order, or in that of the numbers. Raises InputError for
@@ -100,18 +103,18 @@ def choose_faces(faces: Sequence[Face], choice: str) -> list[Face]:
         return ordered
     if text == LARGEST:
         return [max(ordered, key=lambda face: face.width * face.height)] if ordered else []
-    return [ordered[number] for number in _numbers(text, len(ordered))]
+    return [ordered[number] for number in _numbers(text, len(ordered), parameter)]
 
 
-def _numbers(text: str, count: int) -> list[int]:
+def _numbers(text: str, count: int, parameter: str) -> list[int]:
     parts = [part for part in text.replace(",", " ").split() if part]
     if not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
-        raise InputError(f"is {text[:40]!r}; {ALL}, {LARGEST} or numbers such as 0,2 were wanted.", "faces")
+        raise InputError(f"is {text[:40]!r}; {ALL}, {LARGEST} or numbers such as 0,2 were wanted.", parameter)
     numbers = list(dict.fromkeys(int(part) for part in parts))
     absent = next((number for number in numbers if number >= count), None)
     if absent is not None:
-        known = f"0 to {count - 1}, from left to right" if count else "none at all"
-        raise InputError(f"names face {absent}, but there are {count}: {known}. Choose again.", "faces")
+        known = f"0 to {count - 1}, from left to right" if count > 1 else "0 alone" if count else "none at all"
+        raise InputError(f"names face {absent}; there is {known}. Choose again.", parameter)
     return numbers
 
 

@@ -8,7 +8,15 @@ from firstordermm.animation.faces.face import Face
 from firstordermm.animation.faces.paste import Paster
 from firstordermm.animation.faces.square import Square
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.framing import Driver, FaceOptions, frame_clip, frame_picture, place_squares
+from firstordermm.animation.framing import (
+    Driver,
+    FaceOptions,
+    FacePlan,
+    Framing,
+    frame_clip,
+    frame_picture,
+    place_squares,
+)
 from firstordermm.animation.full_size import animate_faces, cut_out
 from firstordermm.animation.pipeline import AnimateOptions
 from firstordermm.animation.predictor import Predictor
@@ -29,8 +37,18 @@ def picture(channels: int = 3) -> Tensor:
     return torch.randint(0, 256, (1, 120, 200, channels), generator=generator, dtype=torch.uint8)
 
 
-def whole_clip(*args: object, **options: object) -> Tensor:
-    return torch.cat([*animate_faces(*args, **options)])  # pyright: ignore[reportArgumentType]
+def whole_clip(
+    predictor: Predictor,
+    picture: Tensor,
+    squares: list[Square],
+    drivers: list[Driver],
+    faces: FaceOptions | None = None,
+    options: AnimateOptions | None = None,
+) -> Tensor:
+    plan = FacePlan(squares, drivers, faces or FaceOptions())
+    result = torch.cat([*animate_faces(predictor, picture, plan, options)])
+    assert len(result) == plan.frames
+    return result
 
 
 @every_architecture
@@ -185,3 +203,20 @@ def test_two_clips_of_different_rates_keep_their_times() -> None:
     for number in range(5):
         alone = Paster(squares[1:], (120, 200)).paste(picture()[0].movedim(-1, 0), [second[number]])
         assert (result[number][:, y, x].int() - alone[:, y, x].int()).abs().max() <= 1
+
+
+def test_the_plan_of_a_picture_and_its_clips() -> None:
+    asked: list[bool] = []
+
+    def load() -> Named:
+        asked.append(True)
+        return Named(*FACES)
+
+    square = (TensorClip(clip_of(5)), 25.0)
+    assert Framing(finder=load).plan(picture()[:, :, :120], [square]) is None
+    assert not asked  # nothing is loaded for a square picture
+    plan = Framing(finder=load).plan(picture(), [square, square])
+    assert plan is not None and plan.frames == 5
+    assert len(plan.squares) == 3 and len(plan.drivers) == 2 and len(asked) == 1
+    given = Framing(finder=load, boxes=FACES[:1]).plan(picture(), [square])
+    assert given is not None and len(given.squares) == 1 and len(asked) == 1
