@@ -10,6 +10,7 @@ from comfy_api.v0_0_2 import io
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
+from ..animation.framing import FACE, STRETCH, Framing
 from ..animation.pipeline import ANCHOR, DRIVING, SOURCE, AnimateOptions, Pictures
 from ..animation.registry import published_names
 from ..core.errors import InputError, rename_parameters
@@ -59,6 +60,7 @@ class CommonInputs:
     best_frame_by: str = "auto"
     batch_size: int = 0
     precision: str = "auto"
+    framing: str = STRETCH
 
     def request(self, model_name: str) -> WeightsRequest:
         """Make the request for the weights of a published name, or for the file that overrides it."""
@@ -148,7 +150,8 @@ def optional_inputs(
     """Make the optional inputs: audio, then all that old workflows do not have (see `CommonInputs`).
 
     `models` are a family's own inputs for choosing weights, `advanced` those folded away under "advanced"; `best_frame`
-    is whether the family can measure movement from any frame. A network of `fixed_size` offers no other.
+    is whether the family adds movement to the picture's own, measured from any frame. A network of `fixed_size` offers
+    no other.
     """
     sizes = [] if fixed_size else [_size()]
     return [
@@ -156,8 +159,20 @@ def optional_inputs(
         *models,
         *weight_file(),
         *(mark_advanced(widget) for widget in (*sizes, *advanced, *_runtime_inputs(best_frame))),
-        *([_anchor_frame()] if best_frame else []),
+        *([_anchor_frame(), mark_advanced(_framing())] if best_frame else []),
     ]
+
+
+def _framing() -> io.Input:
+    return io.Combo.Input(
+        "framing",
+        options=[STRETCH, FACE],
+        default=DEFAULTS.framing,
+        optional=True,
+        tooltip="stretch: the whole picture is animated as a square, as published. face: every face that is found is "
+        "animated where it is, and the rest stays as it is; for choices, put Crop Faces and Paste Faces around the "
+        "runner instead.",
+    )
 
 
 def _anchor_frame() -> io.Input:
@@ -303,6 +318,8 @@ class Runner(io.ComfyNode):
                 wanted.best_frame_by if find_best_frame and anchor_frame is None else None,
                 Engine(wanted.precision),
                 None if anchor_frame is not None else part_of(cls.hidden.prompt, cls.hidden.unique_id),
+                Framing(wanted.framing) if wanted.framing != STRETCH else None,
+                frame_rate,
             )
         return io.NodeOutput(images, audio, frame_rate)
 

@@ -11,8 +11,11 @@ from torch import Tensor
 
 from ...animation.engine import Engine
 from ...animation.frames import TensorClip
-from ...animation.pipeline import AnimateOptions, Pictures, anchor_frame, check_clip
+from ...animation.framing import Framing
+from ...animation.full_size import animate_faces
+from ...animation.pipeline import SOURCE, AnimateOptions, Pictures, anchor_frame, check_clip, first_picture
 from ...animation.predictor import Predictor
+from ...core.errors import InputError
 from ...core.types import Clip, LoadOptions
 from ...core.weights.find import WeightsRequest
 from . import models, progress, weights
@@ -29,14 +32,25 @@ def run(
     best_frame: str | None,
     engine: Engine | None = None,
     part: Part | None = None,
+    framing: Framing | None = None,
+    rate: float = 24.0,
 ) -> Tensor:
     """Animate one source IMAGE or several by a driving IMAGE: IMAGE (N, size, size, 3) in [0, 1].
+
+    With a `framing` the faces of the one source are animated where they are: IMAGE (N, H, W, 3); `rate` is then that of
+    the driving frames per second.
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0. A `part` of a clip is
     measured from the anchor of the first.
     """
     clip = checked_clip(source, driving, options)
     predictor = models.get_predictor(weights.find(identity, request), load_options, engine or Engine(), options)
+    if framing is not None and not isinstance(source, Tensor) and len(source) > 1:
+        raise InputError(f"has {len(source)} pictures; the framing of faces takes one. Leave the others out.", SOURCE)
+    plan = None if framing is None else framing.plan(first_picture(source), [(clip, rate)], progress.hooks())
+    if plan is not None:
+        pictures = animate_faces(predictor, first_picture(source), plan, options, progress.hooks(), best_frame)
+        return collect(((picture.movedim(1, -1),) for picture in pictures), plan.frames)[0]
     if part is not None:
         options = _with_shared_anchor(predictor, source, clip, options, best_frame, part)
         best_frame = None
