@@ -16,13 +16,14 @@ from .pickle_values import Symbol, Text, as_symbol, call, put
 from .source import Malformed, Refused
 from .stored_tensor import Opaque
 
-MAX_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 500_000  # thirty are needed for a tensor
 MAX_NAME: Final = 256  # bytes of a module's or a class's name
 MAX_TEXT: Final = 64 * 2**10  # bytes; weights need no longer texts, and these are not kept
 MAX_LONG: Final = 255  # bytes of a whole number
 MAX_REFUSED: Final = 100  # names that are collected for a message
 
 STOP: Final = ord(".")
+BYTE, UINT2, UINT4, UINT8, INT4, FLOAT = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
 
 PersistentLoad = Callable[[object], object]
 
@@ -71,7 +72,9 @@ class _Machine:
             step = STEPS.get(code)
             if step is None:
                 raise Malformed(f"its pickle has an instruction that weights do not use, 0x{code:02x}")
-            self._spend(1)
+            self._steps -= 1
+            if self._steps < 0:
+                self._spend(0)
             step(self)
         raise Malformed("its pickle ends too early")
 
@@ -87,8 +90,11 @@ class _Machine:
             raise Malformed("its pickle ends too early")
         return self._data[start : self.position]
 
-    def _number(self, layout: str) -> Any:
-        return struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
+    def _number(self, layout: struct.Struct) -> Any:
+        start, self.position = self.position, self.position + layout.size
+        if self.position > len(self._data):
+            raise Malformed("its pickle ends too early")
+        return layout.unpack_from(self._data, start)[0]
 
     def _line(self) -> str:
         """Take a line of the pickle, which is part of a name."""
@@ -120,20 +126,20 @@ class _Machine:
     def push_new(self, kind: Callable[[], object]) -> None:
         self._stack.append(kind())
 
-    def push_number(self, layout: str) -> None:
+    def push_number(self, layout: struct.Struct) -> None:
         self._stack.append(self._number(layout))
 
-    def push_long(self, layout: str) -> None:
+    def push_long(self, layout: struct.Struct) -> None:
         length = self._number(layout)
         if not 0 <= length <= MAX_LONG:
             raise Malformed(f"a number in its pickle has more than {MAX_LONG} bytes")
         self._stack.append(int.from_bytes(self._take(length), "little", signed=True))
 
-    def push_text(self, layout: str) -> None:
+    def push_text(self, layout: struct.Struct) -> None:
         data = self._take(self._number(layout))
         self._stack.append(data.decode("utf-8", "replace") if len(data) <= MAX_TEXT else Opaque("long text"))
 
-    def skip_bytes(self, layout: str) -> None:
+    def skip_bytes(self, layout: struct.Struct) -> None:
         self._take(self._number(layout))
         self._stack.append(Opaque("bytes"))
 
@@ -189,13 +195,13 @@ class _Machine:
         elif not isinstance(target, Opaque):
             raise Malformed("its pickle sets items of what is no dict")
 
-    def get(self, layout: str) -> None:
+    def get(self, layout: struct.Struct) -> None:
         index = self._number(layout)
         if index not in self._memo:
             raise Malformed("its pickle uses a value that it has not remembered")
         self._stack.append(self._memo[index])
 
-    def remember(self, layout: str) -> None:
+    def remember(self, layout: struct.Struct) -> None:
         self._memo[self._number(layout)] = self._top()
 
     def remember_next(self) -> None:
@@ -264,7 +270,7 @@ class _Machine:
 
     def byte_array(self) -> None:
         self.refuse("builtins.bytearray")
-        self.skip_bytes("<Q")
+        self.skip_bytes(UINT8)
 
     def persistent(self) -> None:
         self._stack.append(self._persistent(self._pop()))
@@ -323,24 +329,24 @@ def _steps() -> dict[int, Callable[[_Machine], None]]:
         "]": (machine.push_new, list),
         "}": (machine.push_new, dict),
         "\x8f": (machine.push, Opaque("set")),
-        "J": (machine.push_number, "<i"),
-        "K": (machine.push_number, "<B"),
-        "M": (machine.push_number, "<H"),
-        "G": (machine.push_number, ">d"),
-        "\x8a": (machine.push_long, "<B"),
-        "\x8b": (machine.push_long, "<i"),
-        "U": (machine.push_text, "<B"),
-        "T": (machine.push_text, "<I"),
-        "X": (machine.push_text, "<I"),
-        "\x8c": (machine.push_text, "<B"),
-        "\x8d": (machine.push_text, "<Q"),
-        "B": (machine.skip_bytes, "<I"),
-        "C": (machine.skip_bytes, "<B"),
-        "\x8e": (machine.skip_bytes, "<Q"),
-        "h": (machine.get, "<B"),
-        "j": (machine.get, "<I"),
-        "q": (machine.remember, "<B"),
-        "r": (machine.remember, "<I"),
+        "J": (machine.push_number, INT4),
+        "K": (machine.push_number, BYTE),
+        "M": (machine.push_number, UINT2),
+        "G": (machine.push_number, FLOAT),
+        "\x8a": (machine.push_long, BYTE),
+        "\x8b": (machine.push_long, INT4),
+        "U": (machine.push_text, BYTE),
+        "T": (machine.push_text, UINT4),
+        "X": (machine.push_text, UINT4),
+        "\x8c": (machine.push_text, BYTE),
+        "\x8d": (machine.push_text, UINT8),
+        "B": (machine.skip_bytes, UINT4),
+        "C": (machine.skip_bytes, BYTE),
+        "\x8e": (machine.skip_bytes, UINT8),
+        "h": (machine.get, BYTE),
+        "j": (machine.get, UINT4),
+        "q": (machine.remember, BYTE),
+        "r": (machine.remember, UINT4),
         "t": (machine.collect, tuple),
         "l": (machine.collect, list),
         "d": (machine.collect, _dict_of),
