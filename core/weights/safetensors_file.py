@@ -14,9 +14,9 @@ from ..errors import quote
 from .source import Malformed, Source
 from .stored_tensor import Storage, StoredTensor, checked, contiguous
 
-MAX_HEADER: Final = 16 * 2**20  # bytes; a tensor takes about a hundred
-MAX_BRACKETS: Final = 300_000  # of lists and objects: three of a tensor
-MAX_COMMAS: Final = 1_500_000
+MAX_HEADER: Final = 8 * 2**20  # bytes; a tensor takes about a hundred
+MAX_BRACKETS: Final = 100_000  # of lists and objects: three of a tensor
+MAX_COMMAS: Final = 400_000
 MAX_DIGITS: Final = 20
 METADATA: Final = "__metadata__"
 FIELDS: Final = {"dtype", "shape", "data_offsets"}
