@@ -17,6 +17,8 @@ from .source import Malformed, Refused
 from .stored_tensor import Opaque
 
 MAX_STEPS: Final = 500_000  # thirty are needed for a tensor
+MAX_WAITING: Final = 100_000  # values that wait to become part of another
+MAX_MARKS: Final = 1000
 MAX_NAME: Final = 256  # bytes of a module's or a class's name
 MAX_TEXT: Final = 64 * 2**10  # bytes; weights need no longer texts, and these are not kept
 MAX_LONG: Final = 255  # bytes of a whole number
@@ -73,8 +75,8 @@ class _Machine:
             if step is None:
                 raise Malformed(f"its pickle has an instruction that weights do not use, 0x{code:02x}")
             self._steps -= 1
-            if self._steps < 0:
-                self._spend(0)
+            if self._steps < 0 or len(self._stack) > MAX_WAITING:
+                self._spend(MAX_STEPS)
             step(self)
         raise Malformed("its pickle ends too early")
 
@@ -153,6 +155,8 @@ class _Machine:
         self._stack.append(self._top())
 
     def mark(self) -> None:
+        if len(self._marks) >= MAX_MARKS:
+            raise Malformed(f"its pickle nests more than {MAX_MARKS} levels deep")
         self._marks.append(self._stack)
         self._stack = []
 
