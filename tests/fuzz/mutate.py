@@ -60,7 +60,7 @@ def bytes_damaged(data: bytes, dice: random.Random) -> bytes:
 
 
 def archive_damaged(data: bytes, dice: random.Random) -> bytes:
-    """Write a zip anew with a damaged pickle, or with entries that are missing, renamed, repeated, cut or compressed."""
+    """Write a zip anew with a damaged pickle, or an entry that is missing, renamed, repeated, cut or compressed."""
     target = BytesIO()
     with zipfile.ZipFile(BytesIO(data)) as old, zipfile.ZipFile(target, "w") as new:
         chosen = dice.choice(old.namelist())
