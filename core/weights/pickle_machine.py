@@ -1,19 +1,14 @@
-"""Walk through a pickle, instruction by instruction, that builds plain values and runs nothing.
-
-PyTorch's own restricted unpickler is not used on weights: files have made it take minutes or gigabytes, and up to
-PyTorch 2.9 it had a memory fault (CVE-2026-24747). Here every instruction costs a step of a bounded number, names and
-keys are short, and the classes and functions that a pickle names are only ever looked up in a table of our own.
-"""
+"""Stack machine of pickles that builds plain values and runs nothing; `pickle_reader` tells it what to do."""
 
 from __future__ import annotations
 
 import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from .pickle_values import Symbol, Text, as_symbol, call, put
-from .source import Malformed, Refused
+from .source import Malformed
 from .stored_tensor import Opaque
 
 MAX_STEPS: Final = 500_000  # thirty are needed for a tensor
@@ -24,66 +19,48 @@ MAX_TEXT: Final = 64 * 2**10  # bytes; weights need no longer texts, and these a
 MAX_LONG: Final = 255  # bytes of a whole number
 MAX_REFUSED: Final = 100  # names that are collected for a message
 
+TOO_LONG: Final = f"its pickle takes more than {MAX_STEPS} steps"
 STOP: Final = ord(".")
-BYTE, UINT2, UINT4, UINT8, INT4, FLOAT = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
 
 PersistentLoad = Callable[[object], object]
 
 
-def read_pickle(data: bytes, start: int, persistent: PersistentLoad) -> tuple[object, int]:
-    """Read the pickle that begins at a byte of `data`: its value, and the byte behind it.
-
-    Values are None, bools, numbers, texts, dicts, lists and tuples of them, and what `pickle_values` makes;
-    `persistent` makes something of a persistent id. Raises Refused for a pickle that names other classes or
-    functions, Malformed for one that is damaged or exceeds a bound.
-    """
-    machine = _Machine(data, start, persistent)
-    try:
-        value = machine.run()
-    except Malformed:
-        if machine.refused:
-            raise Refused(machine.refused) from None
-        raise
-    if any(not text.used for text in machine.texts):
-        machine.refused["_codecs.encode"] = None
-    if machine.refused:
-        raise Refused(machine.refused)
-    return value, machine.position
-
-
-class _Machine:
+class Machine:
     """State of the walk: stack, marks, memo, and what was refused so far (its names, in order)."""
 
     def __init__(self, data: bytes, start: int, persistent: PersistentLoad) -> None:
         self.position = start
         self.refused: dict[str, None] = {}
-        self.texts: list[Text] = []
+        self._texts: list[Text] = []
         self._data, self._persistent, self._steps = data, persistent, MAX_STEPS
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, object] = {}
 
-    def run(self) -> object:
-        """Walk to the STOP instruction and return the value on top of the stack."""
+    def run(self, steps: Mapping[int, Callable[[Machine], None]]) -> object:
+        """Walk to the STOP instruction, doing what `steps` has for each, and return the value on top of the stack."""
         data, end = self._data, len(self._data)
         while self.position < end:
             code = data[self.position]
             self.position += 1
             if code == STOP:
                 return self._pop()
-            step = STEPS.get(code)
+            step = steps.get(code)
             if step is None:
                 raise Malformed(f"its pickle has an instruction that weights do not use, 0x{code:02x}")
-            self._steps -= 1
-            if self._steps < 0 or len(self._stack) > MAX_WAITING:
-                self._spend(MAX_STEPS)
+            if len(self._stack) > MAX_WAITING:
+                raise Malformed(f"its pickle leaves more than {MAX_WAITING} values lying about")
+            self._steps -= 1  # as `_spend` does; a call of it would take longer than most instructions
+            if self._steps < 0:
+                raise Malformed(TOO_LONG)
             step(self)
         raise Malformed("its pickle ends too early")
 
     def _spend(self, steps: int) -> None:
+        """Take steps off those that are left."""
         self._steps -= steps
         if self._steps < 0:
-            raise Malformed(f"its pickle takes more than {MAX_STEPS} steps")
+            raise Malformed(TOO_LONG)
 
     def _take(self, length: int) -> bytes:
         """Take the next bytes of the pickle."""
@@ -236,6 +213,11 @@ class _Machine:
         if len(self.refused) < MAX_REFUSED:
             self.refused[name] = None
 
+    def refuse_unused_texts(self) -> None:
+        """Refuse bytes that were written as texts, but for those of NumPy's scalars."""
+        if any(not text.used for text in self._texts):
+            self.refuse("_codecs.encode")
+
     def call(self) -> None:
         args, function = self._pop(), self._pop()
         self._call(function, args)
@@ -263,7 +245,7 @@ class _Machine:
         self._spend(sum(len(cast(list[Any], value)) for value in values if isinstance(value, list | tuple | dict)))
         made = call(function, values) if function.known else Opaque(function.name)
         if isinstance(made, Text):
-            self.texts.append(made)
+            self._texts.append(made)
         self._stack.append(made)
 
     def build(self) -> None:
@@ -272,9 +254,9 @@ class _Machine:
         if not isinstance(self._top(), dict | Opaque):
             raise Malformed("its pickle sets attributes of what has none")
 
-    def byte_array(self) -> None:
+    def skip_byte_array(self, layout: struct.Struct) -> None:
         self.refuse("builtins.bytearray")
-        self.skip_bytes(UINT8)
+        self.skip_bytes(layout)
 
     def persistent(self) -> None:
         self._stack.append(self._persistent(self._pop()))
@@ -286,85 +268,3 @@ def set_pairs(target: dict[object, object], items: list[Any]) -> None:
         raise Malformed("its pickle has a key without a value")
     for key, value in zip(items[::2], items[1::2], strict=True):
         put(target, key, value)
-
-
-def _dict_of(items: list[Any]) -> dict[object, object]:
-    made: dict[object, object] = {}
-    set_pairs(made, items)
-    return made
-
-
-def _set_of(_items: list[Any]) -> Opaque:
-    return Opaque("set")
-
-
-def _steps() -> dict[int, Callable[[_Machine], None]]:
-    """Return what each instruction does, by its byte; weights use none of the others."""
-    machine = _Machine
-    plain: dict[str, Callable[[_Machine], None]] = {
-        "0": machine.pop,
-        "1": machine.pop_to_mark,
-        "2": machine.duplicate,
-        "(": machine.mark,
-        "Q": machine.persistent,
-        "R": machine.call,
-        "a": machine.append,
-        "b": machine.build,
-        "c": machine.name,
-        "e": machine.append_all,
-        "i": machine.call_named,
-        "o": machine.call_marked,
-        "s": machine.set_item,
-        "u": machine.set_all,
-        "\x81": machine.call,
-        "\x90": machine.append_all,
-        "\x92": machine.call_with_keywords,
-        "\x93": machine.name_on_stack,
-        "\x94": machine.remember_next,
-        "\x96": machine.byte_array,
-    }
-    given: dict[str, tuple[Callable[..., None], object]] = {
-        "\x80": (machine.skip, 1),
-        "\x95": (machine.skip, 8),
-        "N": (machine.push, None),
-        "\x88": (machine.push, True),
-        "\x89": (machine.push, False),
-        ")": (machine.push, ()),
-        "]": (machine.push_new, list),
-        "}": (machine.push_new, dict),
-        "\x8f": (machine.push, Opaque("set")),
-        "J": (machine.push_number, INT4),
-        "K": (machine.push_number, BYTE),
-        "M": (machine.push_number, UINT2),
-        "G": (machine.push_number, FLOAT),
-        "\x8a": (machine.push_long, BYTE),
-        "\x8b": (machine.push_long, INT4),
-        "U": (machine.push_text, BYTE),
-        "T": (machine.push_text, UINT4),
-        "X": (machine.push_text, UINT4),
-        "\x8c": (machine.push_text, BYTE),
-        "\x8d": (machine.push_text, UINT8),
-        "B": (machine.skip_bytes, UINT4),
-        "C": (machine.skip_bytes, BYTE),
-        "\x8e": (machine.skip_bytes, UINT8),
-        "h": (machine.get, BYTE),
-        "j": (machine.get, UINT4),
-        "q": (machine.remember, BYTE),
-        "r": (machine.remember, UINT4),
-        "t": (machine.collect, tuple),
-        "l": (machine.collect, list),
-        "d": (machine.collect, _dict_of),
-        "\x91": (machine.collect, _set_of),
-        "\x85": (machine.collect_last, 1),
-        "\x86": (machine.collect_last, 2),
-        "\x87": (machine.collect_last, 3),
-    }
-    bound = {sign: _with(method, value) for sign, (method, value) in given.items()}
-    return {ord(sign): step for sign, step in (plain | bound).items()}
-
-
-def _with(method: Callable[..., None], value: object) -> Callable[[_Machine], None]:
-    return lambda machine: method(machine, value)
-
-
-STEPS: Final = _steps()

@@ -97,7 +97,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise Malformed("its header names something twice")
+    for name, value in pairs:
+        if _is_halved(name) or (isinstance(value, str) and _is_halved(value)):
+            raise Malformed(f"its header names {quote(name)}, which is no text")
     return made
+
+
+def _is_halved(text: str) -> bool:
+    """Tell whether a text has half of a pair of code units, which JSON can write and no file could hold."""
+    return not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _integer(digits: str) -> int:
