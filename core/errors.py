@@ -13,7 +13,7 @@ from typing import Final
 
 SHOWN: Final = 5
 LONGEST: Final = 80  # characters of one text that a message quotes
-BUDGET: Final = 160  # characters of all names that a message lists
+BUDGET: Final = 120  # characters of all names that a message lists
 SHORTEST: Final = 12  # characters that a name in a list is never cut below
 
 

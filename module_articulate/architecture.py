@@ -40,8 +40,8 @@ def _description(known: Variant | None) -> Description[ArticulateConfig]:
     def read(states: Mapping[str, State]) -> ArticulateConfig:
         if known is None:
             raise CheckpointError(
-                "neither its hash nor its size nor its name tells its padding (3 in vox256, 0 elsewhere); "
-                f"name it after the published file it is like ({', '.join(VARIANTS)}), or choose that"
+                "neither hash nor name tells its padding (3 in vox256, 0 elsewhere); "
+                f"name it after the file it is like ({', '.join(VARIANTS)}), or choose that"
             )
         return from_states(states, known.pad)
 

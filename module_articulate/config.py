@@ -16,7 +16,7 @@ PUBLISHED_SCALE = 0.25  # every published file's; stands in where a copy lost it
 BOUNDS = {  # least and most
     "num_blocks": (1, 16),
     "num_down_blocks": (0, 16),
-    "num_bottleneck_blocks": (0, 256),
+    "num_bottleneck_blocks": (0, 64),
     "pad": (0, 64),
 }
 

@@ -21,7 +21,7 @@ BOUNDS = {  # least and most
     "num_channels": (3, 3),
     "num_blocks": (1, 16),
     "num_down_blocks": (0, 16),
-    "num_bottleneck_blocks": (0, 256),
+    "num_bottleneck_blocks": (0, 64),
 }
 
 

@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nn.Module)
 STATISTICS: Final = ("running_mean", "running_var")  # the buffers that training fills
 COUNTER: Final = "num_batches_tracked"  # of BatchNorm's training; no animation reads it
 LARGEST_COMPUTED: Final = 2**28  # bytes of buffers that a file need not hold
-MESSAGE: Final = 150  # characters of all names in a message
+MESSAGE: Final = 110  # characters of all names in a message
 
 
 def build_strict(build: Callable[[], Network], checkpoint: Checkpoint, parts: Sequence[str]) -> Network:

@@ -26,7 +26,7 @@ SCALES: Final = tuple(0.5**power for power in range(6))
 WIDEST: Final = 65536  # channels, or pixels
 LARGEST_SIGMA: Final = 16.0
 LARGEST_FLOAT: Final = 1e6
-LONGEST_REASON: Final = 160  # characters of a reason in a message
+LONGEST_REASON: Final = 165  # characters of a reason in a message
 LONGEST_NUMBER: Final = 20  # digits
 LONGEST_TEXT: Final = 32 * 2**10  # bytes of a description; published ones have four thousand at most
 

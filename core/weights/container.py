@@ -11,7 +11,7 @@ from ..errors import CheckpointError, MissingWeightsError
 
 Container = Literal["safetensors", "zip", "pickle"]
 
-HEAD: Final = 64  # bytes that are looked at
+HEAD: Final = 512  # bytes that are looked at
 MAX_HEADER: Final = 100_000_000  # bytes; the safetensors format allows no longer header
 
 TEXTS: Final = (
@@ -100,18 +100,20 @@ def _kind(head: bytes, path: Path) -> Container:
         return "safetensors"
     if head.startswith(b"PK\x03\x04"):
         return "zip"
-    if _is_tar(path):  # before "pickle": the first byte of a tar is its maker's choice
+    if _is_tar(head):  # before "pickle": the first byte of a tar is its maker's choice
         raise CheckpointError(f"{path} is a real tar archive; unpack it and use the weight file inside.")
     if head.startswith(b"\x80"):
         return "pickle"
     raise CheckpointError(f"{path} is {describe_unknown(head, path)}")
 
 
-def _is_tar(path: Path) -> bool:
+def _is_tar(head: bytes) -> bool:
+    """Tell whether a file begins with a tar's entry, which has a sum of itself. (`is_tarfile` would unpack others.)"""
     try:
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError, ValueError):
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except (tarfile.HeaderError, ValueError):
         return False
+    return True
 
 
 def describe_unknown(head: bytes, path: Path) -> str:
@@ -128,6 +130,6 @@ def describe_unknown(head: bytes, path: Path) -> str:
     for start, what in TEXTS:
         if text.startswith(start):
             return f"{what}; {NEEDED}. Download it again."
-    printable = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+    printable = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head[:64])
     what = "a text file" if printable else f"of an unknown format (it starts with {head[:8].hex(' ')})"
     return f"{what}; {NEEDED}. Download it again."

@@ -1,84 +1,66 @@
-"""Walk through a pickle, instruction by instruction, that builds plain values and runs nothing.
-
-PyTorch's own restricted unpickler is not used on weights: files have made it take minutes or gigabytes, and up to
-PyTorch 2.9 it had a memory fault (CVE-2026-24747). Here every instruction costs a step of a bounded number, names and
-keys are short, and the classes and functions that a pickle names are only ever looked up in a table of our own.
-"""
+"""Stack machine of pickles that builds plain values and runs nothing; `pickle_reader` tells it what to do."""
 
 from __future__ import annotations
 
 import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from .pickle_values import Symbol, Text, as_symbol, call, put
-from .source import Malformed, Refused
+from .source import Malformed
 from .stored_tensor import Opaque
 
-MAX_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 500_000  # thirty are needed for a tensor
+MAX_WAITING: Final = 100_000  # values that wait to become part of another
+MAX_MARKS: Final = 1000
 MAX_NAME: Final = 256  # bytes of a module's or a class's name
 MAX_TEXT: Final = 64 * 2**10  # bytes; weights need no longer texts, and these are not kept
 MAX_LONG: Final = 255  # bytes of a whole number
 MAX_REFUSED: Final = 100  # names that are collected for a message
 
+TOO_LONG: Final = f"its pickle takes more than {MAX_STEPS} steps"
 STOP: Final = ord(".")
 
 PersistentLoad = Callable[[object], object]
 
 
-def read_pickle(data: bytes, start: int, persistent: PersistentLoad) -> tuple[object, int]:
-    """Read the pickle that begins at a byte of `data`: its value, and the byte behind it.
-
-    Values are None, bools, numbers, texts, dicts, lists and tuples of them, and what `pickle_values` makes;
-    `persistent` makes something of a persistent id. Raises Refused for a pickle that names other classes or
-    functions, Malformed for one that is damaged or exceeds a bound.
-    """
-    machine = _Machine(data, start, persistent)
-    try:
-        value = machine.run()
-    except Malformed:
-        if machine.refused:
-            raise Refused(machine.refused) from None
-        raise
-    if any(not text.used for text in machine.texts):
-        machine.refused["_codecs.encode"] = None
-    if machine.refused:
-        raise Refused(machine.refused)
-    return value, machine.position
-
-
-class _Machine:
+class Machine:
     """State of the walk: stack, marks, memo, and what was refused so far (its names, in order)."""
 
     def __init__(self, data: bytes, start: int, persistent: PersistentLoad) -> None:
         self.position = start
         self.refused: dict[str, None] = {}
-        self.texts: list[Text] = []
+        self._texts: list[Text] = []
         self._data, self._persistent, self._steps = data, persistent, MAX_STEPS
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, object] = {}
 
-    def run(self) -> object:
-        """Walk to the STOP instruction and return the value on top of the stack."""
+    def run(self, steps: Mapping[int, Callable[[Machine], None]]) -> object:
+        """Walk to the STOP instruction, doing what `steps` has for each, and return the value on top of the stack."""
         data, end = self._data, len(self._data)
         while self.position < end:
             code = data[self.position]
             self.position += 1
             if code == STOP:
                 return self._pop()
-            step = STEPS.get(code)
+            step = steps.get(code)
             if step is None:
                 raise Malformed(f"its pickle has an instruction that weights do not use, 0x{code:02x}")
-            self._spend(1)
+            if len(self._stack) > MAX_WAITING:
+                raise Malformed(f"its pickle leaves more than {MAX_WAITING} values lying about")
+            self._steps -= 1  # as `_spend` does; a call of it would take longer than most instructions
+            if self._steps < 0:
+                raise Malformed(TOO_LONG)
             step(self)
         raise Malformed("its pickle ends too early")
 
     def _spend(self, steps: int) -> None:
+        """Take steps off those that are left."""
         self._steps -= steps
         if self._steps < 0:
-            raise Malformed(f"its pickle takes more than {MAX_STEPS} steps")
+            raise Malformed(TOO_LONG)
 
     def _take(self, length: int) -> bytes:
         """Take the next bytes of the pickle."""
@@ -87,8 +69,11 @@ class _Machine:
             raise Malformed("its pickle ends too early")
         return self._data[start : self.position]
 
-    def _number(self, layout: str) -> Any:
-        return struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
+    def _number(self, layout: struct.Struct) -> Any:
+        start, self.position = self.position, self.position + layout.size
+        if self.position > len(self._data):
+            raise Malformed("its pickle ends too early")
+        return layout.unpack_from(self._data, start)[0]
 
     def _line(self) -> str:
         """Take a line of the pickle, which is part of a name."""
@@ -120,20 +105,20 @@ class _Machine:
     def push_new(self, kind: Callable[[], object]) -> None:
         self._stack.append(kind())
 
-    def push_number(self, layout: str) -> None:
+    def push_number(self, layout: struct.Struct) -> None:
         self._stack.append(self._number(layout))
 
-    def push_long(self, layout: str) -> None:
+    def push_long(self, layout: struct.Struct) -> None:
         length = self._number(layout)
         if not 0 <= length <= MAX_LONG:
             raise Malformed(f"a number in its pickle has more than {MAX_LONG} bytes")
         self._stack.append(int.from_bytes(self._take(length), "little", signed=True))
 
-    def push_text(self, layout: str) -> None:
+    def push_text(self, layout: struct.Struct) -> None:
         data = self._take(self._number(layout))
         self._stack.append(data.decode("utf-8", "replace") if len(data) <= MAX_TEXT else Opaque("long text"))
 
-    def skip_bytes(self, layout: str) -> None:
+    def skip_bytes(self, layout: struct.Struct) -> None:
         self._take(self._number(layout))
         self._stack.append(Opaque("bytes"))
 
@@ -147,6 +132,8 @@ class _Machine:
         self._stack.append(self._top())
 
     def mark(self) -> None:
+        if len(self._marks) >= MAX_MARKS:
+            raise Malformed(f"its pickle nests more than {MAX_MARKS} levels deep")
         self._marks.append(self._stack)
         self._stack = []
 
@@ -189,13 +176,13 @@ class _Machine:
         elif not isinstance(target, Opaque):
             raise Malformed("its pickle sets items of what is no dict")
 
-    def get(self, layout: str) -> None:
+    def get(self, layout: struct.Struct) -> None:
         index = self._number(layout)
         if index not in self._memo:
             raise Malformed("its pickle uses a value that it has not remembered")
         self._stack.append(self._memo[index])
 
-    def remember(self, layout: str) -> None:
+    def remember(self, layout: struct.Struct) -> None:
         self._memo[self._number(layout)] = self._top()
 
     def remember_next(self) -> None:
@@ -226,6 +213,11 @@ class _Machine:
         if len(self.refused) < MAX_REFUSED:
             self.refused[name] = None
 
+    def refuse_unused_texts(self) -> None:
+        """Refuse bytes that were written as texts, but for those of NumPy's scalars."""
+        if any(not text.used for text in self._texts):
+            self.refuse("_codecs.encode")
+
     def call(self) -> None:
         args, function = self._pop(), self._pop()
         self._call(function, args)
@@ -253,7 +245,7 @@ class _Machine:
         self._spend(sum(len(cast(list[Any], value)) for value in values if isinstance(value, list | tuple | dict)))
         made = call(function, values) if function.known else Opaque(function.name)
         if isinstance(made, Text):
-            self.texts.append(made)
+            self._texts.append(made)
         self._stack.append(made)
 
     def build(self) -> None:
@@ -262,9 +254,9 @@ class _Machine:
         if not isinstance(self._top(), dict | Opaque):
             raise Malformed("its pickle sets attributes of what has none")
 
-    def byte_array(self) -> None:
+    def skip_byte_array(self, layout: struct.Struct) -> None:
         self.refuse("builtins.bytearray")
-        self.skip_bytes("<Q")
+        self.skip_bytes(layout)
 
     def persistent(self) -> None:
         self._stack.append(self._persistent(self._pop()))
@@ -276,85 +268,3 @@ def set_pairs(target: dict[object, object], items: list[Any]) -> None:
         raise Malformed("its pickle has a key without a value")
     for key, value in zip(items[::2], items[1::2], strict=True):
         put(target, key, value)
-
-
-def _dict_of(items: list[Any]) -> dict[object, object]:
-    made: dict[object, object] = {}
-    set_pairs(made, items)
-    return made
-
-
-def _set_of(_items: list[Any]) -> Opaque:
-    return Opaque("set")
-
-
-def _steps() -> dict[int, Callable[[_Machine], None]]:
-    """Return what each instruction does, by its byte; weights use none of the others."""
-    machine = _Machine
-    plain: dict[str, Callable[[_Machine], None]] = {
-        "0": machine.pop,
-        "1": machine.pop_to_mark,
-        "2": machine.duplicate,
-        "(": machine.mark,
-        "Q": machine.persistent,
-        "R": machine.call,
-        "a": machine.append,
-        "b": machine.build,
-        "c": machine.name,
-        "e": machine.append_all,
-        "i": machine.call_named,
-        "o": machine.call_marked,
-        "s": machine.set_item,
-        "u": machine.set_all,
-        "\x81": machine.call,
-        "\x90": machine.append_all,
-        "\x92": machine.call_with_keywords,
-        "\x93": machine.name_on_stack,
-        "\x94": machine.remember_next,
-        "\x96": machine.byte_array,
-    }
-    given: dict[str, tuple[Callable[..., None], object]] = {
-        "\x80": (machine.skip, 1),
-        "\x95": (machine.skip, 8),
-        "N": (machine.push, None),
-        "\x88": (machine.push, True),
-        "\x89": (machine.push, False),
-        ")": (machine.push, ()),
-        "]": (machine.push_new, list),
-        "}": (machine.push_new, dict),
-        "\x8f": (machine.push, Opaque("set")),
-        "J": (machine.push_number, "<i"),
-        "K": (machine.push_number, "<B"),
-        "M": (machine.push_number, "<H"),
-        "G": (machine.push_number, ">d"),
-        "\x8a": (machine.push_long, "<B"),
-        "\x8b": (machine.push_long, "<i"),
-        "U": (machine.push_text, "<B"),
-        "T": (machine.push_text, "<I"),
-        "X": (machine.push_text, "<I"),
-        "\x8c": (machine.push_text, "<B"),
-        "\x8d": (machine.push_text, "<Q"),
-        "B": (machine.skip_bytes, "<I"),
-        "C": (machine.skip_bytes, "<B"),
-        "\x8e": (machine.skip_bytes, "<Q"),
-        "h": (machine.get, "<B"),
-        "j": (machine.get, "<I"),
-        "q": (machine.remember, "<B"),
-        "r": (machine.remember, "<I"),
-        "t": (machine.collect, tuple),
-        "l": (machine.collect, list),
-        "d": (machine.collect, _dict_of),
-        "\x91": (machine.collect, _set_of),
-        "\x85": (machine.collect_last, 1),
-        "\x86": (machine.collect_last, 2),
-        "\x87": (machine.collect_last, 3),
-    }
-    bound = {sign: _with(method, value) for sign, (method, value) in given.items()}
-    return {ord(sign): step for sign, step in (plain | bound).items()}
-
-
-def _with(method: Callable[..., None], value: object) -> Callable[[_Machine], None]:
-    return lambda machine: method(machine, value)
-
-
-STEPS: Final = _steps()

@@ -14,9 +14,9 @@ from ..errors import quote
 from .source import Malformed, Source
 from .stored_tensor import Storage, StoredTensor, checked, contiguous
 
-MAX_HEADER: Final = 16 * 2**20  # bytes; a tensor takes about a hundred
-MAX_BRACKETS: Final = 300_000  # of lists and objects: three of a tensor
-MAX_COMMAS: Final = 1_500_000
+MAX_HEADER: Final = 8 * 2**20  # bytes; a tensor takes about a hundred
+MAX_BRACKETS: Final = 100_000  # of lists and objects: three of a tensor
+MAX_COMMAS: Final = 400_000
 MAX_DIGITS: Final = 20
 METADATA: Final = "__metadata__"
 FIELDS: Final = {"dtype", "shape", "data_offsets"}
@@ -97,7 +97,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise Malformed("its header names something twice")
+    for name, value in pairs:
+        if _is_halved(name) or (isinstance(value, str) and _is_halved(value)):
+            raise Malformed(f"its header names {quote(name)}, which is no text")
     return made
+
+
+def _is_halved(text: str) -> bool:
+    """Tell whether a text has half of a pair of code units, which JSON can write and no file could hold."""
+    return not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _integer(digits: str) -> int:

@@ -7,8 +7,11 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from ..errors import CheckpointError, join_names, quote
+
+SHOWN_NAMES: Final = 90  # characters of the names in a refusal
 
 
 class Malformed(Exception):  # noqa: N818 (not an error of the caller's: `open_source` makes a CheckpointError of it)
@@ -23,7 +26,7 @@ class Refused(Exception):  # noqa: N818 (likewise)
     """Request of a file for classes or functions, by their names, that weights do not need."""
 
     def __init__(self, names: Collection[str]) -> None:
-        super().__init__(join_names(names))
+        super().__init__(join_names(names, budget=SHOWN_NAMES))
 
 
 class Source:

@@ -136,7 +136,10 @@ class TensorReader:
             return self._bytes[storage]
         if storage.position is None or storage.position + storage.nbytes > self._source.size:  # before memory is taken
             raise Malformed("the bytes of a tensor are not in it")
-        raw = torch.empty(storage.nbytes, dtype=torch.uint8)
+        try:
+            raw = torch.empty(storage.nbytes, dtype=torch.uint8)
+        except RuntimeError as error:  # so PyTorch says it
+            raise MemoryError(str(error)) from error
         if storage.nbytes:
             self._source.read_into(storage.position, memoryview(cast(Any, raw.numpy())))
         self._bytes[storage] = raw

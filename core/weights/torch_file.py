@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, cast
 import torch
 
 from .container import Container
-from .pickle_machine import read_pickle
+from .pickle_reader import read_pickle
 from .pickle_values import StorageView, Symbol, storage_dtype, whole
 from .source import Foreign, Malformed, Refused, Source, open_source
 from .stored_tensor import Opaque, Storage, TensorReader

@@ -19,8 +19,8 @@ ENTRY: Final = struct.Struct("<4s6H3L5H2L")
 LOCAL: Final = struct.Struct("<4s5H3L2H")
 
 MAX_COMMENT: Final = 65535
-MAX_ENTRIES: Final = 100_000
-MAX_DIRECTORY: Final = 32 * 2**20  # bytes
+MAX_ENTRIES: Final = 32_768  # a storage takes one
+MAX_DIRECTORY: Final = 16 * 2**20  # bytes
 MAX_NAME: Final = 512  # bytes
 STORED: Final = 0
 ENCRYPTED: Final = 1  # bit of an entry's flags

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.build import load_strict
+from firstordermm.core.weights.build import build_strict, load_strict
+from firstordermm.core.weights.checkpoint import Checkpoint
 from torch import Tensor, nn
 
 
@@ -159,3 +162,57 @@ def test_gradients_and_mode_are_untouched() -> None:
     load_strict(module, filled(), "tiny")
     assert not module.training
     assert module.conv.weight.requires_grad and module.conv.weight.grad_fn is None
+
+
+@pytest.mark.parametrize("counter", [torch.tensor(5.0), torch.tensor(5, dtype=torch.int32), torch.ones(3), torch.nan])
+def test_counters_of_any_kind_are_let_be(counter: Tensor | float) -> None:
+    module = Tiny()
+    load_strict(module, {**filled(), "norm.num_batches_tracked": torch.as_tensor(counter)}, "tiny")
+    assert module.norm.num_batches_tracked is not None and int(module.norm.num_batches_tracked) == 0
+    assert_holds(module, without(filled(), "num_batches_tracked"))
+
+
+def test_a_state_dict_saved_in_half_precision_as_a_whole() -> None:
+    module = Tiny()
+    state = {key: value.half() for key, value in filled().items()}
+    load_strict(module, state, "tiny")
+    assert_holds(module, without(state, "num_batches_tracked"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_negative_variances_are_refused_by_name(dtype: torch.dtype) -> None:
+    state = filled()
+    state["norm.running_var"] = torch.tensor([1.0, 0.5, -1.0, 2.0], dtype=dtype)
+    module = Tiny()
+    with pytest.raises(CheckpointError, match=r"^generator of a\.pth: 1 with negative variances \(norm\.running_var\)"):
+        load_strict(module, state, "generator of a.pth")
+    assert_holds(module, {"norm.running_var": torch.ones(4)})
+
+
+def test_a_variance_of_nothing_is_no_fault() -> None:
+    load_strict(Tiny(), {**filled(), "norm.running_var": torch.zeros(4)}, "tiny")
+
+
+def test_long_names_make_no_long_message() -> None:
+    state = {f"{'k' * 400}{index}": torch.ones(1) for index in range(5)} | {"conv.weight": torch.ones((1,) * 30)}
+    with pytest.raises(CheckpointError) as caught:
+        load_strict(Tiny(), state, "generator of a.pth")
+    assert len(str(caught.value)) <= 300
+
+
+class Wide(nn.Module):
+    """A network with a table that its constructor computes."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.part = nn.Linear(2, 2)
+        self.register_buffer("table", torch.zeros(side, side))
+
+
+def test_networks_that_no_file_could_fill_are_not_built() -> None:
+    checkpoint = Checkpoint(Path("a.pth"), {"part": dict(nn.Linear(2, 2).state_dict())})
+    assert build_strict(lambda: Wide(8), checkpoint, ("part",)).part.in_features == 2
+    with pytest.raises(CheckpointError, match=r"a\.pth describes a network with 40000000000 bytes of tables"):
+        build_strict(lambda: Wide(100_000), checkpoint, ("part",))
+    with pytest.raises(CheckpointError, match=r"a\.pth describes a network that cannot be built"):
+        build_strict(lambda: Wide(2**62), checkpoint, ("part",))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,69 @@ def test_options_change_what_a_file_says() -> None:
     with pytest.raises(InputError, match=r"^scale_factor is 0\.3; one of 1, .* was wanted\.$") as caught:
         apply_load_options(OTHER, LoadOptions(scale_factor=0.3))
     assert caught.value.parameter == "scale_factor"
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 27)) + "num_kp: *a26"
+HARMFUL_YAML = {
+    "aliases": (BOMB, "YAML alias"),
+    "merges": ("a: &a {b: 1}\nnum_kp: 9\npart: {<<: *a}", "YAML alias"),
+    "long": ("# " + "x" * 40_000, "more than 32768 bytes"),
+    "deep": ("[" * 30_000, "does not describe"),
+    "number": (f"{{num_kp: {'9' * 4000}, size: 256, part: {{}}}}", "num_kp is"),
+    "text": (f"{{num_kp: {'x' * 4000}, size: 256, part: {{}}}}", "xx…xx"),
+    "escapes": ('{num_kp: "\\e[31m\\u202e", size: 256, part: {}}', r"\\x1b\[31m\\u202e"),
+    "list": ("{num_kp: [1, 2], size: 256, part: {}}", "num_kp is a list"),
+    "date": ("{num_kp: 2020-01-01, size: 256, part: {}}", "num_kp is a date"),
+    "tag": ("!!python/object/apply:os.system [true]", "could not determine a constructor"),
+    "not_text": ("\x00", "does not describe"),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), HARMFUL_YAML.values(), ids=HARMFUL_YAML)
+def test_harmful_yaml(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "vox.yaml").write_text(text)
+    assert_refused(lambda: describe(checkpoint(tmp_path), TOY), says)
+
+
+HARMFUL_METADATA: dict[str, tuple[dict[str, str], str]] = {
+    "long": ({"config": " " * 40_000}, "longer than"),
+    "digits": ({"config": '{"num_kp": ' + "9" * 30_000 + "}"}, "30000 digits"),
+    "size_digits": ({"size": "9" * 19}, "size is 9999999999999999999"),
+    "size_text": ({"size": "9" * 21}, "longer than"),
+    "float": ({"config": '{"part": {}, "sigma": 1e300}'}, r"sigma is 1e\+300"),
+    "infinite": ({"config": '{"part": {}, "sigma": 1e999}'}, "sigma is inf"),
+    "escapes": ({"config": '{"zz\\u001b]0;owned\\u0007": 1}'}, r"unknown setting \'zz\\x1b\]0;owned\\x07\'"),
+    "deep": ({"config": '{"a":' * 6000}, "does not describe"),
+    "list": ({"config": "[]"}, "Config is a list"),
+    "part": ({"config": '{"part": 3}'}, "Part is 3"),
+    "no_part": ({"config": "{}"}, "it lacks part"),
+}
+
+
+@pytest.mark.parametrize(("changes", "says"), HARMFUL_METADATA.values(), ids=HARMFUL_METADATA)
+def test_harmful_metadata(tmp_path: Path, changes: dict[str, str], says: str) -> None:
+    metadata = {**to_metadata("toy", OTHER, 256), **changes}
+    assert_refused(lambda: describe(checkpoint(tmp_path, metadata), TOY), says)
+
+
+def assert_refused(load: Callable[[], object], says: str) -> None:
+    """One short line, soon."""
+    started = time.process_time()
+    with pytest.raises(CheckpointError, match=says) as caught:
+        load()
+    assert time.process_time() - started < 2
+    assert str(caught.value).isprintable() and len(str(caught.value)) <= 300
+
+
+def test_settings_are_in_bounds_before_they_are_checked_together(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Checked(Config):
+        def check(self) -> None:
+            if 2**self.part.depth > 8:
+                raise ValueError(f"{2**self.part.depth} is too much")
+
+    toy = Description("toy", Checked, None, lambda _states: Checked(), size_of, BOUNDS)
+    for depth, says in ((10**18, "depth is 1000000000000000000"), (4, "16 is too much")):
+        metadata = to_metadata("toy", replace(Checked(), part=Part(depth=depth)), 256)
+        with pytest.raises(CheckpointError, match=says):
+            describe(checkpoint(tmp_path, metadata), toy)
