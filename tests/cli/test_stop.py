@@ -42,6 +42,7 @@ def start(folder: Path, *args: str, ignored: signal.Signals | None = None) -> su
         [sys.executable, *args],
         cwd=folder,
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -129,9 +130,18 @@ def test_a_stop_during_imports_is_one_line(tmp_path: Path) -> None:
 
 
 def test_nobody_reading_is_no_error(tmp_path: Path) -> None:
-    process = start(tmp_path, str(ROOT / "animate.py"), "--help")
-    assert process.stdout is not None and process.stderr is not None
+    program = f"""{PROGRAM}
+from types import SimpleNamespace
+from firstordermm.cli.start import start
+sys.modules["firstordermm.cli.main"] = SimpleNamespace(main=lambda argv: print("text " * 99999))
+sys.stdin.readline()
+sys.exit(start())
+"""
+    process = start(tmp_path, "-c", program)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdout.close()
+    process.stdin.write("go\n")
+    process.stdin.close()
     assert process.stderr.read() == "" and process.wait(LIMIT) == 128 + signal.SIGPIPE
 
 
@@ -154,9 +164,12 @@ def test_what_a_killed_run_leaves_is_cleared_by_the_next(tmp_path: Path) -> None
     killed.kill()
     killed.communicate(timeout=LIMIT)
     [left] = hidden(tmp_path)
-    alive = start(
-        tmp_path, "-c", f"{PROGRAM}\nfolder = HiddenFolder(Path('b.mp4'))\nprint('ready', flush=True)\ninput()"
-    )
+    program = f"""{PROGRAM}
+folder = HiddenFolder(Path("b.mp4"))
+print("ready", flush=True)
+input()
+"""
+    alive = start(tmp_path, "-c", program)
     assert alive.stdout is not None and alive.stdout.readline() == "ready\n"
     assert left not in hidden(tmp_path) and len(hidden(tmp_path)) == 1
     alive.send_signal(signal.SIGKILL)
