@@ -158,19 +158,27 @@ def test_a_run_stops_at_once_but_not_by_a_signal_that_is_ignored(tmp_path: Path)
     assert [*tmp_path.iterdir()] == []
 
 
-def test_what_a_killed_run_leaves_is_cleared_by_the_next(tmp_path: Path) -> None:
-    killed = start(tmp_path, str(ROOT / "animate.py"), *RUN, "a.png", *MODEL)
-    wait_for(lambda: any(hidden(tmp_path)), killed)
+def test_what_a_killed_process_leaves_is_cleared_by_the_next(tmp_path: Path) -> None:
+    program = f"""{PROGRAM}
+folder = HiddenFolder(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+    def ready(name: str) -> subprocess.Popen[str]:
+        process = start(tmp_path, "-c", program, name)
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        return process
+
+    killed = ready("a.mp4")
     killed.kill()
     killed.communicate(timeout=LIMIT)
     [left] = hidden(tmp_path)
-    program = f"""{PROGRAM}
-folder = HiddenFolder(Path("b.mp4"))
-print("ready", flush=True)
-input()
-"""
-    alive = start(tmp_path, "-c", program)
-    assert alive.stdout is not None and alive.stdout.readline() == "ready\n"
-    assert left not in hidden(tmp_path) and len(hidden(tmp_path)) == 1
-    alive.send_signal(signal.SIGKILL)
-    alive.communicate(timeout=LIMIT)
+    alive = ready("b.mp4")
+    [other] = hidden(tmp_path)
+    assert other != left  # which is gone
+    last = ready("c.mp4")
+    assert other in hidden(tmp_path)  # it is in use
+    for process in (alive, last):
+        process.kill()
+        process.communicate(timeout=LIMIT)
