@@ -120,7 +120,7 @@ def refuse_clashes(outputs: Sequence[Output], inputs: Mapping[str, Path | Sequen
                         output.parameter,
                     )
     for first, second in combinations(outputs, 2):
-        if first.covers(second.path) or second.covers(first.path):
+        if any(one.covers(other.path) for one, other in ((first, second), (second, first)) if other.names is None):
             raise InputError(
                 f"is {shown(second.path)}, which would be written twice, as {shown(first.path)} is to be written too. "
                 "Choose another name.",

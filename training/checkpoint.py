@@ -58,7 +58,7 @@ def load_state(
     """Read a training state for a model and its optimizers; CheckpointError for any that is not whole and theirs."""
     start = path.with_name(MODEL)
     advice = f"Put a whole one back, or begin in a new folder, with --start {start} if that is whole."
-    saved = SavedFile(path, "a training state", advice)
+    saved = SavedFile(path, "training state", advice)
     state = saved.entries(saved.content, "it")
     if lacking := [name for name in ("model", "step", "seconds", "model_config") if name not in state]:
         saved.refuse(f"it lacks {join_names(lacking)}")
@@ -74,10 +74,7 @@ def load_state(
         saved.refuse(f"it has {len(found)} optimizers, not {len(optimizers)}")
     return TrainState(
         saved.network(state["model"], model.state_dict(), "its model"),
-        [
-            saved.optimizer(one, own, f"optimizer {i}")
-            for i, (one, own) in enumerate(zip(found, optimizers, strict=True))
-        ],
+        [saved.optimizer(one, own) for one, own in zip(found, optimizers, strict=True)],
         int(saved.number(state["step"], "its step", whole=True)),
         saved.number(state["seconds"], "its time"),
     )

@@ -70,7 +70,7 @@ def fitted(path: Path, steps: int = 1500) -> PoseReader:
     """Read the reader kept at `path`; where there is none, fit one and put it there first."""
     reader = PoseReader().eval()
     if path.exists():
-        saved = SavedFile(path, "a pose reader", "Name another with --reader; one that is not there is made.")
+        saved = SavedFile(path, "pose reader", "Name another with --reader; one that is not there is made.")
         reader.load_state_dict(saved.network(saved.content, reader.state_dict(), "it"))
         return reader
     reader = fit(steps)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Final, NoReturn, cast
 
 import torch
 from torch import Tensor
@@ -13,25 +14,38 @@ from torch import Tensor
 from ..core.errors import CheckpointError, join_names
 from ..core.weights.container import container_of
 from ..core.weights.torch_file import read_torch_file
+from .muon import Muon
+
+MOMENTS: Final[Mapping[type[torch.optim.Optimizer], set[str]]] = {
+    Muon: {"momentum"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+}
+"""Names of what the optimizers of training keep of each parameter."""
 
 
 class SavedFile:
     """Content of a torch file of training; every complaint names the file and says what to do instead.
 
-    `kind` is what it should be ("a training state"), `advice` a sentence. Nothing in the file is executed. Raises
+    `kind` is what it should be ("training state"), `advice` a sentence. Nothing in the file is executed. Raises
     CheckpointError for one that cannot be read.
     """
 
     def __init__(self, path: Path, kind: str, advice: str) -> None:
         self.path, self.kind, self.advice = path, kind, advice
         try:
-            self.content = read_torch_file(path, container_of(path))
+            container = container_of(path)
+            self.content = read_torch_file(path, container)
         except CheckpointError as error:
-            raise CheckpointError(f"{error} It should be {kind}: {advice}") from error
+            fault = str(error).removeprefix(f"{path} ").partition("; ")[0]  # what to do is another thing here
+            self.refuse(f"it {fault}", error)
+        if container == "zip":
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    self.refuse("bytes in it have changed since it was written")
 
-    def refuse(self, fault: str) -> NoReturn:
+    def refuse(self, fault: str, cause: Exception | None = None) -> NoReturn:
         """Raise CheckpointError for a fault in the content."""
-        raise CheckpointError(f"{self.path} is no whole {self.kind.removeprefix('a ')} ({fault}). {self.advice}")
+        raise CheckpointError(f"{self.path} is no whole {self.kind} ({fault}). {self.advice}") from cause
 
     def entries(self, value: object, what: str) -> dict[str, object]:
         """Return a dict's entries by name; `what` is for messages."""
@@ -49,7 +63,7 @@ class SavedFile:
         """Return a finite number of at least 0, with `whole` an integer."""
         kinds = int if whole else (int, float)
         if not isinstance(value, kinds) or isinstance(value, bool):
-            self.refuse(f"{what} is a {type(value).__name__}, not a number")
+            self.refuse(f"{what} is a {type(value).__name__}, not a {'whole ' if whole else ''}number")
         if not math.isfinite(value) or value < 0:
             self.refuse(f"{what} is {value}")
         return value
@@ -73,25 +87,38 @@ class SavedFile:
             self.refuse(f"of {what} these are missing or too many: {join_names(differing)}")
         return {name: self.tensor(entries[name], like, name, least_of(name)) for name, like in own.items()}
 
-    def optimizer(self, value: object, own: torch.optim.Optimizer, what: str) -> dict[str, object]:
-        """Return the state dict of an optimizer of the same parameters."""
-        entries, groups = self.entries(value, what), own.state_dict()["param_groups"]
-        found = [self.entries(group, what) for group in self.items(entries.get("param_groups"), what)]
-        if [(group.keys(), [*group["params"]]) for group in groups] != [
-            (group.keys(), self.items(group.get("params"), what)) for group in found
-        ]:
-            self.refuse(f"{what} is of other parameters")
-        for group in found:
-            self.number(group["lr"], f"the learning rate of {what}")
-        parameters = dict(enumerate(p for group in own.param_groups for p in cast(list[Tensor], group["params"])))
+    def optimizer(self, value: object, own: torch.optim.Optimizer) -> dict[str, object]:
+        """Return the state dict of an optimizer of the same kind, settings and parameters."""
+        what = f"the state of {type(own).__name__}"
+        entries, parameters = self.entries(value, what), self._groups(value, own, what)
         for index, moments in self.entries(entries.get("state"), what).items():
-            like = parameters.get(int(index)) if index.isdigit() else None
-            for name, moment in self.entries(moments, what).items():
-                if like is None:
-                    self.refuse(f"{what} is of other parameters")
-                shaped = torch.zeros(()) if name == "step" else like
-                self.tensor(moment, shaped, f"{name} of {what}", 0 if name in ("step", "exp_avg_sq") else None)
-        return cast(dict[str, object], value)
+            found = self.entries(moments, what)
+            if index not in parameters or found.keys() != MOMENTS.get(type(own)):
+                self.refuse(f"{what} is of other parameters")
+            for name, moment in found.items():
+                like = torch.zeros(()) if name == "step" else parameters[index]
+                self.tensor(moment, like, f"{name} in {what}", 0 if name in ("step", "exp_avg_sq") else None)
+        return {name: entries[name] for name in ("state", "param_groups")}
+
+    def _groups(self, value: object, own: torch.optim.Optimizer, what: str) -> dict[str, Tensor]:
+        """Compare the groups of an optimizer's state with its own, and return its parameters by their numbers."""
+        groups = cast(list[dict[str, object]], own.state_dict()["param_groups"])
+        found = self.items(self.entries(value, what).get("param_groups"), what)
+        if len(found) != len(groups):
+            self.refuse(f"{what} is of other parameters")
+        for group, saved in zip(groups, (self.entries(one, what) for one in found), strict=True):
+            self.number(saved.get("lr"), f"the learning rate in {what}")
+            both = sorted(group.keys() & saved.keys() - {"lr"})
+            differing = [name for name in both if _plain(group[name]) != _plain(saved[name])]
+            if differing or "params" not in saved:  # others may be missing: those of another PyTorch
+                self.refuse(f"{what} has another setting of {join_names(differing or ['params'])}")
+        listed = (parameter for group in own.param_groups for parameter in cast(list[Tensor], group["params"]))
+        return {str(index): parameter for index, parameter in enumerate(listed)}
+
+
+def _plain(value: object) -> object:
+    """Return a list for a tuple, as which files may hold it."""
+    return [*cast(tuple[object, ...], value)] if isinstance(value, tuple) else value
 
 
 def least_of(name: str) -> float | None:

@@ -1,1 +1,1 @@
-"""Video and picture files, read and written through PyAV, imageio and Pillow."""
+"""Video and picture files, read and written through PyAV and Pillow."""

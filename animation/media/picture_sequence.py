@@ -7,9 +7,9 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ...core.atomic_file import new_part, place
 from ...core.errors import InputError
@@ -44,9 +44,7 @@ class PictureSequence(FrameWriter):
     def _add(self, picture: NDArray[np.uint8]) -> None:
         assert self._folder is not None  # it is there as long as frames are taken
         part = new_part(self._folder, str(self.written + 1))
-        iio.imwrite(  # pyright: ignore[reportUnknownMemberType] (its keywords have no types)
-            part, picture, extension=".png", plugin="pillow", compress_level=_COMPRESSION
-        )
+        Image.fromarray(picture).save(part, format="PNG", compress_level=_COMPRESSION)
 
     def _finish(self) -> None:
         assert self._folder is not None  # frames were written

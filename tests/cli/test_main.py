@@ -14,17 +14,14 @@ from firstordermm.animation.pipeline import AnimateOptions, animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.cli.main import INTERRUPTED, main
-from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
+from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_fomm.animator import FOMMAnimator
 from PIL import Image
 from support.architectures import FOMM, SIDE, seeded, tiny
-from support.media_files import build_video, moving_pictures, sound_seconds
+from support.command_line import COUNT, build_files, command
+from support.media_files import build_video, sound_seconds
 
-COUNT = 11
 PUBLISHED_YAML = {
     "common_params": {"num_kp": FOMM.num_kp, "num_channels": 3, "estimate_jacobian": True},
     "kp_detector_params": {
@@ -40,19 +37,7 @@ PUBLISHED_YAML = {
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A folder with source.png, driving.mp4 (with sound) and tiny.safetensors."""
-    Image.fromarray(moving_pictures(1)[0].permute(1, 2, 0).numpy()).save(tmp_path / "source.png")
-    build_video(tmp_path / "driving.mp4", COUNT, fps=Fraction(30000, 1001), audio="aac")
-    model = seeded(FOMMAnimator(FOMM, SIDE))
-    states = {name: dict(getattr(model, name).state_dict()) for name in ("generator", "kp_detector")}
-    checkpoint = Checkpoint(Path("tiny"), states, {})
-    to_safetensors(checkpoint, tmp_path / "tiny.safetensors", metadata=to_metadata("fomm", FOMM, SIDE))
-    return tmp_path
-
-
-def command(files: Path, *more: str) -> list[str]:
-    paths = [str(files / name) for name in ("source.png", "driving.mp4", "result.mp4")]
-    return ["run", *paths, "--checkpoint", str(files / "tiny.safetensors"), "--device", "cpu", *more]
+    return build_files(tmp_path)
 
 
 def test_run_keeps_count_rate_and_sound(files: Path) -> None:

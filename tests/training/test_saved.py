@@ -1,0 +1,205 @@
+"""States of training: what is damaged, foreign or impossible is refused in a line, and the disk loses nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from firstordermm.cli.main import main
+from firstordermm.core.errors import CheckpointError
+from firstordermm.training import checkpoint, pose_reader
+from firstordermm.training.config import TrainConfig
+from firstordermm.training.pose_reader import PoseReader, fitted
+from firstordermm.training.trainer import Trainer
+from support.trained_model import TINY
+
+CONFIG = TrainConfig(model=TINY, size=32, identities=2, steps=2, motion_only=0.0, half_precision=False)
+State = dict[str, Any]
+
+
+def trainer(folder: Path) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(CONFIG, folder, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a run of one step."""
+    run = trainer(tmp_path_factory.mktemp("run"))
+    run.train_step()
+    run.save()
+    return run.folder / "state.pt"
+
+
+def first(state: State) -> torch.Tensor:
+    return next(iter(state["model"].values()))
+
+
+def moments(state: State, optimizer: int = 1) -> dict[str, torch.Tensor]:
+    return next(iter(state["optimizers"][optimizer]["state"].values()))
+
+
+def variance(state: State) -> torch.Tensor:
+    return next(value for name, value in state["model"].items() if name.endswith("running_var"))
+
+
+CHANGES: dict[str, tuple[Callable[[State], Any], str]] = {
+    "nan": (lambda state: first(state).fill_(math.nan), "values that are no numbers"),
+    "negative_variance": (lambda state: variance(state).fill_(-1), "values below 0"),
+    "step": (lambda state: state.update(step=-5), "its step is -5"),
+    "text": (lambda state: state.update(step="many"), "its step is a str"),
+    "fraction": (lambda state: state.update(step=1.5), "its step is a float, not a whole number"),
+    "time": (lambda state: state.update(seconds=math.nan), "its time is nan"),
+    "no_model": (lambda state: state.pop("model"), "it lacks model"),
+    "a_list": (lambda state: state.update(model=[1]), "its model is a list"),
+    "shape": (lambda state: state["model"].update({next(iter(state["model"])): torch.zeros(3)}), "is 3 real numbers"),
+    "more": (lambda state: state["model"].update(x=torch.zeros(3)), "missing or too many: x"),
+    "number": (lambda state: state["model"].update({next(iter(state["model"])): 1}), "is no tensor"),
+    "fewer_optimizers": (lambda state: state["optimizers"].pop(), "1 optimizers, not 2"),
+    "swapped": (lambda state: state["optimizers"].reverse(), "another setting of"),
+    "rate": (lambda state: state["optimizers"][0]["param_groups"][0].update(lr=math.inf), "learning rate .* is inf"),
+    "betas": (lambda state: state["optimizers"][1]["param_groups"][0].update(betas=(9, 9)), "another setting of betas"),
+    "groups": (lambda state: state["optimizers"][1].update(param_groups=[]), "of other parameters"),
+    "moments": (lambda state: moments(state)["exp_avg"].fill_(math.nan), "exp_avg .* no numbers"),
+    "squares": (lambda state: moments(state)["exp_avg_sq"].fill_(-1), "exp_avg_sq .* below 0"),
+    "fewer_moments": (lambda state: moments(state).pop("exp_avg"), "of other parameters"),
+    "stranger": (lambda state: state["optimizers"][0]["state"].update({10**6: {}}), "of other parameters"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_state_that_cannot_be_is_refused(tmp_path: Path, saved: Path, name: str) -> None:
+    change, says = CHANGES[name]
+    state = torch.load(saved, weights_only=True)
+    change(state)
+    torch.save(state, tmp_path / "state.pt")
+    refuse(tmp_path, says)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "damaged or cut short"),
+        (lambda whole: whole[:-1000], "damaged or cut short"),
+        (lambda whole: b"", "empty"),
+        (lambda whole: b"steps: 5", "text file"),
+        (lambda whole: whole[:100_000] + bytes([whole[100_000] ^ 1]) + whole[100_001:], "bytes in it have changed"),
+    ],
+    ids=["half", "end", "empty", "text", "flipped"],
+)
+def test_a_damaged_state_is_refused(tmp_path: Path, saved: Path, damage: Callable[[bytes], bytes], says: str) -> None:
+    (tmp_path / "state.pt").write_bytes(damage(saved.read_bytes()))
+    refuse(tmp_path, says)
+
+
+def refuse(folder: Path, says: str) -> None:
+    run = trainer(folder)
+    with pytest.raises(CheckpointError, match=says) as caught:
+        run.resume()
+    message = str(caught.value)
+    assert message.isprintable() and "state.pt is no whole training state" in message and "new folder" in message
+    assert run.step == 0
+
+
+def test_a_whole_state_resumes(tmp_path: Path, saved: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(saved.read_bytes())
+    run = trainer(tmp_path)
+    assert run.resume() and run.step == 1
+    run.train_step()
+
+
+def test_a_full_disk_keeps_what_was_saved(tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainer(tmp_path)
+    run.save()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(bytes(content)[:1000])
+        raise OSError(28, "No space left on device")
+
+    run.train_step()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device.*saved last is kept"):
+        run.save()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_start_with_nothing_to_begin_with_is_refused(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    name = next(iter(run.model.state_dict()))
+    torch.save({"other.weight": torch.zeros(3)}, tmp_path / "foreign.pth")
+    torch.save({name: torch.full_like(run.model.state_dict()[name], math.nan)}, tmp_path / "nan.pth")
+    with pytest.raises(CheckpointError, match="no tensor that this model has"):
+        run.start_from(tmp_path / "foreign.pth")
+    with pytest.raises(CheckpointError, match="values that no network can have"):
+        run.start_from(tmp_path / "nan.pth")
+
+
+def test_the_pose_reader_is_checked_or_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = PoseReader().eval()
+    monkeypatch.setattr(pose_reader, "fit", lambda steps: made)
+    path = tmp_path / "new" / "reader.pt"
+    for reader in (fitted(path), fitted(path)):
+        assert all(map(torch.equal, reader.state_dict().values(), made.state_dict().values()))
+    torch.save({name: value * math.nan for name, value in made.state_dict().items()}, path)
+    with pytest.raises(CheckpointError, match=r"no whole pose reader .*--reader"):
+        fitted(path)
+    path.write_bytes(b"text")
+    with pytest.raises(CheckpointError, match="no whole pose reader"):
+        fitted(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--steps", "0"], "--steps is 0; 1 or more"),
+        (["--minutes", "nan"], "--minutes is nan; more than 0"),
+        (["--minutes", "-1"], "--minutes is -1.0"),
+        (["--steps", "1", "--identities", "0"], "--identities is 0"),
+        (["--steps", "1", "--learning-rate", "inf"], "--learning-rate is inf"),
+        (["--steps", "1", "--motion-only", "2"], "--motion-only is 2.0; 0 to 1"),
+        (["--steps", "1", "--seed", "-1"], "--seed is -1"),
+        (["--steps", "1", "--threads", "0"], "--threads is 0"),
+        (["--steps", "1", "--start", "FOLDER/model.safetensors"], "FOLDER is .*overwrite the checkpoint to start with"),
+    ],
+)
+def test_settings_are_checked_before_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], says: str
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"mine")
+    assert main(["train", str(tmp_path), *(word.replace("FOLDER", str(tmp_path)) for word in given)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.search(says, line), line
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_places_are_checked_before_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").mkdir()
+    model = str(tmp_path / "file")
+    for args, says in (
+        (["train", f"{tmp_path}/file", "--steps", "1"], "cannot be made"),
+        (["train", f"{tmp_path}/run", "--steps", "1"], "log.jsonl cannot be written: it is a folder"),
+        (["evaluate", model, "--output", model], "--output is .*overwrite the checkpoint"),
+        (["evaluate", model, "--output", f"{tmp_path}/none/a"], "there is no folder"),
+        (["evaluate", model, "--reader", f"{tmp_path}/file/a"], "cannot be made"),
+        (["evaluate", model, "--clips", "0"], "--clips is 0"),
+    ):
+        assert main(args) == 1
+        assert re.search(says, capsys.readouterr().err), args
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_state_of_another_model_is_told_from_a_damaged_one(tmp_path: Path, saved: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(saved.read_bytes())
+    other = Trainer(replace(CONFIG, model=replace(TINY, num_kp=5)), tmp_path, torch.device("cpu"))
+    with pytest.raises(CheckpointError, match="another model"):
+        checkpoint.load_state(tmp_path / "state.pt", other.config, other.model, other.optimizers)
