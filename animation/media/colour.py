@@ -104,8 +104,9 @@ def to_yuv420(picture: NDArray[np.uint8]) -> VideoFrame:
     blue, red = _best_colours(small)
     wide = (plane.repeat(2, 0).repeat(2, 1) for plane in (blue, red))
     planes = (_luma(rgb, *wide), blue, red)
-    flat = np.concatenate([plane.astype(np.uint8).ravel() for plane in planes]).reshape(-1, picture.shape[1])
-    frame = VideoFrame.from_ndarray(flat, format="yuv420p")
+    flat = np.concatenate([plane.astype(np.uint8).ravel() for plane in planes])
+    rows = np.reshape(flat, (-1, picture.shape[1]))
+    frame = VideoFrame.from_ndarray(rows, format="yuv420p")
     frame.colorspace, frame.color_range = 1, 1
     return frame
 
@@ -116,7 +117,7 @@ def _best_colours(rgb: Plane) -> tuple[Plane, Plane]:
     blue, red = ((rgb[c] - brightness) / (scale * _CHROMA) + _NEUTRAL for c, scale in ((2, _CB), (0, _CR)))
     low_blue, low_red = np.floor(blue), np.floor(red)
     tried = [
-        (np.clip(low_blue + up_blue, _LEAST, _MOST), np.clip(low_red + up_red, _LEAST, _MOST))
+        (_clipped(low_blue + up_blue, _LEAST, _MOST), _clipped(low_red + up_red, _LEAST, _MOST))
         for up_blue in (0, 1)
         for up_red in (0, 1)
     ]
@@ -128,8 +129,12 @@ def _best_colours(rgb: Plane) -> tuple[Plane, Plane]:
 def _colour_part(blue: Plane, red: Plane) -> tuple[Plane, Plane, Plane]:
     """Share of the colour in red, green and blue, in grey levels."""
     cb, cr = (blue - _NEUTRAL) * np.float32(_CHROMA), (red - _NEUTRAL) * np.float32(_CHROMA)
-    green = np.float32(-BLUE * _CB / GREEN) * cb - np.float32(RED * _CR / GREEN) * cr
-    return np.float32(_CR) * cr, green, np.float32(_CB) * cb
+    green = cb * np.float32(-BLUE * _CB / GREEN) + cr * np.float32(-RED * _CR / GREEN)
+    return cr * np.float32(_CR), green, cb * np.float32(_CB)
+
+
+def _clipped(values: Plane, low: float, high: float) -> Plane:
+    return np.minimum(np.maximum(values, np.float32(low)), np.float32(high))
 
 
 def _luma(rgb: Plane, blue: Plane, red: Plane) -> Plane:
@@ -137,7 +142,7 @@ def _luma(rgb: Plane, blue: Plane, red: Plane) -> Plane:
     wanted = [channel - part for channel, part in zip(rgb, _colour_part(blue, red), strict=True)]
     low = np.minimum(np.minimum(wanted[0], wanted[1]), wanted[2])
     high = np.maximum(np.maximum(wanted[0], wanted[1]), wanted[2])
-    return np.clip(np.rint((low + high) * np.float32(0.5 / _LUMA) + _BLACK), _BLACK, _WHITE)
+    return _clipped(np.rint((low + high) * np.float32(0.5 / _LUMA) + _BLACK), _BLACK, _WHITE)
 
 
 def _error(rgb: Plane, blue: Plane, red: Plane) -> Plane:
@@ -148,4 +153,4 @@ def _error(rgb: Plane, blue: Plane, red: Plane) -> Plane:
     light = (_luma(rgb, blue, red) - _BLACK) * np.float32(_LUMA)
     made = np.stack([light + part for part in _colour_part(blue, red)])
     exact = np.abs(made - rgb).max(axis=0)
-    return np.abs(np.clip(np.rint(made), 0, 255) - rgb).max(axis=0) + np.float32(0.01) * exact
+    return np.abs(_clipped(np.rint(made), 0, 255) - rgb).max(axis=0) + np.float32(0.01) * exact
