@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -85,8 +85,8 @@ class SoundSource:
                 self.damaged += 1
                 continue
             for frame in frames:
-                known = frame.pts is not None and frame.time_base is not None
-                yield (frame.pts * frame.time_base + shift if known else None), frame
+                tick, stamp = frame.time_base, frame.pts
+                yield (None if stamp is None or tick is None else stamp * tick + shift), frame
 
     def _timed(self, priming: Fraction) -> Iterator[tuple[Fraction, Fraction, Packet[AudioStream]]]:
         """Read packets with their start, and what was added to their stamps; empty ones, which flush, come too."""
@@ -168,7 +168,7 @@ class AudioFeed:
         self._input.close()
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _refusals(self) -> Generator[None]:
         """Raise what a codec or the muxer refuses of the sound as MediaError; the disk's refusals pass."""
         try:
             yield

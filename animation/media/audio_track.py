@@ -75,8 +75,9 @@ class EncodedTrack:
         """Encode the samples before `until` seconds."""
         end = round(until * self._rate)
         while self._next is not None and self._written < end:
-            part, rest = np.split(self._next, [end - self._written], axis=1)
-            self._encode(part)
+            room = end - self._written
+            rest = self._next[:, room:]
+            self._encode(self._next[:, :room])
             self._next = rest if rest.shape[1] else next(self._sound, None)
 
     def finish(self) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from torch import Tensor
+
+Plane: TypeAlias = NDArray[np.float32]
 
 _MATRICES: Final = {  # of ISO/IEC 23091-2, by FFmpeg's names
     1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"
@@ -64,7 +65,7 @@ class RgbConverter:
         source = graph.add_buffer(
             width=form.width, height=form.height, format=VideoFormat(form.format), time_base=Fraction(1, 1000)
         )
-        options = f"{self._width}:{self._height}:flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp"
+        options = f"{self._width}:{self._height}:flags=neighbor+accurate_rnd+full_chroma_int+full_chroma_inp"
         if not VideoFormat(form.format).is_rgb:
             options += f":in_color_matrix={form.matrix}:in_range={'pc' if form.full else 'tv'}"
         steps = [
@@ -98,55 +99,58 @@ def to_yuv420(picture: NDArray[np.uint8]) -> VideoFrame:
     255; so colours are tried rounded up and down, and the brightness that goes best with them is taken: no colour of
     even areas moves by more than 1, and what was read from such a frame is written as the same again.
     """
-    rgb = torch.as_tensor(picture).movedim(-1, 0).float()
-    small = _halved(rgb)
-    brightness = RED * small[0] + GREEN * small[1] + BLUE * small[2]
-    blue, red = ((small[c] - brightness) / scale / _CHROMA + _NEUTRAL for c, scale in ((2, _CB), (0, _CR)))
-    best, worst = (blue.round(), red.round()), torch.full_like(blue, torch.inf)
-    for round_blue in (torch.floor, torch.ceil):
-        for round_red in (torch.floor, torch.ceil):
-            tried = _limited(round_blue, blue), _limited(round_red, red)
-            error = _error(small, *tried)
-            better = error < worst - 1e-4
-            worst = torch.where(better, error, worst)
-            best = torch.where(better, tried[0], best[0]), torch.where(better, tried[1], best[1])
-    wide = tuple(part.repeat_interleave(2, 0).repeat_interleave(2, 1) for part in best)
-    return _frame(_luma(rgb, *wide), *best)
-
-
-def _limited(rounding: Callable[[Tensor], Tensor], chroma: Tensor) -> Tensor:
-    return rounding(chroma).clamp_(_LEAST, _MOST)
-
-
-def _halved(rgb: Tensor) -> Tensor:
-    """Average (3, H, W) over squares of four pixels, as decoders take colours to lie between them."""
-    return (rgb[:, ::2, ::2] + rgb[:, 1::2, ::2] + rgb[:, ::2, 1::2] + rgb[:, 1::2, 1::2]) / 4
-
-
-def _colour_part(blue: Tensor, red: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Share of the colour in red, green and blue, in grey levels."""
-    cb, cr = (blue - _NEUTRAL) * _CHROMA, (red - _NEUTRAL) * _CHROMA
-    return _CR * cr, -(BLUE * _CB * cb + RED * _CR * cr) / GREEN, _CB * cb
-
-
-def _luma(rgb: Tensor, blue: Tensor, red: Tensor) -> Tensor:
-    """Brightness with which the largest error of the three channels is least, beside given colours."""
-    wanted = [channel - part for channel, part in zip(rgb, _colour_part(blue, red), strict=True)]
-    low, high = (pick(pick(wanted[0], wanted[1]), wanted[2]) for pick in (torch.minimum, torch.maximum))
-    return ((low + high) / 2 / _LUMA + _BLACK).round_().clamp_(_BLACK, _WHITE)
-
-
-def _error(rgb: Tensor, blue: Tensor, red: Tensor) -> Tensor:
-    """Largest error of the three channels with colours, and the brightness that goes with them."""
-    light, errors = (_luma(rgb, blue, red) - _BLACK) * _LUMA, list[Tensor]()
-    for channel, part in zip(rgb, _colour_part(blue, red), strict=True):
-        errors.append((light + part).clamp_(0, 255).sub_(channel).abs_())
-    return torch.maximum(torch.maximum(errors[0], errors[1]), errors[2])
-
-
-def _frame(*planes: Tensor) -> VideoFrame:
-    width = planes[0].shape[1]
-    flat = np.concatenate([plane.to(torch.uint8).numpy().ravel() for plane in planes]).reshape(-1, width)
-    frame = VideoFrame.from_ndarray(flat, format="yuv420p")
+    rgb = np.ascontiguousarray(np.moveaxis(picture, -1, 0)).astype(np.float32)
+    small = (rgb[:, ::2, ::2] + rgb[:, 1::2, ::2] + rgb[:, ::2, 1::2] + rgb[:, 1::2, 1::2]) * np.float32(0.25)
+    blue, red = _best_colours(small)
+    wide = (plane.repeat(2, 0).repeat(2, 1) for plane in (blue, red))
+    planes = (_luma(rgb, *wide), blue, red)
+    flat = np.concatenate([plane.astype(np.uint8).ravel() for plane in planes])
+    rows = np.reshape(flat, (-1, picture.shape[1]))
+    frame = VideoFrame.from_ndarray(rows, format="yuv420p")
     frame.colorspace, frame.color_range = 1, 1
     return frame
+
+
+def _best_colours(rgb: Plane) -> tuple[Plane, Plane]:
+    """Round the colours of pixels (3, H, W) so that what is read again is closest: blue and red difference (H, W)."""
+    brightness = RED * rgb[0] + GREEN * rgb[1] + BLUE * rgb[2]
+    blue, red = ((rgb[c] - brightness) / (scale * _CHROMA) + _NEUTRAL for c, scale in ((2, _CB), (0, _CR)))
+    low_blue, low_red = np.floor(blue), np.floor(red)
+    tried = [
+        (_clipped(low_blue + up_blue, _LEAST, _MOST), _clipped(low_red + up_red, _LEAST, _MOST))
+        for up_blue in (0, 1)
+        for up_red in (0, 1)
+    ]
+    best = np.argmin(np.stack([_error(rgb, *colours) for colours in tried]), axis=0)
+    first, second = (np.choose(best, [colours[part] for colours in tried]) for part in (0, 1))
+    return first.astype(np.float32), second.astype(np.float32)
+
+
+def _colour_part(blue: Plane, red: Plane) -> tuple[Plane, Plane, Plane]:
+    """Share of the colour in red, green and blue, in grey levels."""
+    cb, cr = (blue - _NEUTRAL) * np.float32(_CHROMA), (red - _NEUTRAL) * np.float32(_CHROMA)
+    green = cb * np.float32(-BLUE * _CB / GREEN) + cr * np.float32(-RED * _CR / GREEN)
+    return cr * np.float32(_CR), green, cb * np.float32(_CB)
+
+
+def _clipped(values: Plane, low: float, high: float) -> Plane:
+    return np.minimum(np.maximum(values, np.float32(low)), np.float32(high))
+
+
+def _luma(rgb: Plane, blue: Plane, red: Plane) -> Plane:
+    """Brightness with which the largest error of the three channels is least, beside given colours."""
+    wanted = [channel - part for channel, part in zip(rgb, _colour_part(blue, red), strict=True)]
+    low = np.minimum(np.minimum(wanted[0], wanted[1]), wanted[2])
+    high = np.maximum(np.maximum(wanted[0], wanted[1]), wanted[2])
+    return _clipped(np.rint((low + high) * np.float32(0.5 / _LUMA) + _BLACK), _BLACK, _WHITE)
+
+
+def _error(rgb: Plane, blue: Plane, red: Plane) -> Plane:
+    """Largest error of the three channels as they are read again, with colours and the brightness that goes with them.
+
+    Of equal ones the less exact counts as a little larger, as do colours that RGB cannot show.
+    """
+    light = (_luma(rgb, blue, red) - _BLACK) * np.float32(_LUMA)
+    made = np.stack([light + part for part in _colour_part(blue, red)])
+    exact = np.abs(made - rgb).max(axis=0)
+    return np.abs(_clipped(np.rint(made), 0, 255) - rgb).max(axis=0) + np.float32(0.01) * exact

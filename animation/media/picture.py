@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,7 @@ def read_picture(path: str | Path) -> Tensor:
 
 
 @contextmanager
-def picture_errors(path: Path) -> Iterator[None]:
+def picture_errors(path: Path) -> Generator[None]:
     """Raise what Pillow says of a file in the block as MediaError of one line, and keep its warnings to itself."""
     if not path.is_file():
         raise MediaError(f"{path} is not there or not a file; a picture was wanted. Check the path.")

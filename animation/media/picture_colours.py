@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from ...core.errors import MediaError
 
 _log = logging.getLogger(__name__)
-_PROFILED: Final = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}  # modes by a profile's colour space
+_PROFILED: Final = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}  # modes by a profile's colour space, ICC.1 7.2.6
 
 
 def to_srgb(path: Path, image: Image.Image) -> Image.Image:
@@ -41,12 +41,12 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 def _converted(path: Path, image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert colours to RGB, without alpha."""
     if image.mode == "LAB":
-        return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        return _transformed(image, _built_in("LAB"))
     if profile:
         try:
             known = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            mode = _PROFILED.get(known.profile.xcolor_space)
-            if mode in _plain_modes(image.mode):
+            mode = _PROFILED.get(profile[16:20])
+            if mode is not None and mode in _plain_modes(image.mode):
                 return _transformed(image.convert(mode) if mode != image.mode else image, known)
             _log.warning("the colour profile of %s is for other colours than its own, and is left out", path)
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
@@ -62,6 +62,11 @@ def _plain_modes(mode: str) -> tuple[str, ...]:
 
 
 def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    made = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    made = ImageCms.profileToProfile(image, profile, _built_in("sRGB"), outputMode="RGB")
     assert made is not None  # a new image, as none was to be changed in place
     return made
+
+
+def _built_in(space: Literal["LAB", "sRGB"]) -> ImageCms.ImageCmsProfile:
+    made = ImageCms.createProfile(space)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return ImageCms.ImageCmsProfile(made)  # pyright: ignore[reportUnknownArgumentType]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -30,11 +30,12 @@ _SAVE_ANEW: Final = "save it as png or jpg"
 
 
 @contextmanager
-def opened_picture(path: Path, *, signed: bool = False) -> Iterator[Image.Image]:
+def opened_picture(path: Path, *, signed: bool = False) -> Generator[Image.Image]:
     """Open a picture of one of the formats that are read; with `signed`, of those known by their first bytes."""
     names = (*(_SIGNED if signed else _FORMATS), *([_HEIF] if _adds_heif() else []))
     formats = [name for name in names if _knows_format(name)]
-    with Image.open(path, formats=formats) as image:
+    image = Image.open(path, formats=formats)
+    with closing(image):
         yield image
 
 

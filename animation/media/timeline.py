@@ -10,12 +10,14 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from .container import audio_stream, chosen_video, open_media, packets
 from .sound_headers import ParameterWatch
@@ -151,7 +153,7 @@ def _scan(path: Path, _state: tuple[int, int, int] | None) -> MediaScan:
         timeline, watch = Timeline(bool(container.format.flags & _DISCONTINUOUS)), ParameterWatch(audio)
         walk, found = _VideoWalk(video), [stream for stream in (video, audio) if stream is not None]
         others = _OtherVideos(container, video)
-        for packet in packets(container, *found, *others.streams):
+        for packet in packets(container, *cast("list[Stream]", [*found, *others.streams])):
             index, size = packet.stream_index, packet.size
             if not size or (others.streams and others.takes(packet)):
                 continue
@@ -170,6 +172,10 @@ def _scan(path: Path, _state: tuple[int, int, int] | None) -> MediaScan:
 
 def _seconds(packet: Packet[Stream], stamp: int | None) -> Fraction | None:
     return None if stamp is None else stamp * packet.time_base
+
+
+def _ordered(values: NDArray[np.int64], order: NDArray[np.intp]) -> array[int]:
+    return array("q", values[order].tobytes())
 
 
 class _OtherVideos:
@@ -222,9 +228,9 @@ class _VideoWalk:
     def stamps(self, shifts: list[tuple[int, Fraction]]) -> VideoStamps:
         """Put the stamps on the one clock, in the order in which frames are shown."""
         stored, places = np.array(self._stamps, np.int64), np.array(self._places, np.int64)
-        shown = stored.copy()
+        shown = stored + 0
         for (start, seconds), before in zip(shifts, (Fraction(0), *(shift for _, shift in shifts)), strict=False):
             shown[places >= start] += round(seconds / self._tick) - round(before / self._tick)
         order = np.argsort(shown, kind="stable")
-        rows = (array("q", part[order].tolist()) for part in (stored, shown, np.array(self._durations, np.int64)))
-        return VideoStamps(self._tick, *rows, self._unknown, self._exact and not self._unknown)
+        raw, sorted_, lengths = (_ordered(part, order) for part in (stored, shown, np.array(self._durations, np.int64)))
+        return VideoStamps(self._tick, raw, sorted_, lengths, self._unknown, self._exact and not self._unknown)
