@@ -120,13 +120,12 @@ def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
     text, size = metadata["config"], metadata["size"]
     if len(text) > LONGEST_TEXT or len(size) > LONGEST_NUMBER:
         raise ValueError(f"its metadata are longer than {LONGEST_TEXT} characters")
-    return _from_dict(kind, json.loads(text, parse_int=_integer)), _integer(size)
+    return _from_dict(kind, json.loads(text, parse_int=_number)), int(size)
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
+def _number(digits: str) -> int | float:
+    """Read a whole number; one that no setting can be becomes a float, which is quick and is refused by name."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else float(digits)
 
 
 def _from_dict(kind: type[T], values: Any) -> T:

@@ -232,7 +232,8 @@ def test_harmful_yaml(tmp_path: Path, text: str, says: str) -> None:
 
 HARMFUL_METADATA: dict[str, tuple[dict[str, str], str]] = {
     "long": ({"config": " " * 40_000}, "longer than"),
-    "digits": ({"config": '{"num_kp": ' + "9" * 30_000 + "}"}, "30000 digits"),
+    "digits": ({"config": '{"part": {}, "num_kp": ' + "9" * 30_000 + "}"}, "num_kp is inf"),
+    "forty_digits": ({"config": '{"part": {}, "num_kp": ' + "9" * 40 + "}"}, r"num_kp is 1e\+40"),
     "size_digits": ({"size": "9" * 19}, "size is 9999999999999999999"),
     "size_text": ({"size": "9" * 21}, "longer than"),
     "float": ({"config": '{"part": {}, "sigma": 1e300}'}, r"sigma is 1e\+300"),
