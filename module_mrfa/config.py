@@ -21,7 +21,6 @@ PRIOR = "mtia"  # the published files' keypoint encoder, of three that the publi
 RAFT_KEYS = {"prior_only", "num_kp", "dim", "size", "generator", "driving_encoder", "source_encoder"}
 
 BOUNDS = {  # least and most
-    "size": (64, 4096),
     "num_kp": (1, 1000),
     "num_blocks": (1, 16),
     "blocks": (1, 16),

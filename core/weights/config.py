@@ -23,9 +23,11 @@ T = TypeVar("T")
 Bounds = Mapping[str, tuple[int, int]]
 
 SCALES: Final = tuple(0.5**power for power in range(6))
-WIDEST: Final = 65536  # channels, or pixels
+WIDEST: Final = 65536  # channels
+SIZES: Final = (1, 2048)  # pixels of the side that a network was trained at, and that results have unless one asks
 LARGEST_SIGMA: Final = 16.0
 LARGEST_FLOAT: Final = 1e6
+SMALLEST_FLOAT: Final = 1e-6  # what is divided by less is no number any more
 LONGEST_REASON: Final = 165  # characters of a reason in a message
 LONGEST_NUMBER: Final = 20  # digits
 LONGEST_TEXT: Final = 32 * 2**10  # bytes of a description; published ones have four thousand at most
@@ -42,8 +44,8 @@ class Description(Generic[T]):
     """Rules for reading an architecture's configuration: its `name` in messages, its dataclass `kind`, and functions
     that read it from a parsed YAML (None: not supported) and from a file's tensors. `size_of` gives the training size
     of files without metadata, by the checkpoint and the parsed YAML (None where there is none). `bounds` are the
-    minimum and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST. Together they keep
-    building a network on the meta device to a second.
+    minimum and maximum of integer settings by name, in every part alike; others go from 1 to WIDEST, sizes have SIZES.
+    Together they keep building a network on the meta device to a second or two.
 
     A dataclass may have a method `check`, which raises ValueError where its settings do not go together. It is called
     once each of them is within its bounds.
@@ -118,13 +120,12 @@ def from_metadata(kind: type[T], metadata: Mapping[str, str]) -> tuple[T, int]:
     text, size = metadata["config"], metadata["size"]
     if len(text) > LONGEST_TEXT or len(size) > LONGEST_NUMBER:
         raise ValueError(f"its metadata are longer than {LONGEST_TEXT} characters")
-    return _from_dict(kind, json.loads(text, parse_int=_integer)), _integer(size)
+    return _from_dict(kind, json.loads(text, parse_int=_number)), int(size)
 
 
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
+def _number(digits: str) -> int | float:
+    """Read a whole number; one that no setting can be becomes a float, which is quick and is refused by name."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else float(digits)
 
 
 def _from_dict(kind: type[T], values: Any) -> T:
@@ -158,8 +159,9 @@ def check_limits(config: object, size: int, bounds: Bounds) -> None:
     """Raise CheckpointError for the first setting of the wrong type or out of bounds, then for what does not go
     together.
     """
+    all_bounds = {"size": SIZES, **bounds}
     for name, value, default in [("size", size, 256), *_settings(config)]:
-        wanted = _expected(name, value, default, bounds.get(name, (1, WIDEST)))
+        wanted = _expected(name, value, default, all_bounds.get(name, (1, WIDEST)))
         if wanted:
             shown = f"'{quote(value)}'" if isinstance(value, str) else quote(value)
             raise CheckpointError(f"{name} is {shown}; {wanted} was wanted")
@@ -198,7 +200,7 @@ def _expected(name: str, value: Any, default: Any, bounds: tuple[int, int]) -> s
         whole = number and isinstance(value, int) and least <= value <= most
         return None if whole else f"a whole number from {least} to {most}"
     most = LARGEST_SIGMA if name == "sigma" else LARGEST_FLOAT
-    return None if number and (0 < value < most or value == default) else "a positive number"
+    return None if number and (SMALLEST_FLOAT <= value < most or value == default) else "a positive number"
 
 
 def _scales() -> str:

@@ -141,6 +141,7 @@ BAD: list[tuple[dict[str, object], str]] = [
     ({"part": Part(width=WIDEST + 1)}, "width is 65537"),
     ({"part": Part(scale_factor=0.3)}, "scale_factor is 0.3; one of 1, 0.5, 0.25, 0.125, 0.0625, 0.03125"),
     ({"part": Part(temperature=-1.0)}, "temperature is -1.0; a positive number"),
+    ({"part": Part(temperature=1e-9)}, "temperature is 1e-09; a positive number"),
     ({"sigma": 16.0}, "sigma is 16.0; a positive number"),
     ({"sigma": float("nan")}, "sigma is nan; a positive number"),
     ({"flag": 1}, "flag is 1; true or false"),
@@ -159,9 +160,9 @@ def test_settings_beyond_limits(changes: dict[str, Any], message: str) -> None:
     assert str(caught.value).startswith(message) and str(caught.value).endswith("was wanted")
 
 
-@pytest.mark.parametrize("size", [0, -1, WIDEST + 1])
+@pytest.mark.parametrize("size", [0, -1, 2049, WIDEST])
 def test_sizes_beyond_limits(size: int) -> None:
-    with pytest.raises(CheckpointError, match=f"size is {size}; a whole number from 1 to 65536 was wanted"):
+    with pytest.raises(CheckpointError, match=f"size is {size}; a whole number from 1 to 2048 was wanted"):
         check_limits(Config(), size, BOUNDS)
 
 
@@ -231,7 +232,8 @@ def test_harmful_yaml(tmp_path: Path, text: str, says: str) -> None:
 
 HARMFUL_METADATA: dict[str, tuple[dict[str, str], str]] = {
     "long": ({"config": " " * 40_000}, "longer than"),
-    "digits": ({"config": '{"num_kp": ' + "9" * 30_000 + "}"}, "30000 digits"),
+    "digits": ({"config": '{"part": {}, "num_kp": ' + "9" * 30_000 + "}"}, "num_kp is inf"),
+    "forty_digits": ({"config": '{"part": {}, "num_kp": ' + "9" * 40 + "}"}, r"num_kp is 1e\+40"),
     "size_digits": ({"size": "9" * 19}, "size is 9999999999999999999"),
     "size_text": ({"size": "9" * 21}, "longer than"),
     "float": ({"config": '{"part": {}, "sigma": 1e300}'}, r"sigma is 1e\+300"),
