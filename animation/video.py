@@ -19,7 +19,7 @@ from .media.clip import FileClip
 from .media.contact_sheet import SheetSampler, sheet_refusals
 from .media.frame_times import FrameTimes
 from .media.open_clip import open_clip
-from .media.picture_sequence import numbered_pattern
+from .media.picture_sequence import numbered_name
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
@@ -92,7 +92,7 @@ def check_results(output: Path, sheet: str | Path | None, inputs: Mapping[str, P
 def planned_results(output: Path, sheet: str | Path | None) -> list[Output]:
     """List the files of an animation; raises MediaError or InputError for a sheet that cannot be written."""
     numbered = output.suffix.lower() == NUMBERED_SUFFIX
-    planned = [Output("output", output, numbered_names(numbered_pattern(output)) if numbered else None)]
+    planned = [Output("output", output, numbered_names(numbered_name(output)) if numbered else None)]
     if sheet is not None:
         sheet = Path(sheet)
         if sheet.suffix.lower() != SHEET_SUFFIX:
@@ -106,7 +106,7 @@ def result_names(output: Path, frames: int) -> list[Path]:
     """Return the names under which a result of so many frames lies: its own, or its first and its last picture's."""
     if output.suffix.lower() != NUMBERED_SUFFIX:
         return [output]
-    pattern = numbered_pattern(output)
+    pattern = numbered_name(output)
     return [output.with_name(pattern % number) for number in dict.fromkeys((1, frames))]
 
 

@@ -6,8 +6,8 @@ signal removes its own; what one that was killed has left is removed by the next
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -63,7 +63,7 @@ class HiddenFolder:
 
 def _hidden_name(target: Path) -> Path:
     label = re.sub(r"[^\w-]", "_", target.stem[:48], flags=re.ASCII)
-    return target.with_name(f".{label}.{secrets.token_hex(4)}.part")
+    return target.with_name(f".{label}.{os.urandom(4).hex()}.part")
 
 
 def remove_abandoned(folder: Path) -> None:

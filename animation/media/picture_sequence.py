@@ -34,7 +34,7 @@ class PictureSequence(FrameWriter):
 
     def __init__(self, path: str | Path, times: float | Fraction | FrameTimes = 25) -> None:
         super().__init__(path, times)
-        self._pattern = numbered_pattern(self.path)
+        self._pattern = numbered_name(self.path)
         check_output(self._place(1))
         self._folder: HiddenFolder | None = None
 
@@ -68,7 +68,7 @@ class PictureSequence(FrameWriter):
         return self.path.with_name(self._pattern % number)
 
 
-def numbered_pattern(path: Path) -> str:
+def numbered_name(path: Path) -> str:
     """Return the pattern of the names of numbered pictures; InputError where `path` has a % that begins no number."""
     pattern = path.name if "%" in path.name else f"{path.stem}_%05d{path.suffix}"
     if not _ONE_NUMBER.fullmatch(pattern):
