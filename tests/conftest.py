@@ -23,3 +23,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-case", action="store_true", help="all options of all drivers in the parity packs: an hour"
     )
+    parser.addoption("--long", action="store_true", help="run the fuzzing at full size")

@@ -115,6 +115,8 @@ class GifWriter(AnimatedPicture):
     """
 
     form, codec, pixels = "gif", "gif", "pal8"
+    # Without what the encoder knows to save space: it takes frames for equal whose palettes differ.
+    options: ClassVar[dict[str, str]] = {"gifflags": "-offsetting-transdiff"}
     tick, least, most = Fraction(1, 100), 2, 2**16 - 1
 
     def __init__(self, path: str | Path, times: float | Fraction | FrameTimes) -> None:

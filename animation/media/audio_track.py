@@ -15,10 +15,8 @@ from .continuous_sound import Samples, continuous
 from .output_file import OutputFile
 from .output_format import OutputFormat
 
+_LEAST_STEP: Final = Fraction(1, 1000)  # second between packets
 _PRIMING: Final = Fraction(1, 10)  # seconds before the first frame that codecs need to warm up; players skip them
-_OVERLAP: Final = Fraction(
-    1, 20
-)  # seconds: a packet that begins earlier than this before the last one's end is left out
 
 TimedPackets: TypeAlias = "Iterator[tuple[Fraction, Packet[AudioStream]]]"
 
@@ -31,17 +29,19 @@ class CopiedTrack:
         self._stream = output.add_copy(source)
         self._pending = read(_PRIMING)
         self._next = next(self._pending, None)
-        self._last: int | None = None
+        self._earliest = -_PRIMING  # seconds at which the next packet may begin
         self.silent = self._next is None
 
     def advance(self, until: Fraction) -> None:
         """Mux all packets that start before `until` seconds."""
         while self._next is not None and self._next[0] < until:
             time, packet = self._next
-            stamp = round(time / packet.time_base)
-            if self._last is None or stamp > self._last - round(_OVERLAP / packet.time_base):
-                stamp = stamp if self._last is None else max(stamp, self._last + 1)
-                packet.pts = packet.dts = self._last = stamp  # packets of sound are stored in the order they are heard
+            length = (packet.duration or 0) * packet.time_base
+            if time >= self._earliest:  # else it is heard already, as where pieces overlap
+                self._earliest = time + max(length / 2, _LEAST_STEP)
+                packet.pts = packet.dts = round(
+                    time / packet.time_base
+                )  # packets are stored in the order they are heard
                 packet.stream = self._stream
                 self._output.mux(packet)
             self._next = next(self._pending, None)

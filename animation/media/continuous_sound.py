@@ -13,7 +13,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 Samples: TypeAlias = NDArray[np.float32]  # (channels, samples)
-_JITTER: Final = Fraction(1, 100)  # seconds by which time stamps are off for no other reason than rounding
+_JITTER: Final = 0.01  # seconds by which time stamps are off for no other reason than rounding
 _AHEAD: Final = Fraction(
     2, 5
 )  # seconds over which a shift must last: some containers guess stamps, and then correct them
@@ -31,7 +31,7 @@ def continuous(
     a gap longer than `longest_gap` is a damaged time stamp, and none.
     """
     converter: _Converter | None = None
-    trimmed = Fraction(0)  # seconds still to be left out
+    trimmed = 0.0  # seconds still to be left out
     for gap, frame in _with_gaps(frames):
         if converter is None or not converter.takes(frame):
             if converter is not None:
@@ -40,42 +40,42 @@ def continuous(
         samples, trimmed = converter.to_float(frame), trimmed - gap
         if trimmed < 0 and (longest_gap is None or -trimmed <= longest_gap):
             yield from converter.silence(round(-trimmed * frame.rate))
-        trimmed = max(trimmed, Fraction(0))
+        trimmed = max(trimmed, 0)
         skipped = min(round(trimmed * frame.rate), samples.shape[1])
         if skipped < samples.shape[1]:
             yield from converter(samples[:, skipped:])
-        trimmed = trimmed - Fraction(skipped, frame.rate) if skipped == samples.shape[1] else Fraction(0)
+        trimmed = trimmed - skipped / frame.rate if skipped == samples.shape[1] else 0
     if converter is not None:
         yield from converter.rest()
 
 
-def _with_gaps(frames: Iterator[TimedFrame]) -> Iterator[tuple[Fraction, AudioFrame]]:
+def _with_gaps(frames: Iterator[TimedFrame]) -> Iterator[tuple[float, AudioFrame]]:
     """Yield each frame with the seconds by which it is late (or early, if negative) after the one before it.
 
     Single stamps are not believed: a shift counts if it is in all stamps for a while, and by as much as in all of them.
     """
-    ahead: deque[tuple[Fraction | None, Fraction, AudioFrame]] = deque()  # start less sound before it, that, frame
-    length, applied, begun = Fraction(0), Fraction(0), False
+    ahead: deque[tuple[float | None, Fraction, AudioFrame]] = deque()  # start less sound before it, that, frame
+    length, applied, begun = Fraction(0), 0.0, False
     for time, frame in frames:
-        ahead.append((None if time is None else time - length, length, frame))
+        ahead.append((None if time is None else float(time - length), length, frame))
         length += Fraction(frame.samples, frame.rate)
         while length - ahead[0][1] > _AHEAD:
-            gap = _shift(ahead, applied, _JITTER if begun else Fraction(0))
+            gap = _shift(ahead, applied, _JITTER if begun else 0)
             begun, applied = True, applied + gap
             yield gap, ahead.popleft()[2]
     while ahead:
-        gap = _shift(ahead, applied, _JITTER if begun else Fraction(0))
+        gap = _shift(ahead, applied, _JITTER if begun else 0)
         begun, applied = True, applied + gap
         yield gap, ahead.popleft()[2]
 
 
-def _shift(ahead: deque[tuple[Fraction | None, Fraction, AudioFrame]], applied: Fraction, least: Fraction) -> Fraction:
+def _shift(ahead: deque[tuple[float | None, Fraction, AudioFrame]], applied: float, least: float) -> float:
     """Find the seconds by which the next frames are all late, or all early, if that is more than `least`."""
     late = [base - applied for base, *_ in ahead if base is not None]
     if ahead[0][0] is None or not late:
-        return Fraction(0)
+        return 0
     smallest, largest = min(late), max(late)
-    return smallest if smallest > least else largest if largest < -least else Fraction(0)
+    return smallest if smallest > least else largest if largest < -least else 0
 
 
 class _Converter:

@@ -32,6 +32,7 @@ class OutputFormat:
 
 _MP3_LOWEST_RATE: Final = 16000  # below it containers have no standard way to hold mp3
 _AAC_RATES: Final = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 64000, 88200, 96000, 48000)
+_NEGATIVE: Final = {"avoid_negative_ts": "disabled"}  # what players skip of the sound does not delay the picture
 _INDEX_FIRST: Final = {"movflags": "+faststart"}
 _MOV_SOUND: Final = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _MP4: Final = OutputFormat("mp4", "libx264", _MOV_SOUND | {"opus"}, "aac", _AAC_RATES, _INDEX_FIRST)
@@ -40,7 +41,7 @@ FORMATS: Final[Mapping[str, OutputFormat]] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": OutputFormat("mov", "libx264", _MOV_SOUND, "aac", _AAC_RATES, _INDEX_FIRST),
-    ".mkv": OutputFormat("matroska", "libx264", _MOV_SOUND | {"opus", "vorbis", "flac"}, "aac", _AAC_RATES),
+    ".mkv": OutputFormat("matroska", "libx264", _MOV_SOUND | {"opus", "vorbis", "flac"}, "aac", _AAC_RATES, _NEGATIVE),
     ".webm": OutputFormat("webm", "libvpx-vp9", frozenset({"opus", "vorbis"}), "libopus", (48000,)),
 }
 """Formats of videos by the suffix of a file."""

@@ -52,20 +52,21 @@ class Timeline:
     _piece_of: dict[int, int] = field(default_factory=dict[int, int])
     _packets: dict[int, int] = field(default_factory=dict[int, int])
 
-    def add(self, stream: int, time: Fraction | None, duration: Fraction) -> None:
-        """Take the next packet of a stream in the file's order, with its decoding time in seconds if it has one."""
+    def add(self, stream: int, decoded: Fraction | None, shown: Fraction | None, duration: Fraction) -> None:
+        """Take the next packet of a stream in the file's order, with its times in seconds if it has any."""
         count = self._packets.get(stream, 0)
         self._packets[stream] = count + 1
-        if time is None:
+        time, start = shown if decoded is None else decoded, decoded if shown is None else shown
+        if time is None or start is None:
             return
         runs = self._pieces[self._piece_of.setdefault(stream, len(self._pieces) - 1)]
         run = runs.get(stream)
-        if run is not None and self._jumps(runs, run, time, duration):
+        if run is not None and decoded is not None and self._jumps(runs, run, decoded, duration):
             runs, run = self._next_piece(stream), None
         if run is None:
-            runs[stream] = _Run(time, time, time + duration, count)
+            runs[stream] = _Run(start, time, start + duration, count)
             return
-        run.first, run.last, run.end = min(run.first, time), time, max(run.end, time + duration)
+        run.first, run.last, run.end = min(run.first, start), time, max(run.end, start + duration)
 
     def shifts(self, stream: int, main: int | None) -> list[tuple[int, Fraction]]:
         """List where a stream enters each piece and the seconds to add from there on; stream `main` has no gaps."""
@@ -157,21 +158,25 @@ def _scan(path: Path, _state: tuple[int, int, int] | None) -> MediaScan:
             index, size = packet.stream_index, packet.size
             if not size or (others.streams and others.takes(packet)):
                 continue
-            timeline.add(index, _seconds(packet, packet.dts), Fraction(packet.duration or 0) * packet.time_base)
+            timeline.add(index, _seconds(packet, packet.dts), _seconds(packet, packet.pts), _length(packet))
             if video is not None and index == video.index:
                 walk.add(packet)
             elif audio is not None and index == audio.index:
                 watch.add(packet)
         others.report(path)
+        index = None if video is None else video.index
     if timeline.joined > 1:
         _log.info("%s was joined of %d pieces; their times follow each other", path, timeline.joined)
-    index = None if video is None else video.index
     stamps = None if index is None else walk.stamps(timeline.shifts(index, index))
     return MediaScan(stamps, timeline, index, watch.changed)
 
 
 def _seconds(packet: Packet[Stream], stamp: int | None) -> Fraction | None:
     return None if stamp is None else stamp * packet.time_base
+
+
+def _length(packet: Packet[Stream]) -> Fraction:
+    return Fraction(packet.duration or 0) * packet.time_base
 
 
 def _ordered(values: NDArray[np.int64], order: NDArray[np.intp]) -> array[int]:
