@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ...animation.engine import Engine
-from ...animation.frames import TensorClip
-from ...animation.pipeline import AnimateOptions, Pictures, anchor_frame, check_clip
+from ...animation.frames import FrameFormat, TensorClip
+from ...animation.pipeline import AnimateOptions, Pictures, anchor_frame, check_clip, working_size
 from ...animation.predictor import Predictor
 from ...core.types import Clip, LoadOptions
 from ...core.weights.find import WeightsRequest
@@ -51,7 +51,11 @@ def _with_shared_anchor(
     frame = part.anchor()
     if frame is None:
         options = predictor.choose_anchor(source, clip, options, progress.hooks(), best_frame)
-        frame, _ = anchor_frame(clip, options)
+        size = working_size(predictor.animator, options)
+        whole, name = anchor_frame(clip, options)
+        # Shrunken to what the driver makes of it anyway, for it is kept after the clip has gone.
+        shrunken = FrameFormat((size, size), predictor.device, options.antialias).convert(whole, name)
+        frame = shrunken.movedim(1, -1).cpu()
     part.keep(frame)
     return replace(options, anchor=frame)
 
