@@ -17,6 +17,7 @@ from ...animation.engine import FLOAT32, Engine, optimize_for_inference
 from ...animation.pipeline import AnimateOptions
 from ...animation.predictor import Origin, Predictor
 from ...animation.registry import load_files, load_parser
+from ...core.device import trim_heap
 from ...core.inference.optimize import optimize
 from ...core.types import PIXEL_BYTES, Animator, LoadOptions
 from ...core.weights.find import Stamps, WeightFiles
@@ -33,16 +34,24 @@ _patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
 
 
 class ForgottenOnUnload(ModelPatcher):
-    """Patcher that leaves the cache when ComfyUI unloads it, so that the model's memory is free then.
-
-    Nothing is lost: the next run reads the file again.
+    """Patcher that leaves the cache when ComfyUI unloads it, so that its memory is freed; a later run reads the file
+    again.
     """
 
     def detach(self, unpatch_all: bool = True) -> object:
         """Unload the model, and forget it unless its weights stay."""
-        for key in [key for key, patcher in _patchers.items() if patcher is self and unpatch_all]:
-            del _patchers[key]
+        if unpatch_all:
+            for key in [key for key, patcher in _patchers.items() if patcher is self]:
+                del _patchers[key]
+            # ComfyUI is going through a list that models leave as they are freed. Held by itself, this one stays until
+            # garbage is collected, as ComfyUI does when it has unloaded what it was asked to.
+            self.itself = self
         return super().detach(unpatch_all)
+
+    def __del__(self) -> None:
+        super().__del__()
+        self.model = None
+        trim_heap()
 
 
 def get_predictor(files: WeightFiles, load_options: LoadOptions, engine: Engine, options: AnimateOptions) -> Predictor:
@@ -117,6 +126,7 @@ def _cached(files: WeightFiles, settings: Settings, load: Callable[[], object]) 
         patcher = ForgottenOnUnload(
             load(), load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
         )
+        trim_heap()  # of what reading the file took
         log.info("loaded %s as %s", files.path.name, files.kind.id)
     for stale in [other for other in _patchers if other[0] == key[0] and other[1] != key[1]]:
         del _patchers[stale]  # made from the files before they changed

@@ -22,7 +22,7 @@ Prompt = Mapping[str, Mapping[str, Any]]
 """Nodes by id, each with `class_type` and `inputs`; an input is a value or a link [id, output]."""
 
 MANAGER, COUNTER = "VHS_BatchManager", "requeue"
-MAX_KEPT = 4  # anchors, of as many runners and prompts
+MAX_KEPT = 8  # anchors, of as many runners and prompts
 
 _anchors: OrderedDict[tuple[str, str], tuple[int, Tensor]] = OrderedDict()
 
@@ -44,8 +44,8 @@ class Part:
         return None
 
     def keep(self, frame: Tensor) -> None:
-        """Keep the anchor (1, H, W, C) for the part after this one."""
-        _anchors[self.work] = self.number, frame.clone()
+        """Keep the anchor (1, H, W, C), a small tensor of its own, for the part after this one."""
+        _anchors[self.work] = self.number, frame
         _anchors.move_to_end(self.work)
         while len(_anchors) > MAX_KEPT:
             _anchors.popitem(last=False)
@@ -84,8 +84,3 @@ def _linked(value: object) -> str | None:
     """Return the id of the node that an input is wired to; None for a plain value."""
     link = cast("list[object]", value) if isinstance(value, list) else []
     return link[0] if len(link) == 2 and isinstance(link[0], str) else None
-
-
-def forget() -> None:
-    """Let go of all anchors."""
-    _anchors.clear()

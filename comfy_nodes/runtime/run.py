@@ -10,10 +10,18 @@ import torch
 from torch import Tensor
 
 from ...animation.engine import Engine
-from ...animation.frames import TensorClip
+from ...animation.frames import FrameFormat, TensorClip
 from ...animation.framing import Framing
 from ...animation.full_size import animate_faces
-from ...animation.pipeline import SOURCE, AnimateOptions, Pictures, anchor_frame, check_clip, first_picture
+from ...animation.pipeline import (
+    SOURCE,
+    AnimateOptions,
+    Pictures,
+    anchor_frame,
+    check_clip,
+    first_picture,
+    working_size,
+)
 from ...animation.predictor import Predictor
 from ...core.errors import InputError
 from ...core.types import Clip, LoadOptions
@@ -65,7 +73,11 @@ def _with_shared_anchor(
     frame = part.anchor()
     if frame is None:
         options = predictor.choose_anchor(source, clip, options, progress.hooks(), best_frame)
-        frame, _ = anchor_frame(clip, options)
+        size = working_size(predictor.animator, options)
+        whole, name = anchor_frame(clip, options)
+        # Shrunken to what the driver makes of it anyway, for it is kept after the clip has gone.
+        shrunken = FrameFormat((size, size), predictor.device, options.antialias).convert(whole, name)
+        frame = shrunken.movedim(1, -1).cpu()
     part.keep(frame)
     return replace(options, anchor=frame)
 

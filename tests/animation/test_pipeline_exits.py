@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from firstordermm.animation.best_frame import find_best_frame
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.out_of_memory import is_out_of_memory
 from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.core.errors import FirstOrderError
 from firstordermm.core.types import Animator, Prepared
 from support.architectures import CPU, driven, every_architecture, one_thread, source_picture, tiny
 from support.drivers import SAME, Streamed, Watched, clip_of
@@ -144,6 +147,7 @@ OUT_OF_MEMORY = {
     "cudnn": lambda: RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     "python": lambda: MemoryError(),
 }
+SAID = r"and again after all that was not needed had been freed\. Choose a smaller size, [^\n]*\.$"
 every_kind = pytest.mark.parametrize("kind", OUT_OF_MEMORY)
 
 
@@ -190,11 +194,75 @@ def test_a_retry_holds_nothing_of_the_frames_before() -> None:
 
 @every_architecture
 @every_kind
-def test_out_of_memory_with_one_frame_propagates(name: str, kind: str) -> None:
+def test_out_of_memory_with_one_frame_is_one_line(name: str, kind: str) -> None:
+    """It stays an error of the kind that it was, for those who wait for that."""
     watched = Watched(tiny(name), more_than(0, kind))
-    with pytest.raises(type(OUT_OF_MEMORY[kind]())):
+    with pytest.raises(type(OUT_OF_MEMORY[kind]()), match=SAID) as caught:
         driven(watched, source_picture(), clip_of(4), AnimateOptions(batch=4))
+    assert isinstance(caught.value, FirstOrderError)
     assert watched.sizes == [4, 2, 1]
+
+
+def test_a_single_frame_is_tried_again_after_memory_was_freed() -> None:
+    frees, wanted = Frees(), driven(tiny("fomm"), source_picture(), clip_of(3), AnimateOptions(batch=1))
+
+    def fail(_: int) -> None:
+        if frees.calls == 0:
+            raise OUT_OF_MEMORY["cuda"]()
+
+    watched = Watched(tiny("fomm"), fail)
+    got = driven(watched, source_picture(), clip_of(3), AnimateOptions(batch=1), Hooks(free_memory=frees))
+    torch.testing.assert_close(got, wanted, **SAME)
+    assert watched.sizes == [1, 1, 1, 1]
+    assert frees.calls == 2  # and at the end
+
+
+def failing(place: str, kind: str, times: int, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """An animator whose first calls of a method run out of memory."""
+    watched, calls = Watched(published_form("fomm")), iter(range(100))
+    method = getattr(watched, place)
+
+    def fail(*args: object) -> object:
+        if next(calls) < times:
+            raise OUT_OF_MEMORY[kind]()
+        return method(*args)
+
+    monkeypatch.setattr(watched, place, fail)
+    return watched
+
+
+@every_kind
+@pytest.mark.parametrize("place", ["prepare", "motion"])
+def test_out_of_memory_in_the_source_and_anchor_pass(place: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, frees = driven(published_form("fomm"), source_picture(), clip_of(3), AnimateOptions()), Frees()
+    got = driven(
+        failing(place, kind, 1, monkeypatch), source_picture(), clip_of(3), AnimateOptions(), Hooks(free_memory=frees)
+    )
+    torch.testing.assert_close(got, wanted, **SAME)
+    assert frees.calls == 2
+    doing = {"prepare": "encoding the source", "motion": "reading the anchor's pose"}[place]
+    with pytest.raises(FirstOrderError, match=f"while {doing}, {SAID}"):
+        driven(failing(place, kind, 2, monkeypatch), source_picture(), clip_of(3), AnimateOptions())
+
+
+def test_out_of_memory_while_the_best_frame_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    frees = Frees()
+
+    def find(times: int) -> int:
+        animator, clip = failing("motion", "cuda", times, monkeypatch), TensorClip(clip_of(3))
+        return find_best_frame(animator, clip_of(3)[2:], clip, CPU, AnimateOptions(batch=4), Hooks(free_memory=frees))
+
+    assert find(1) == 2
+    assert frees.calls == 1
+    with pytest.raises(FirstOrderError, match=f"while reading the source's pose, {SAID}"):
+        find(2)
+
+
+def test_pixels_run_out_of_memory_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = copy.copy(tiny("fsrt"))
+    monkeypatch.setattr(model, "decode", fail_with(OUT_OF_MEMORY["cuda"]()))
+    with pytest.raises(FirstOrderError, match=f"working on pixels one at a time, {SAID}"):
+        driven(model, source_picture(), clip_of(1), AnimateOptions(max_pixels=4))
 
 
 @every_architecture

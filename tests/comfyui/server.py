@@ -191,6 +191,10 @@ class ComfyServer:
             time.sleep(0.05)
         raise ComfyError(f"no history for prompt {prompt_id}")
 
+    def free(self, **flags: bool) -> None:
+        """Have ComfyUI unload models, and forget what nodes put out."""
+        requests.post(f"{self.url}/free", json=flags, timeout=30).raise_for_status()
+
     def interrupt(self) -> None:
         requests.post(f"{self.url}/interrupt", timeout=30).raise_for_status()
 

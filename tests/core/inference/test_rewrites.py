@@ -202,13 +202,39 @@ def test_precision_by_name() -> None:
         dtype_for("half", CPU)
 
 
+WITHOUT_TENSOR_CORES = [
+    "GeForce GTX 1660 SUPER",
+    "GeForce GTX 1650",
+    "T500",
+    "T400 4GB",
+    "Quadro T2000",
+    "GeForce MX450",
+]
+
+
 @pytest.mark.parametrize(
-    ("capability", "dtype"), [((9, 0), torch.bfloat16), ((7, 5), torch.float16), ((6, 1), torch.float32)]
+    ("capability", "card", "dtype"),
+    [
+        ((9, 0), "NVIDIA H100", torch.bfloat16),
+        ((7, 0), "Tesla V100-SXM2-16GB", torch.float16),
+        ((7, 5), "Tesla T4", torch.float16),
+        ((7, 5), "NVIDIA GeForce RTX 2070", torch.float16),
+        ((7, 5), "Quadro RTX 4000", torch.float16),
+        *(((7, 5), f"NVIDIA {card}", torch.float32) for card in WITHOUT_TENSOR_CORES),
+        ((7, 5), None, torch.float32),
+        ((6, 1), "NVIDIA GeForce GTX 1080", torch.float32),
+    ],
 )
 def test_automatic_precision_on_cuda(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], card: str | None, dtype: torch.dtype
 ) -> None:
+    def name(_: torch.device) -> str:
+        if card is None:
+            raise RuntimeError("the driver does not tell")
+        return card
+
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", name)
     assert dtype_for("auto", torch.device("cuda")) == dtype
 
 
