@@ -57,6 +57,8 @@ def run(
         raise InputError(f"has {len(source)} pictures; the framing of faces takes one. Leave the others out.", SOURCE)
     plan = None if framing is None else framing.plan(first_picture(source), [(clip, rate)], progress.hooks())
     if plan is not None:
+        if isinstance(options.anchor, Tensor):
+            raise InputError("goes with the framing stretch alone. Leave it out, or stretch.", "anchor")
         pictures = animate_faces(predictor, first_picture(source), plan, options, progress.hooks(), best_frame)
         return collect(((picture.movedim(1, -1),) for picture in pictures), plan.frames)[0]
     if part is not None:
