@@ -13,10 +13,14 @@ def blur_sigma(scale: float) -> float:
 
 
 def gaussian_kernel(sigma: float) -> Tensor:
-    """Make a normalised 2-D Gaussian (n, n), n = 2 round(4 sigma) + 1 (ties to even)."""
+    """Make a normalised 2-D Gaussian (n, n), n = 2 round(4 sigma) + 1 (ties to even).
+
+    It is on the CPU, even where networks are built on the meta device: arithmetic there makes PyTorch import its
+    compiler, which takes a second or two.
+    """
     n = 2 * round(sigma * 4) + 1
-    ramp = torch.arange(n, dtype=torch.float32) - n // 2
-    bell = torch.exp(-(ramp**2) / (2 * sigma**2)) if sigma > 0 else torch.ones(1)
+    ramp = torch.arange(n, dtype=torch.float32, device="cpu") - n // 2
+    bell = torch.exp(-(ramp**2) / (2 * sigma**2)) if sigma > 0 else torch.ones(1, device="cpu")
     kernel = bell[:, None] * bell[None, :]
     return kernel / kernel.sum()
 
