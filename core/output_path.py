@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -14,7 +15,8 @@ from typing import Final
 
 from .errors import InputError, MediaError, one_line
 
-_NUMBER: Final = re.compile(r"%(?:0[1-9])?d")
+_NUMBER: Final = re.compile(r"%(?:0([1-9]))?d")
+_ANY_NUMBER: Final = re.compile(r"%\d*d")
 _ANY_WRITER: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -75,8 +77,13 @@ def shown(path: Path, longest: int = 200) -> str:
 
 
 def numbered_names(pattern: str) -> re.Pattern[str]:
-    """Build the expression for the names that a pattern such as `%05d.png` stands for."""
-    return re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(pattern)), re.IGNORECASE)
+    """Build the expression for the names that are written by a pattern such as `%05d.png`."""
+    number = _NUMBER.search(pattern)
+    if number is None:
+        return re.compile(re.escape(pattern), re.IGNORECASE)
+    width = int(number[1] or 1)
+    before, after = re.escape(pattern[: number.start()]), re.escape(pattern[number.end() :])
+    return re.compile(rf"{before}(?:\d{{{width}}}|[1-9]\d{{{width},}}){after}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +136,15 @@ def refuse_clashes(outputs: Sequence[Output], inputs: Mapping[str, Path | Sequen
 
 
 def _files_of(given: Path | Sequence[Path] | None) -> Iterator[Path]:
-    """Yield the files that were given: themselves, all of a folder, or those of a numbered pattern or a wildcard."""
+    """Yield the files that were given: themselves, all of a folder, or those of a numbered pattern."""
     for path in [given] if isinstance(given, Path) else given or ():
         if path.is_dir():
             yield from path.iterdir()
         elif path.exists():
             yield path
-        elif path.parent.is_dir() and _NUMBER.search(path.name):
-            names = numbered_names(path.name)
-            yield from (file for file in path.parent.iterdir() if names.fullmatch(file.name))
-        elif any(mark in path.name for mark in "*?["):
-            yield from path.parent.glob(path.name)
+        elif path.parent.is_dir():
+            pattern = _ANY_NUMBER.sub("*", glob.escape(path.name.replace("%%", "%")))  # too many rather than too few
+            yield from path.parent.glob(pattern)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -52,15 +52,18 @@ def test_relative_and_absolute_names_of_one_file_meet(folder: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     "given",
-    ["00002.png", "", "%05d.png", "*.png", "again.png"],
-    ids=["picture", "folder", "pattern", "wildcard", "link"],
+    ["00002.png", "", "%05d.png", "%5d.png", "again.png"],
+    ids=["picture", "folder", "pattern", "another_pattern", "link"],
 )
 def test_numbered_pictures_do_not_overwrite_inputs(tmp_path: Path, given: str) -> None:
     (tmp_path / "00002.png").write_bytes(b"x")
     (tmp_path / "again.png").symlink_to("00002.png")
     output = Output("output", tmp_path / "%05d.png", numbered_names("%05d.png"))
     assert clash(output, tmp_path / given)
-    refuse_clashes([Output("output", tmp_path / "a%05d.png", numbered_names("a%05d.png"))], {"it": tmp_path / given})
+    for other in ("a%05d.png", "%06d.png", "%d.png"):
+        refuse_clashes([Output("output", tmp_path / other, numbered_names(other))], {"it": tmp_path / given})
+    (tmp_path / "123456.png").write_bytes(b"x")  # which %05d comes to, too
+    assert clash(output, tmp_path / "123456.png")
 
 
 @pytest.mark.parametrize(
