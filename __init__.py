@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .animation.engine import Engine
+    from .animation.media.open_clip import open_clip
     from .animation.media.reader import VideoClip, read_picture
     from .animation.pipeline import AnimateOptions, Hooks
     from .animation.predictor import Predictor
@@ -35,6 +36,7 @@ __all__ = [
     "Retargeting",
     "VideoClip",
     "animate_file",
+    "open_clip",
     "read_picture",
 ]
 
@@ -48,6 +50,7 @@ _MODULES = {
     "Retargeting": "animation.retarget",
     "VideoClip": "animation.media.reader",
     "animate_file": "animation.video",
+    "open_clip": "animation.media.open_clip",
     "read_picture": "animation.media.reader",
 }
 

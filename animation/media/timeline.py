@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _DISCONTINUOUS = 0x0200  # AVFMT_TS_DISCONT: formats whose clock may jump (MPEG-TS, MPEG-PS)
 _FAR = Fraction(10)  # seconds without any packet that such a format leaves only where pieces were joined
 _BACK = Fraction(1, 4)  # seconds that a clock runs back by where pieces were joined, and not for any other reason
+_HELD_BACK = 2  # packets of a stream that may come after the next one's first
 _REORDERED = 16  # frames by which time stamps in decoding order may lie before earlier ones
 _OVERLAP = Fraction(1, 10)  # seconds by which the sound of two pieces may overlap: the codec's own frames do
 
@@ -190,20 +191,21 @@ class _OtherVideos:
         jumpy = bool(container.format.flags & _DISCONTINUOUS)
         self.streams = [stream for stream in container.streams.video if jumpy and stream is not video]
         self._chosen = -1 if video is None else video.index
-        self._after = 0
+        self._shown = self._others = self._begun_at = 0  # packets: of the chosen stream, of others, before the others
 
     def takes(self, packet: Packet[Stream]) -> bool:
         """Tell whether a packet is of such a stream."""
-        if packet.stream_index == self._chosen:
-            self._after = 0
-        other = any(packet.stream_index == stream.index for stream in self.streams)
-        self._after += other
-        return other
+        self._shown += packet.stream_index == self._chosen
+        if not any(packet.stream_index == stream.index for stream in self.streams):
+            return False
+        self._begun_at = self._begun_at if self._others else self._shown
+        self._others += 1
+        return True
 
     def report(self, path: Path) -> None:
-        """Log that frames of another stream follow the last one shown."""
-        if self._after:
-            _log.warning("%s goes on in another video stream (%d frames), which is not read", path, self._after)
+        """Log that another stream goes on where the chosen one, but for packets held back, ends."""
+        if self._others and self._shown - self._begun_at <= _HELD_BACK:
+            _log.warning("%s goes on in another video stream (%d frames), which is not read", path, self._others)
 
 
 class _VideoWalk:

@@ -30,8 +30,7 @@ VIDEOS = {
     "webm": ("libvpx", "libopus"), "avi": ("mpeg4", "mp3"), "ts": ("libx264", "aac"), "mpg": ("mpeg2video", "mp2"),
     "flv": ("flv", "mp3"), "gif": ("gif", None), "mxf": ("mpeg2video", None), "h264": ("libx264", None),
     "m2v": ("mpeg2video", None), "nut.mkv": ("libvpx-vp9", "libopus"), "3gp": ("mpeg4", "aac"),
-    "hevc.mp4": ("libx265", None), "apng": ("apng", None),
-}  # fmt: skip
+    "hevc.mp4": ("libx265", None), }  # fmt: skip
 SMALL, LARGE = 4, 600
 LONGEST, SECONDS, SPARE = 300, 2.0, 200 * 2**20
 
@@ -61,6 +60,11 @@ def video_seeds(folder: Path) -> dict[str, bytes]:
         except (OSError, ValueError):
             continue
         seeds[suffix] = path.read_bytes()
+    pictures = [Image.new("RGB", (32, 24), (number * 20, 90, 100)) for number in range(6)]
+    for suffix in ("png", "webp"):
+        buffer = io.BytesIO()
+        pictures[0].save(buffer, format=suffix.upper(), save_all=True, append_images=pictures[1:], duration=40)
+        seeds[suffix] = buffer.getvalue()
     return seeds
 
 

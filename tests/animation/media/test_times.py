@@ -3,9 +3,13 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from av.stream import Disposition
 from firstordermm.animation.media.audio import read_sound
 from firstordermm.animation.media.open_clip import open_clip
+from PIL import Image
 from support.flash_beep import Clip, beeps, build, carried, even_times, flashes
 
 NTSC, FILM = Fraction(30000, 1001), Fraction(24000, 1001)
@@ -116,6 +120,21 @@ def test_joined_pieces_follow_each_other(tmp_path: Path, name: str, video: str, 
     check(out, Clip(even_times(25, 2.4 * count), later, video, sound, rate=Fraction(25)))
 
 
+def test_a_piece_in_another_stream_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = tmp_path / "a.ts", tmp_path / "b.ts"
+    build(first, even(25))
+    with av.open(str(second), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.id = 64, 64, "yuv420p", 0x333
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    first.write_bytes(first.read_bytes() + second.read_bytes())
+    assert len(open_clip(first)) == 60 and "another video stream (20 frames)" in caplog.text
+
+
 def test_a_clock_that_jumps_far_ahead_is_brought_back(tmp_path: Path) -> None:
     clip = even(25)
     late = Clip(clip.times, EVENTS, rate=Fraction(25), video_start=Fraction(1000), sound_start=Fraction(1000))
@@ -141,8 +160,6 @@ def test_high_rates_are_exact(tmp_path: Path, rate: int) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".gif", ".webp"])
 def test_the_last_frame_stays_as_long_as_it_did(tmp_path: Path, suffix: str) -> None:
     durations = [100, 300, 100, 700]  # ms
-    from PIL import Image
-
     pictures = [Image.new("RGB", (64, 64), (80 * number, 90, 100)) for number in range(4)]
     pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:], duration=durations)
     clip = open_clip(carried(tmp_path / "a.webp", tmp_path / f"b{suffix}"))
@@ -161,10 +178,6 @@ def test_sound_read_into_memory_is_in_its_place(tmp_path: Path) -> None:
 
 
 def test_the_track_flagged_as_default_is_taken(tmp_path: Path) -> None:
-    import av
-    import numpy as np
-    from av.stream import Disposition
-
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
