@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from comfyui.pack import MODEL_FOLDER
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer, Prompt
 
 MODELS = {
-    "FOMM_Runner": ("vox-adv-cpk.pth.tar", {"model_name": "vox-adv", "relative_movement": True,
-                    "relative_jacobian": True, "adapt_movement_scale": True, "find_best_frame": False}),
-    "Spline_Runner": ("vox.pth.tar", {"predict_mode": "relative", "find_best_frame": False}),
-    "Articulate_Runner": ("vox256.pth", {}),
+    "FOMM_Runner": {"model_name": "vox-adv", "relative_movement": True, "relative_jacobian": True,
+                    "adapt_movement_scale": True, "find_best_frame": False},
+    "Spline_Runner": {"predict_mode": "relative", "find_best_frame": False},
+    "Articulate_Runner": {},
 }  # fmt: skip
+FREED = 700 * 2**20  # of 820 MB that the three files hold
 PATIENCE = 30  # seconds, as ComfyUI unloads between two looks at its queue
 
 
-def prompt_of(node: str) -> Prompt:
-    inputs = {"source_image": ["1", 0], "driving_video_input": ["1", 0], "frame_rate": 30, **MODELS[node][1]}
+def prompt_of(node: str, size: int) -> Prompt:
+    inputs = {"size": size, "source_image": ["1", 0], "driving_video_input": ["1", 0], "frame_rate": 30, **MODELS[node]}
     return {
         "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
         "2": {"class_type": node, "inputs": inputs},
@@ -37,22 +37,15 @@ def resident(comfy: ComfyServer) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
-@pytest.mark.parametrize(
-    "flags", [{"unload_models": True}, {"unload_models": True, "free_memory": True}], ids=["models", "all"]
-)
+@pytest.mark.parametrize("flags", [{"unload_models": True}, {"unload_models": True, "free_memory": True}])
 def test_unloading_frees_our_models(comfy: ComfyServer, flags: dict[str, bool]) -> None:
-    before = resident(comfy)
-    for node in MODELS:
-        run = comfy.run(prompt_of(node))
-        assert run.ending == "execution_success", run.error
-    loaded = resident(comfy)
-    comfy.free(**flags)
-    deadline, wanted = time.monotonic() + PATIENCE, sum(size_of(comfy, node) for node in MODELS)
-    while loaded - resident(comfy) < 0.8 * wanted and time.monotonic() < deadline:
-        time.sleep(0.5)
-    print(before / 2**20, loaded / 2**20, resident(comfy) / 2**20, wanted / 2**20)
-    assert loaded - resident(comfy) >= 0.8 * wanted
-
-
-def size_of(comfy: ComfyServer, node: str) -> int:
-    return (comfy.base / "models" / MODEL_FOLDER / MODELS[node][0]).stat().st_size
+    """By most of what their files hold of weights, and the server goes on as before."""
+    for size in (128, 256):
+        for node in MODELS:
+            run = comfy.run(prompt_of(node, size))
+            assert run.ending == "execution_success", run.error
+        loaded, deadline = resident(comfy), time.monotonic() + PATIENCE
+        comfy.free(**flags)
+        while loaded - resident(comfy) < FREED and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert loaded - resident(comfy) >= FREED
