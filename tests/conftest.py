@@ -19,8 +19,7 @@ if added := of_every_architecture("architecture.py"):  # architectures that are 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="tens of thousands of made-up files in tests/fuzz: hours")
     parser.addoption(
         "--every-case", action="store_true", help="all options of all drivers in the parity packs: an hour"
     )
-    parser.addoption("--long", action="store_true", help="run the fuzzing at full size")
+    parser.addoption("--long", action="store_true", help="tens of thousands of made-up files in tests/fuzz: hours")

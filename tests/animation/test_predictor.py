@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_the_command_line_refuses_them_too(
 
 
 def test_a_model_is_optimised_once() -> None:
-    animator = tiny("fomm")
+    animator = copy.deepcopy(tiny("fomm"))
     optimize_for_inference(animator, CPU)
     for again in (lambda: Predictor.optimized(animator, CPU), lambda: optimize_for_inference(animator, CPU)):
         with pytest.raises(InputError, match="was optimised before"):
