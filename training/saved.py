@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from ..core.errors import CheckpointError, join_names
 from ..core.weights.container import container_of
 from ..core.weights.torch_file import read_torch_file
 from .muon import Muon
+
+_ADVICE: Final = re.compile(r"; (?![^()]*\))")
+"""Where a message's advice begins: at a semicolon, but not within brackets."""
 
 MOMENTS: Final[Mapping[type[torch.optim.Optimizer], set[str]]] = {
     Muon: {"momentum"},
@@ -36,7 +40,7 @@ class SavedFile:
             container = container_of(path)
             self.content = read_torch_file(path, container)
         except CheckpointError as error:
-            fault = str(error).removeprefix(f"{path} ").partition("; ")[0]  # what to do is another thing here
+            fault = _ADVICE.split(str(error).removeprefix(f"{path} "))[0]  # what to do is another thing here
             self.refuse(f"it {fault}", error)
         if container == "zip":
             with zipfile.ZipFile(path) as archive:
