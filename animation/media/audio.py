@@ -42,11 +42,20 @@ def read_sound(path: Path) -> tuple[Tensor, int] | None:
         stream = audio_stream(container)
         if stream is None:
             return None
+        if not has_decoder(stream):
+            raise _unknown_codec(path)
         source = SoundSource(path, container, stream, None)
         parts = list(continuous(source.frames(), stream.rate, stream.layout.name, _LONGEST_GAP))
         if not parts:
             return None
         return torch.as_tensor(np.concatenate(parts, axis=1)), stream.rate
+
+
+def _unknown_codec(path: Path) -> MediaError:
+    return MediaError(
+        f"the audio of {path} is in a codec that can be neither copied nor decoded; aac, mp3 or opus "
+        "would do. Convert it, or save without audio."
+    )
 
 
 def has_sound(path: Path) -> bool:
@@ -124,10 +133,7 @@ class AudioFeed:
         self._stream = audio_stream(self._input)
         if self._stream is not None and not has_decoder(self._stream):
             self._input.close()
-            raise MediaError(
-                f"the audio of {path} is in a codec that can be neither copied nor decoded; aac, mp3 or opus "
-                "would do. Convert it, or save without audio."
-            )
+            raise _unknown_codec(path)
         self._source: SoundSource | None = None
         self._track: CopiedTrack | EncodedTrack | None = None
 

@@ -90,8 +90,11 @@ class FrameTimes:
 
     def found(self, index: int, stored: int | None) -> None:
         """Take note that a frame with this stamp was decoded as number `index`: those before it were lost, if any."""
+        if index >= len(self._starts):  # more than thought: frames taken for lost come out of order
+            self._starts.append(self.start(index))
+            self._stored = None
         stamps = self._stored
-        if stamps is None or stored is None or not index < len(stamps) or stamps[index] == stored:
+        if stamps is None or stored is None or stamps[index] == stored:
             return
         for place in range(index, min(len(stamps), index + _SEARCHED)):
             if place > index and stamps[place] == stored:

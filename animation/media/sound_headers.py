@@ -6,6 +6,8 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Stream
 
+from .container import has_decoder
+
 _HEAD = 8  # bytes that are looked at
 
 
@@ -13,7 +15,7 @@ class ParameterWatch:
     """Watch on the packets of a sound track: `changed` once their rate, channels or coding differ from the first."""
 
     def __init__(self, stream: AudioStream | None) -> None:
-        self._codec = "" if stream is None else stream.codec.canonical_name
+        self._codec = stream.codec.canonical_name if stream is not None and has_decoder(stream) else ""
         self._first: tuple[int, ...] | None = None
         self.changed = False
 

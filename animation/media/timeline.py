@@ -19,7 +19,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from .container import audio_stream, chosen_video, open_media, packets
+from .container import audio_stream, chosen_video, has_decoder, open_media, packets
 from .sound_headers import ParameterWatch
 
 _log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ class _VideoWalk:
     """Stamps of a video stream's packets, collected in the file's order."""
 
     def __init__(self, stream: VideoStream | None) -> None:
-        self._hides = stream is not None and stream.codec.canonical_name == "vp8"
+        self._hides = stream is not None and has_decoder(stream) and stream.codec.canonical_name == "vp8"
         self._tick = Fraction(1) if stream is None or stream.time_base is None else stream.time_base
         self._places, self._stamps, self._durations = array("q"), array("q"), array("q")  # of each shown frame's packet
         self._count = self._unknown = 0

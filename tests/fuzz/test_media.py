@@ -122,6 +122,7 @@ def run(seeds: dict[str, bytes], read: Callable[[Path], object], folder: Path, c
                 attempt(read, path)
             except (
                 AssertionError,
+                AttributeError,
                 ArithmeticError,
                 LookupError,
                 OSError,
