@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .animation.engine import Engine
+    from .animation.faces.face import Face
+    from .animation.framing import FaceOptions, Framing
     from .animation.media.open_clip import open_clip
     from .animation.media.reader import VideoClip, read_picture
     from .animation.pipeline import AnimateOptions, Hooks
@@ -29,7 +31,10 @@ WEB_DIRECTORY = "./web"
 __all__ = [
     "AnimateOptions",
     "Engine",
+    "Face",
+    "FaceOptions",
     "FirstOrderError",
+    "Framing",
     "Hooks",
     "LoadOptions",
     "Predictor",
@@ -43,7 +48,10 @@ __all__ = [
 _MODULES = {
     "AnimateOptions": "animation.pipeline",
     "Engine": "animation.engine",
+    "Face": "animation.faces.face",
+    "FaceOptions": "animation.framing",
     "FirstOrderError": "core.errors",
+    "Framing": "animation.framing",
     "Hooks": "animation.pipeline",
     "LoadOptions": "core.types",
     "Predictor": "animation.predictor",
