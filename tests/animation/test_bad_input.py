@@ -240,9 +240,13 @@ def test_a_source_without_batch_axis_is_the_same_picture(name: str) -> None:
 
 
 @one_of_each_kind
-def test_alpha_changes_nothing(name: str) -> None:
+def test_alpha_lets_white_through(name: str) -> None:
+    opaque, half = (torch.full((*clip().shape[:3], 1), share) for share in (1.0, 0.5))
     wanted = driven(tiny(name), source_picture(), clip(), OWN)
-    assert torch.equal(driven(tiny(name), mixed(source_picture(), 4), mixed(clip(), 4), OWN), wanted)
+    assert torch.equal(driven(tiny(name), source_picture(), torch.cat((clip(), opaque), -1), OWN), wanted)
+    paler = driven(tiny(name), source_picture(), 1 - (1 - clip()) / 2, OWN)
+    found = driven(tiny(name), source_picture(), torch.cat((clip(), half), -1), OWN)
+    assert (found - paler).abs().max() < 1e-3
 
 
 @one_of_each_kind
