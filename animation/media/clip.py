@@ -14,7 +14,7 @@ from ...core.errors import InputError
 from ...core.types import Clip
 from .frame_times import FrameTimes
 
-CHUNK_PIXELS = 2**26  # of driving frames at once: 32 of 1080p, two of 8K; about 200 MB
+CHUNK_PIXELS = 2**25  # of driving frames at once: 16 of 1080p, one of 8K; about 100 MB
 
 
 class FileClip(Clip, Protocol):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from av.video.frame import VideoFrame
 from firstordermm.animation.frames import FrameFormat, without_alpha
 from firstordermm.animation.media.colour import RgbConverter, to_yuv420
 from firstordermm.animation.media.open_clip import open_clip
@@ -33,6 +34,14 @@ def test_no_colour_moves_by_more_than_one_in_conversion() -> None:
     assert errors[0].max() <= 1
     assert errors[-1].max() <= 2 and (errors[-1] > 1).mean() < 0.0005  # of saturated colours, one in some thousands
     assert np.array_equal(errors[1], errors[-1])
+
+
+@pytest.mark.parametrize(("form", "black", "white"), [("yuv420p", 16, 235), ("yuvj420p", 0, 255)])
+def test_the_range_that_a_frame_states_is_kept_to(form: str, black: int, white: int) -> None:
+    for stored, shown in ((black, 0), (white, 255)):
+        rows = np.full((12, 8), 128, np.uint8)
+        rows[:8] = stored
+        assert (RgbConverter(8, 8)(VideoFrame.from_ndarray(rows, format=form)) == shown).all()
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".gif", ".png"])
