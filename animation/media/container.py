@@ -32,7 +32,7 @@ def open_media(path: Path) -> InputContainer:
     if not path.is_file():
         raise MediaError(f"{path} is not there or not a file; a video file was wanted. Check the path.")
     try:
-        return av.open(str(path.absolute()), "r", options=dict(_OPTIONS))
+        return av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS))
     except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(
