@@ -36,7 +36,7 @@ def open_media(path: Path) -> InputContainer:
     # whoever closes a file, who waits for the decoder's threads, which write the messages.
     av.logging.set_level(None)
     try:
-        return av.open(str(path.absolute()), "r", options=dict(_OPTIONS))
+        return av.open(str(path.absolute()), "r", container_options=dict(_OPTIONS))
     except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(

@@ -23,7 +23,8 @@ class ParameterWatch:
         """Take the next packet."""
         if self.changed:
             return
-        if packet.has_sidedata("new_extradata") and self._first is not None:
+        # PyAV up to 15 has no such method, and does not say that a new header came beside a packet.
+        if hasattr(packet, "has_sidedata") and packet.has_sidedata("new_extradata") and self._first is not None:
             self.changed = True
         found = parameters(self._codec, bytes(packet)[:_HEAD])
         self._first = self._first or found

@@ -184,7 +184,7 @@ def test_the_track_flagged_as_default_is_taken(tmp_path: Path) -> None:
         video.width = video.height = 64
         video.pix_fmt = "yuv420p"
         tracks = [container.add_stream("pcm_s16le", rate=rate) for rate in (48000, 44100)]
-        for track, flags in zip(tracks, (0, Disposition.default), strict=True):
+        for track, flags in zip(tracks, (0, Disposition.default.value), strict=True):
             track.layout = "mono"
             track.disposition = flags
         for number in range(10):
