@@ -168,3 +168,24 @@ def test_memory_stays_flat_over_a_long_clip(tmp_path: Path, codec: str) -> None:
     assert grown < 20_000  # KiB; the sound alone, decoded, is 23 MB
     assert len(VideoClip(tmp_path / "out.mp4")) == 3000
     assert abs(sound_seconds(tmp_path / "out.mp4") - 120) <= AUDIO_FRAME
+
+
+def test_sound_that_changes_midway_is_encoded_anew(tmp_path: Path) -> None:
+    """Two AAC streams, of one and of two channels, one behind the other: an mp4 could not hold both as they are."""
+    pieces = b""
+    for channels, layout in enumerate(("mono", "stereo"), 1):
+        with av.open(str(tmp_path / "piece.aac"), "w", format="adts") as container:
+            stream = container.add_stream("aac", rate=SAMPLE_RATE)
+            stream.layout = layout
+            tone = np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) * (2764 / SAMPLE_RATE)) * 0.5
+            for start in range(0, SAMPLE_RATE, 1024):
+                planes = np.tile(tone[start : start + 1024], (channels, 1))
+                frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
+                frame.rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        pieces += (tmp_path / "piece.aac").read_bytes()
+    (tmp_path / "both.aac").write_bytes(pieces)
+    clip = carry(tmp_path / "both.aac", tmp_path / "out.mp4", 60)
+    assert clip.has_audio and sound_codec(clip.path) == "aac"
+    assert sound_seconds(clip.path) > 1.9
