@@ -9,8 +9,9 @@ import torch
 from firstordermm.animation.media import clip as clip_module
 from firstordermm.animation.media import container
 from firstordermm.animation.media.open_clip import open_clip
+from firstordermm.animation.media.picture_sequence import numbered_name
 from firstordermm.animation.media.reader import read_picture
-from firstordermm.animation.media.writer import open_writer, written_name
+from firstordermm.animation.media.writer import open_writer
 from firstordermm.animation.video import animate_file
 from firstordermm.core.errors import InputError, MediaError
 from PIL import Image
@@ -57,7 +58,7 @@ def test_a_written_sequence_is_read_by_its_pattern(tmp_path: Path) -> None:
     frames = moving_pictures(5)
     with open_writer(tmp_path / "out.png", 25) as writer:
         writer.write(frames)
-    assert written_name(tmp_path / "out.png") == tmp_path / "out_%05d.png"
+    assert numbered_name(tmp_path / "out.png") == "out_%05d.png"
     assert torch.equal(all_frames(open_clip(tmp_path / "out_%05d.png")).movedim(-1, 1), frames)
 
 
