@@ -83,11 +83,9 @@ def _origin(files: WeightFiles, load_options: LoadOptions, engine: Engine, optio
     """Describe where a model comes from; once loaded anew in float32, that is what its settings give from then on."""
 
     def in_float32() -> Animator:
-        lowered = _key(files, _animator_settings(files, load_options, engine))
-        _patchers.pop(lowered, None)
         patcher = _animator(files, load_options, replace(engine, precision=FLOAT32))
         _load_on_device([patcher], batch_bytes(patcher.model, options))
-        _keep(lowered, patcher)
+        _keep(_key(files, _animator_settings(files, load_options, engine)), patcher)
         return patcher.model
 
     return Origin(files.path.name, in_float32)
