@@ -45,7 +45,7 @@ def test_faces_are_chosen_and_the_rest_stays(comfy: ComfyServer) -> None:
     [video] = [path for path in run.files("7") if path.suffix == ".mp4"]
     frames = all_frames(VideoClip(video)).numpy().astype(int)
     changes = np.abs(frames - read_picture(sample_pictures()["group"])[0].numpy()).max(axis=(0, 3))
-    assert np.quantile(changes[:, :640], 0.99) < 12  # lines more than flat colours
+    assert np.quantile(changes[:, :640], 0.99) < 32  # the encoder's, of all frames; a face that moves changes by 100
     assert (changes[:, 850:] > 100).any()
 
 
