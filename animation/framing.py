@@ -179,7 +179,7 @@ class Framing:
 
         None where the whole picture is to be animated, stretched to a square. Raises InputError.
         """
-        finder = _OnDemand(self.finder)
+        finder = FinderOnDemand(self.finder)
         squares = frame_picture(picture, self.picture, finder, self.options, self.boxes)
         if squares is None:
             return None
@@ -191,7 +191,7 @@ class Framing:
         return FacePlan(squares, [driver for drivers in found for driver in drivers], self.options)
 
 
-class _OnDemand:
+class FinderOnDemand:
     """Finder that is loaded when it is first asked."""
 
     def __init__(self, load: Callable[[], FaceFinder]) -> None:

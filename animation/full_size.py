@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from .faces.clips import ShiftedClip
 from .faces.paste import Paster
 from .faces.square import Square, cut
-from .frames import INTEGER_WHITE, check_images
+from .frames import INTEGER_WHITE, check_images, without_alpha
 from .framing import FacePlan
 from .pipeline import SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
@@ -34,13 +34,14 @@ def animate_faces(
     picture bit for bit. Raises InputError.
     """
     options, squares = options or AnimateOptions(), plan.squares
-    whole = check_images(picture, SOURCE)[0].movedim(-1, 0).expand(3, -1, -1).cpu()
+    opaque = without_alpha(check_images(picture, SOURCE))[:1]
+    whole = opaque[0].movedim(-1, 0).expand(3, -1, -1).cpu()
     white = INTEGER_WHITE.get(whole.dtype, 1.0)
     whole = whole if whole.dtype == torch.uint8 else whole.float() / white
     paster = Paster(squares, (whole.shape[1], whole.shape[2]), plan.options.feather, plan.options.match_colour)
     runs = _runs(plan)
     numbers = [number for numbers in runs.values() for number in numbers]
-    for crops in _together(predictor, picture, plan, runs, options, hooks, best_frame):
+    for crops in _together(predictor, opaque, plan, runs, options, hooks, best_frame):
         by_number = dict(zip(numbers, crops, strict=True))
         yield paster.paste(whole, [by_number[number] for number in range(len(squares))])[None]
 
@@ -95,6 +96,5 @@ def _by_frame(batches: Iterator[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def cut_out(picture: Tensor, square: Square, size: int) -> Tensor:
-    """Cut a square out of a picture (1, H, W, C): float32 (1, size, size, 1 or 3) in [0, 1]."""
-    checked = check_images(picture, SOURCE)[:1]
-    return cut(checked.movedim(-1, 1), square, size).movedim(1, -1) / INTEGER_WHITE.get(checked.dtype, 1.0)
+    """Cut a square out of a checked picture (1, H, W, 1 or 3): float32 (1, size, size, 1 or 3) in [0, 1]."""
+    return cut(picture.movedim(-1, 1), square, size).movedim(1, -1) / INTEGER_WHITE.get(picture.dtype, 1.0)

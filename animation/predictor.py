@@ -53,7 +53,7 @@ Folders = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a model comes from: its files, as messages name them, and how it is loaded anew for exact arithmetic.
+    """Source of a model: its files, as messages name them, and how it is loaded anew for exact arithmetic.
 
     `in_float32` returns the model optimised and on its device.
     """

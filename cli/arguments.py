@@ -40,7 +40,7 @@ class _Option:
 
     @property
     def nargs(self) -> str | int:
-        """How many values it takes, in argparse's terms; 0 for one that has its value already."""
+        """Number of values it takes, in argparse's terms; 0 for one that has its value already."""
         if self.action is None or "=" in self.word:
             return 0
         return 1 if self.action.nargs is None else self.action.nargs

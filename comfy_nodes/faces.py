@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from comfy_api.v0_0_2 import io
 from torch import Tensor
@@ -14,6 +14,7 @@ from ..animation.faces.square import DEFAULT_RATIO
 from ..animation.framing import FaceOptions
 from ..core.errors import InputError
 from . import common
+from .images import check_image
 from .runtime.faces import FaceSquares, crop, paste
 
 SQUARES = io.Custom("FACE_SQUARES")
@@ -76,7 +77,7 @@ class FirstOrderMotion_CropFaces(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        image: Tensor,
+        image: object,
         faces: str,
         size: int,
         ratio: float,
@@ -88,7 +89,9 @@ class FirstOrderMotion_CropFaces(io.ComfyNode):
         frame_rate: float = 24.0,
     ) -> io.NodeOutput:
         options = FaceOptions(faces=faces, ratio=ratio, upright=upright, smooth_crop=smooth_crop)
-        crops, squares, covered, preview = crop(image, boxes, mask, detector, options, frame_rate, size)
+        crops, squares, covered, preview = crop(
+            check_image(image, "image"), boxes, mask, detector, options, frame_rate, size
+        )
         return io.NodeOutput(crops, squares, covered, preview, len(crops))
 
 
@@ -127,10 +130,9 @@ class FirstOrderMotion_PasteFaces(io.ComfyNode):
         squares = _only("squares", lists["squares"])
         if not isinstance(squares, FaceSquares):
             raise InputError("come from another node; wire Crop Faces' squares here.", "squares")
-        image, crops = _only("image", lists["image"]), cast("list[Tensor]", lists["crops"])
-        return io.NodeOutput(
-            *paste(cast(Tensor, image), crops, squares, float(lists["feather"][0]), bool(lists["match_colour"][0]))
-        )
+        image = check_image(_only("image", lists["image"]), "image")
+        crops = [check_image(faces, "crops") for faces in lists["crops"]]
+        return io.NodeOutput(*paste(image, crops, squares, float(lists["feather"][0]), bool(lists["match_colour"][0])))
 
 
 def _only(name: str, values: list[Any]) -> object:

@@ -16,8 +16,8 @@ from ...animation.faces.paste import Paster
 from ...animation.faces.preview import numbered
 from ...animation.faces.square import Square
 from ...animation.faces.track import Track
-from ...animation.frames import TensorClip, check_images
-from ...animation.framing import FaceOptions, choose_tracks, place_squares
+from ...animation.frames import TensorClip, check_images, without_alpha
+from ...animation.framing import FaceOptions, FinderOnDemand, choose_tracks, place_squares
 from ...core.errors import InputError
 from . import progress
 
@@ -46,7 +46,7 @@ def crop(
     picture they cover (1, H, W), and the first picture with numbered squares (1, H, W, 3). Raises InputError where
     there is no face.
     """
-    images = check_images(images, "image")
+    images = without_alpha(check_images(images, "image"))
     if len(images) == 0:
         raise InputError("has 0 pictures; at least 1 is needed. Check the loader.", "image")
     given = faces_from_text(boxes) if boxes.strip() else None if mask is None else faces_of_mask(mask)
@@ -65,7 +65,7 @@ def faces_of_mask(mask: Tensor) -> list[Face]:
 def _squares(
     images: Tensor, given: Sequence[Face] | None, detector: str, options: FaceOptions, rate: float
 ) -> FaceSquares:
-    finder = load_face_finder(detector)
+    finder = FinderOnDemand(lambda: load_face_finder(detector))
     if len(images) == 1 or given is not None:
         faces = find_faces(images, finder) if given is None else given
         found = tuple((square,) for square in place_squares(faces, options))
@@ -98,7 +98,7 @@ def paste(
     crops and clips hold their last picture. Raises InputError where crops are not as many as squares, and for a
     picture of another size than that which they were cut from.
     """
-    images = check_images(images, "image")
+    images = without_alpha(check_images(images, "image"))
     if (images.shape[1], images.shape[2]) != squares.size:
         raise InputError(
             f"is {images.shape[2]} x {images.shape[1]}, but the faces were cut out of {squares.size[1]} x "

@@ -57,7 +57,7 @@ class StoredTensor:
 
     @property
     def oversized(self) -> bool:
-        """Whether it claims more elements than there are behind it, as a stretched one does."""
+        """Tell whether it claims more elements than there are behind it, as a stretched one does."""
         return self.nbytes > self.storage.nbytes
 
 

@@ -220,3 +220,11 @@ def test_the_plan_of_a_picture_and_its_clips() -> None:
     assert len(plan.squares) == 3 and len(plan.drivers) == 2 and len(asked) == 1
     given = Framing(finder=load, boxes=FACES[:1]).plan(picture(), [square])
     assert given is not None and len(given.squares) == 1 and len(asked) == 1
+
+
+def test_transparent_parts_are_white() -> None:
+    predictor, squares = Predictor(published_form("fomm"), CPU), place_squares(FACES[:1], FaceOptions())
+    clear = torch.cat([picture(), torch.zeros(1, 120, 200, 1, dtype=torch.uint8)], dim=-1)
+    result = whole_clip(predictor, clear, squares, [DRIVER])
+    assert result.shape == (5, 3, 120, 200)
+    assert (result[:, :, Paster(squares, (120, 200)).mask() == 0] == 255).all()
