@@ -44,6 +44,9 @@ class Prepared:
     features: Mapping[str, Tensor]
 
 
+# Names of maps that every model with a dense motion has; see `Mapped`.
+FLOW, OCCLUSION = "flow", "occlusion"
+
 # Activations of the widest layers, per pixel of a frame: on the safe side for the networks that say nothing else.
 PIXEL_BYTES = 4 * 64 * 12
 
@@ -55,8 +58,9 @@ class AnimatorSpec:
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_background` whether it can move the
     background, `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of
-    more than one picture of the source. `pixel_bytes` is about what rendering a frame takes for each of its pixels;
-    `query_bytes` what one decoded pixel takes of a model that decodes pixels singly, 0 for the others.
+    more than one picture of the source, `has_flow` whether `render_mapped` returns a flow. `pixel_bytes` is about what
+    rendering a frame takes for each of its pixels; `query_bytes` what one decoded pixel takes of a model that decodes
+    pixels singly, 0 for the others.
     `keep_in_fp32` names submodules that never run in less than float32.
     """
 
@@ -67,6 +71,7 @@ class AnimatorSpec:
     has_background: bool = False
     fixed_size: bool = False
     several_sources: bool = False
+    has_flow: bool = False
     pixel_bytes: int = PIXEL_BYTES
     query_bytes: int = 0
     keep_in_fp32: tuple[str, ...] = ()
@@ -74,7 +79,12 @@ class AnimatorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
+    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way.
+
+    FLOW (B, 2, H, W) is where each pixel of a picture looks in the source, x then y, in the coordinates of points, as
+    the network itself samples it. OCCLUSION (B, 1, H, W) is how much of the source shows there, in [0, 1]; not every
+    model with a flow estimates it. Both are float32.
+    """
 
     pictures: Tensor
     maps: Mapping[str, Tensor]
@@ -127,7 +137,10 @@ class Animator(nn.Module):
         raise self._not_offered("movement of the background")
 
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
-        """Draw as `render` does, and return the maps (segments, masks) behind the pictures too; by default none."""
+        """Draw as `render` does, and return the maps behind the pictures too; by default none.
+
+        With `spec.has_flow`, FLOW is among them.
+        """
         return Mapped(self.render(prepared, motion), {})
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
