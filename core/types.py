@@ -44,8 +44,7 @@ class Prepared:
     features: Mapping[str, Tensor]
 
 
-# Names of maps that every model with a dense motion has; see `Mapped`.
-FLOW, OCCLUSION = "flow", "occlusion"
+FLOW, OCCLUSION, MASK = "flow", "occlusion", "mask"  # names of maps; see `Mapped`
 
 # Activations of the widest layers, per pixel of a frame: on the safe side for the networks that say nothing else.
 PIXEL_BYTES = 4 * 64 * 12
@@ -83,11 +82,14 @@ class Mapped:
 
     FLOW (B, 2, H, W) is where each pixel of a picture looks in the source, x then y, in the coordinates of points, as
     the network itself samples it. OCCLUSION (B, 1, H, W) is how much of the source shows there, in [0, 1]; not every
-    model with a flow estimates it. Both are float32.
+    model with a flow estimates it. Both are float32. MASK (B, 1, h, w) is where the source is put in, of a model that
+    leaves the rest of a driving frame as it is. `points` (1 or B, K, 2) are those of the source, of the driving frames
+    and of the result, by these names; the driver adds them.
     """
 
     pictures: Tensor
     maps: Mapping[str, Tensor]
+    points: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 class Watch(Protocol):

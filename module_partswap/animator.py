@@ -10,13 +10,13 @@ from typing_extensions import Self
 from ..core.errors import InputError
 from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
-from ..core.types import OCCLUSION, Animator, AnimatorSpec, Mapped, Motion, Prepared
+from ..core.types import MASK, Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import PartSwapConfig
 from .reconstruction import ReconstructionModule
 from .segmentation import SEGMENTS, SegmentationModule
 from .swap import Swap
 
-ENCODED, MASK, CLASSES = "encoded", "mask", "classes"
+ENCODED, CLASSES = "encoded", "classes"
 
 
 class PartSwapAnimator(Animator):
@@ -72,9 +72,9 @@ class PartSwapAnimator(Animator):
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
         """Draw as `render` does, and return the maps behind the pictures too.
 
-        They are the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of: the
-        `source`'s (1, C, h, w) and the `target`'s (B, C, h, w). Where the parser does not see the targets, theirs are
-        the source's classes moved along the flow. In the occlusion map, the source shows only inside the mask.
+        Beside flow and occlusion map, they are the blend `mask` (B, 1, h, w), and the segments or the parser's classes
+        that it was made of: the `source`'s (1, C, h, w) and the `target`'s (B, C, h, w). Where the parser does not see
+        the targets, theirs are the source's classes moved along the flow.
         """
         picture, mask, flow = self._blend(prepared, motion)
         if self.swap.parse is None:
@@ -84,8 +84,6 @@ class PartSwapAnimator(Animator):
             moved = self.swap.from_source
             here = warp(there, flow.deformation, self.config.align_corners) if moved else motion.extra[CLASSES]
         maps = self.reconstruction_module.maps(flow, picture)
-        shown = resize_map(mask.float(), (picture.shape[2], picture.shape[3]))
-        maps[OCCLUSION] = shown * maps[OCCLUSION] if OCCLUSION in maps else shown
         return Mapped(picture, maps | {"source": there, "target": here, MASK: mask})
 
     def _encode(self, picture: Tensor) -> Tensor:
