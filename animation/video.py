@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
@@ -14,8 +14,10 @@ from ..core.atomic_file import atomic_write
 from ..core.errors import InputError
 from ..core.output_path import Output, check_output, numbered_names, refuse_clashes
 from .faces.clips import ShiftedClip
+from .frames import FrameFormat
 from .framing import FacePlan, Framing
 from .full_size import animate_faces
+from .inspection import Inspector
 from .media.clip import FileClip
 from .media.contact_sheet import SheetSampler, sheet_refusals
 from .media.frame_times import FrameTimes
@@ -24,8 +26,8 @@ from .media.picture_sequence import numbered_name
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
-from .moving import is_moving
-from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore
+from .moving import as_long_as, is_moving
+from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore, working_size
 from .predictor import Predictor
 from .unused import given_options, refuse_unused_options
 
@@ -42,6 +44,7 @@ def animate_file(
     *,
     best_frame: str | None = None,
     sheet: str | Path | None = None,
+    inspect: str | Path | None = None,
     fps: float | Fraction | None = None,
     framing: Framing | None = None,
     hooks: Hooks | None = None,
@@ -57,21 +60,22 @@ def animate_file(
     suffix of `output` says what is written: a video (mp4, m4v, mov, mkv, webm), or, without sound, an animated picture
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
     bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names a png that shows source, driving
-    and result side by side. `framing` decides on the faces that are animated where they are; by default those of a
-    picture that is not square, if any are found, else the whole picture is, stretched to a square. `progress` is called
-    with the frames done and in total. Reading, drawing and writing go on at the same time, in memory that does not grow
-    with the clip.
+    and result side by side, `inspect` a file, of any kind that `output` may be, that shows keypoints, flow, occlusion
+    and moved pixels beside each frame, for whole pictures. `framing` decides on the faces that are animated where they
+    are; by default those of a picture that is not square, if any are found, else the whole picture is, stretched to a
+    square. `progress` is called with the frames done and in total. Reading, drawing and writing go on at the same time,
+    in memory that does not grow with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
     paths = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     if not paths:
         raise InputError("has 0 pictures; 1 or more was wanted. Name a picture file.", SOURCE)
-    check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)})
+    check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)}, inspect)
     pictures, clip = open_source(paths), open_clip(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
-    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan)
+    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan, inspect)
 
 
 FileSource = Sequence[Tensor] | FileClip
@@ -95,19 +99,29 @@ def plan_faces(
     return framing.plan(source[0], drivers, hooks) if len(source) == 1 else None
 
 
-def check_results(output: Path, sheet: str | Path | None, inputs: Mapping[str, Path | Sequence[Path] | None]) -> None:
+def check_results(
+    output: Path,
+    sheet: str | Path | None,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    inspect: str | Path | None = None,
+) -> None:
     """Refuse results before any work: those that cannot be written, and those that name an input or each other.
 
     `inputs` are files by what they are, as in `refuse_clashes`. Raises MediaError or InputError.
     """
     open_writer(output, DEFAULT_RATE)  # which writes nothing yet
-    refuse_clashes(planned_results(output, sheet), inputs)
+    if inspect is not None:
+        open_writer(inspect, DEFAULT_RATE)
+    refuse_clashes(planned_results(output, sheet, inspect), inputs)
 
 
-def planned_results(output: Path, sheet: str | Path | None) -> list[Output]:
+def planned_results(output: Path, sheet: str | Path | None, inspect: str | Path | None = None) -> list[Output]:
     """List the files of an animation; raises MediaError or InputError for a sheet that cannot be written."""
-    numbered = output.suffix.lower() == NUMBERED_SUFFIX
-    planned = [Output("output", output, numbered_names(numbered_name(output)) if numbered else None)]
+    films = {"output": output} | ({} if inspect is None else {"inspect": Path(inspect)})
+    planned = [
+        Output(name, path, numbered_names(numbered_name(path)) if path.suffix.lower() == NUMBERED_SUFFIX else None)
+        for name, path in films.items()
+    ]
     if sheet is not None:
         sheet = Path(sheet)
         if sheet.suffix.lower() != SHEET_SUFFIX:
@@ -136,25 +150,32 @@ def animate_clip(
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
     plan: FacePlan | None = None,
+    inspect: str | Path | None = None,
 ) -> int:
     """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
     options = at_own_speed(options or AnimateOptions(), source, clip)
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
+    if plan is not None and inspect is not None:
+        raise InputError("shows whole pictures, not the faces of one. Choose the framing stretch.", "inspect")
     if plan is None:
         total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
-        frames = predictor.animate(source, PrefetchedClip(clip), options, hooks, best_frame)
+        draw = _inspected if inspect is not None else _plain
+        frames = draw(predictor, source, clip, options, hooks, best_frame)
     else:
         total = plan.result_frames(options.moving)
         whole = source if is_moving(source) else source[0]
-        frames = animate_faces(predictor, whole, plan, options, hooks, best_frame)
+        frames = ((part, None) for part in animate_faces(predictor, whole, plan, options, hooks, best_frame))
     times = clip.times if total <= len(clip) else FrameTimes.even(clip.fps, total)
     sampler, done = SheetSampler(total), 0
     with (
         nullcontext() if sheet is None else atomic_write(Path(sheet)) as sheet_part,
+        nullcontext() if inspect is None else open_writer(inspect, times) as inspection,
         open_writer(output, times, audio_from=clip.sound) as writer,
     ):
-        for part in prefetch(frames):
+        for part, panels in prefetch(frames):
             writer.write(part)
+            if inspection is not None and panels is not None:
+                inspection.write(panels)
             sampler.add(part)
             done += len(part)
             progress(done, total)
@@ -162,6 +183,38 @@ def animate_clip(
             with sheet_refusals(sheet):
                 sampler.draw(first_picture(source), ShiftedClip(clip, 0, total)).save(sheet_part, format="PNG")
     return done
+
+
+_Frames = Iterator[tuple[Tensor, Tensor | None]]
+"""Batches of pictures (b, 3, H, W), each with its inspection (b, 3, h, w) if there is one."""
+
+
+def _plain(
+    predictor: Predictor,
+    source: FileSource,
+    clip: FileClip,
+    options: AnimateOptions,
+    hooks: Hooks | None,
+    best_frame: str | None,
+) -> _Frames:
+    for part in predictor.animate(source, PrefetchedClip(clip), options, hooks, best_frame):
+        yield part, None
+
+
+def _inspected(
+    predictor: Predictor,
+    source: FileSource,
+    clip: FileClip,
+    options: AnimateOptions,
+    hooks: Hooks | None,
+    best_frame: str | None,
+) -> _Frames:
+    side = working_size(predictor.animator, options)
+    moving = options.moving
+    shown = as_long_as(source, moving.frames_with(len(source), len(clip)), moving) if is_moving(source) else source
+    inspector = Inspector(shown, clip, FrameFormat((side, side), predictor.device, antialias=True))
+    for part in predictor.animate_mapped(source, PrefetchedClip(clip), options, hooks, best_frame):
+        yield part.pictures.cpu(), inspector.draw(part).movedim(-1, 1)
 
 
 def at_own_speed(options: AnimateOptions, source: FileSource, clip: FileClip) -> AnimateOptions:

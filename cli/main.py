@@ -26,6 +26,7 @@ FLAGS = {
     name: "--" + name.replace("_", "-")
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
+    | {"detail", "detail_size", "inspect"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
+    from .detail import add_detail_options
     from .faces import add_face_options
     from .run import run
     from .swap import add_swap_options
@@ -101,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_motion_options(command)
     add_swap_options(command)
     add_face_options(command)
+    add_detail_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
 

@@ -30,6 +30,7 @@ from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
+from .detail import with_detail
 from .faces import read_framing
 from .progress import CountedClip, progress_bar
 from .swap import read_swap, with_swap
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
             "the weight file": args.checkpoint,
             "the face parser": args.face_parser,
         },
+        args.inspect,
     )
     pictures, clip = open_source(sources), open_clip(args.driving, args.fps)
     clips = [clip, *(open_clip(path) for path in args.more_driving or ())]
@@ -63,14 +65,14 @@ def run(args: argparse.Namespace) -> None:
     registry.refuse_unaccepted(files.kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
     predictor = Predictor.from_files(files, checkpoint, device, load_options, read_engine(args))
-    options = read_options(args)
+    options = with_detail(read_options(args), args)
     refuse_unused_options(predictor.animator, options, given_options(args))
     if isinstance(predictor.animator, PartSwapAnimator):
         predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
     best_frame: str | None = args.best_frame
     if best_frame is not None and plan is None:  # else each face has one of its own
         options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
-    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan)
+    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, args.inspect)
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
@@ -106,11 +108,15 @@ def animate_and_report(
     options: AnimateOptions | None = None,
     best_frame: str | None = None,
     plan: FacePlan | None = None,
+    inspect: Path | None = None,
 ) -> None:
     """Animate into a file with a progress bar, and log how fast that was."""
     started = time.perf_counter()
     with logging_redirect_tqdm(), progress_bar("frame", "animating") as progress:
-        done = animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, progress=progress, plan=plan)
+        done = animate_clip(
+            predictor, pictures, clip, output, options, best_frame, sheet,
+            progress=progress, plan=plan, inspect=inspect,
+        )  # fmt: skip
     seconds = time.perf_counter() - started
     names = result_names(output, done)
     log.info(
