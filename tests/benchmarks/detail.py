@@ -1,4 +1,4 @@
-"""What the source's own fine detail is worth: errors and sharpness with and without, on drawn clips whose truth is known.
+"""What the source's own fine detail is worth: errors and sharpness with and without it, on clips whose truth is drawn.
 
 python tests/benchmarks/detail.py [--clips 50] [--sizes 256 512] [--markdown table.md] [--sheet sheet.png]
 
@@ -89,9 +89,7 @@ def table(scores: dict[int, dict[str, Score]]) -> list[str]:
         for name, mean in means.items():
             lines.append(f"| {size} | {name} | {mean['L1']:.4f} | {mean['SSIM']:.4f} | {mean['Sharpness']:.3f} |")
         change = {key: 100 * (means[WITH][key] / means[WITHOUT][key] - 1) for key in means[WITH]}
-        lines.append(
-            f"| {size} | change | {change['L1']:+.1f} % | {change['SSIM']:+.1f} % | {change['Sharpness']:+.1f} % |"
-        )
+        lines.append(f"| {size} | change | " + " | ".join(f"{percent:+.1f} %" for percent in change.values()) + " |")
     return lines
 
 
@@ -102,9 +100,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--markdown", type=Path)
-    parser.add_argument(
-        "--sheet", type=Path, help="a png: source, without, with, truth, of a few clips at the last size"
-    )
+    parser.add_argument("--sheet", type=Path, help="a png of a few clips: source, without, with, truth")
     args = parser.parse_args()
     predictor = Predictor.load("drawn-faces", device=args.device)
     scores: dict[int, dict[str, Score]] = {}
@@ -121,7 +117,7 @@ def main() -> None:
     if args.markdown:
         args.markdown.write_text("\n".join(lines) + "\n")
     if args.sheet:
-        save_picture(torch.cat(rows, dim=1), args.sheet)
+        save_picture(args.sheet, torch.cat(rows, dim=1))
 
 
 if __name__ == "__main__":
