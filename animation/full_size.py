@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
+from .enhance import Enhancer
 from .faces.clips import ShiftedClip
 from .faces.paste import Paster
 from .faces.square import Square, cut
@@ -26,10 +27,12 @@ def animate_faces(
     options: AnimateOptions | None = None,
     hooks: Hooks | None = None,
     best_frame: str | None = None,
+    enhancer: Enhancer | None = None,
 ) -> Iterator[Tensor]:
     """Animate the faces of a picture (1, H, W, C) as planned, and yield whole pictures (1, 3, H, W), `plan.frames`.
 
-    Face i is driven by driver i; where there are fewer, the last drives the rest; shorter drivers hold their end.
+    Face i is driven by driver i; where there are fewer, the last drives the rest; shorter drivers hold their end. With
+    an enhancer, faces are enhanced before they are pasted.
     Pictures are on the CPU, uint8 if the given one is, else float32 in [0, 1]; outside the faces they are the given
     picture bit for bit. Raises InputError.
     """
@@ -41,7 +44,10 @@ def animate_faces(
     paster = Paster(squares, (whole.shape[1], whole.shape[2]), plan.options.feather, plan.options.match_colour)
     runs = _runs(plan)
     numbers = [number for numbers in runs.values() for number in numbers]
-    for crops in _together(predictor, opaque, plan, runs, options, hooks, best_frame):
+    frames = _together(predictor, opaque, plan, runs, options, hooks, best_frame)
+    if enhancer is not None and squares:
+        frames = enhancer.stream_faces(frames, hooks)
+    for crops in frames:
         by_number = dict(zip(numbers, crops, strict=True))
         yield paster.paste(whole, [by_number[number] for number in range(len(squares))])[None]
 

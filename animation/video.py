@@ -12,6 +12,7 @@ from torch import Tensor
 from ..core.atomic_file import atomic_write
 from ..core.errors import InputError
 from ..core.output_path import Output, check_output, numbered_names, refuse_clashes
+from .enhance import Enhancer
 from .faces.clips import ShiftedClip
 from .framing import FacePlan, Framing
 from .full_size import animate_faces
@@ -44,6 +45,7 @@ def animate_file(
     framing: Framing | None = None,
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
+    enhancer: Enhancer | None = None,
 ) -> int:
     """Animate a picture file by a video file, keeping the times of its frames and its sound; return their number.
 
@@ -55,9 +57,10 @@ def animate_file(
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
     bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names a png that shows source, driving
     and result side by side. `framing` decides on the faces that are animated where they are; by default those of a
-    picture that is not square, if any are found, else the whole picture is, stretched to a square. `progress` is called
-    with the frames done and in total. Reading, drawing and writing go on at the same time, in memory that does not grow
-    with the clip.
+    picture that is not square, if any are found, else the whole picture is, stretched to a square. An `enhancer`
+    restores or enlarges faces before they are pasted, or whole frames, which then have the size that it gives them.
+    `progress` is called with the frames done and in total. Reading, drawing and writing go on at the same time, in
+    memory that does not grow with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
@@ -68,7 +71,7 @@ def animate_file(
     pictures, clip = [read_picture(path) for path in paths], open_clip(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
-    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan)
+    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan, enhancer)
 
 
 def plan_faces(
@@ -121,18 +124,17 @@ def animate_clip(
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
     plan: FacePlan | None = None,
+    enhancer: Enhancer | None = None,
 ) -> int:
     """Animate pictures already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
     options = options or AnimateOptions()
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is None:
-        frames, total, times = (
-            predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame),
-            len(clip),
-            clip.times,
-        )
+        frames = predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame)
+        frames = frames if enhancer is None else enhancer.stream(frames, hooks)
+        total, times = len(clip), clip.times
     else:
-        frames, total = animate_faces(predictor, pictures[0], plan, options, hooks, best_frame), plan.frames
+        frames, total = animate_faces(predictor, pictures[0], plan, options, hooks, best_frame, enhancer), plan.frames
         times = clip.times if total == len(clip) else FrameTimes.even(clip.fps, total)
     sampler, done = SheetSampler(total), 0
     with (

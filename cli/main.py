@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
+    from .enhance import add_enhance_options
     from .faces import add_face_options
     from .run import run
     from .swap import add_swap_options
@@ -98,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_motion_options(command)
     add_swap_options(command)
     add_face_options(command)
+    add_enhance_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
 
