@@ -187,6 +187,7 @@ class _Run:
         enhancer = self._enhancer
         given = pictures.to(enhancer.device, torch.float32)
         fed = resized(given, (FACE_SIDE, FACE_SIDE)) if enhancer.restores_faces else given
+        fed = fed.contiguous()  # GFPGAN fails on channels that come last, which is how animators draw
         height, width = (enhancer.result_side(side) for side in given.shape[-2:])
         plain = resized(given, (height, width)).to("cpu", copy=True)
         if not enhancer.strength:
