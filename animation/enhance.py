@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ..core.errors import CheckpointError, InputError
 from ..core.inference.precision import inference_mode
 from .faces.square import resized
+from .options import Hooks
 from .out_of_memory import BackOff, try_twice
-from .pipeline import Hooks
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from firstordermm.animation.enhance import FACE_SIDE, Enhancer
+from firstordermm.animation.options import Hooks
 from firstordermm.animation.out_of_memory import OutOfMemoryError
-from firstordermm.animation.pipeline import Hooks
 from firstordermm.core.errors import CheckpointError, InputError
 from support.architectures import CPU, blobs, one_thread
 from support.enhancers import StandIn, compact_state, negative, restoreformer_state, same, small_gfpgan
