@@ -63,7 +63,7 @@ class Descriptor(Protocol):
 class Enhancer:
     """Enhancer of pictures on a device.
 
-    >>> enhancer = Enhancer(load_upscale_model(Path("GFPGANv1.4.pth")), torch.device("cpu"))
+    >>> enhancer = Enhancer(load_upscale_model("GFPGANv1.4.pth"), predictor.device)
     >>> batches = enhancer.stream(predictor.animate(source, driving))
 
     Restorers of faces (GFPGAN, CodeFormer, RestoreFormer) get each picture, an upright face, at 512 x 512 pixels; other

@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 EXTRA = "pip install '.[enhance]' in this pack's folder"
 
 
-def load_upscale_model(path: Path) -> Descriptor:
+def load_upscale_model(path: str | Path) -> Descriptor:
     """Load a model that spandrel knows, on the CPU; CodeFormer wants the package spandrel-extra-arches as well.
 
     Nothing in the file is executed. Raises InputError where spandrel is not installed, MissingWeightsError, or
     CheckpointError for a file that is damaged, unsafe, or no such model.
     """
-    known = _architectures()
+    path, known = Path(path), _architectures()
     from spandrel import UnsupportedModelError, canonicalize_state_dict
 
     found = canonicalize_state_dict(read_content(path))
