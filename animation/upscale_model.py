@@ -54,19 +54,18 @@ def load_upscale_model(path: str | Path) -> Descriptor:
 
 def _architectures() -> ArchRegistry:
     """List what spandrel knows, with those of its extra package where that is installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about parts of PyTorch that it will have to replace
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about parts of PyTorch that the packages will have to replace
+        try:
             from spandrel import MAIN_REGISTRY
-    except ImportError as error:
-        raise InputError(
-            f"needs the package spandrel, which cannot be imported here ({error}): {EXTRA}", "enhance"
-        ) from error
-    known = MAIN_REGISTRY.copy()
-    with suppress(ImportError):
-        from spandrel_extra_arches import EXTRA_REGISTRY
+        except ImportError as error:
+            text = f"needs the package spandrel, which cannot be imported here ({error}): {EXTRA}"
+            raise InputError(text, "enhance") from error
+        known = MAIN_REGISTRY.copy()
+        with suppress(ImportError):
+            from spandrel_extra_arches import EXTRA_REGISTRY
 
-        known.add(*EXTRA_REGISTRY, ignore_duplicates=True)
+            known.add(*EXTRA_REGISTRY, ignore_duplicates=True)
     return known
 
 
