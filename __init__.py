@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .animation.engine import Engine
+    from .animation.enhance import Enhancer
     from .animation.faces.face import Face
     from .animation.framing import FaceOptions, Framing
     from .animation.media.open_clip import open_clip
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .animation.options import AnimateOptions, Hooks
     from .animation.predictor import Predictor
     from .animation.retarget import Retargeting
+    from .animation.upscale_model import load_upscale_model
     from .animation.video import animate_file
     from .core.errors import FirstOrderError
     from .core.types import LoadOptions
@@ -32,6 +34,7 @@ WEB_DIRECTORY = "./web"
 __all__ = [
     "AnimateOptions",
     "Engine",
+    "Enhancer",
     "Face",
     "FaceOptions",
     "FirstOrderError",
@@ -43,6 +46,7 @@ __all__ = [
     "Retargeting",
     "VideoClip",
     "animate_file",
+    "load_upscale_model",
     "open_clip",
     "read_picture",
 ]
@@ -50,6 +54,7 @@ __all__ = [
 _MODULES = {
     "AnimateOptions": "animation.options",
     "Engine": "animation.engine",
+    "Enhancer": "animation.enhance",
     "Face": "animation.faces.face",
     "FaceOptions": "animation.framing",
     "FirstOrderError": "core.errors",
@@ -61,6 +66,7 @@ _MODULES = {
     "Retargeting": "animation.retarget",
     "VideoClip": "animation.media.reader",
     "animate_file": "animation.video",
+    "load_upscale_model": "animation.upscale_model",
     "open_clip": "animation.media.open_clip",
     "read_picture": "animation.media.reader",
 }

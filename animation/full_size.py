@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.types import Clip
+from .enhance import Enhancer
 from .faces.clips import FaceClip, ShiftedClip
 from .faces.square import Square, cut
 from .faces.squares import ClipPaster, FaceSquares
@@ -28,12 +29,14 @@ def animate_faces(
     options: AnimateOptions | None = None,
     hooks: Hooks | None = None,
     best_frame: str | None = None,
+    enhancer: Enhancer | None = None,
 ) -> Iterator[Tensor]:
     """Animate the faces of a picture (1, H, W, C), or of a clip, as planned; see `FacePlan.result_frames`.
 
     Yields whole pictures (1, 3, H, W). Face i is driven by driver i; where there are fewer, the last drives the rest;
     shorter drivers hold their end. Pictures are on the CPU, uint8 if the given ones are, else float32 in [0, 1];
-    outside the faces they are the given ones bit for bit. Raises InputError.
+    outside the faces they are the given ones bit for bit. An enhancer works on faces before they are pasted. Raises
+    InputError.
     """
     options = options or AnimateOptions()
     scene = Scene.of(source, plan, options)
@@ -41,6 +44,8 @@ def animate_faces(
     runs = _runs(plan)
     numbers = [number for numbers in runs.values() for number in numbers]
     crops = _together(predictor, scene, plan, runs, options, hooks, best_frame)
+    if enhancer is not None and numbers:
+        crops = enhancer.stream_faces(crops, hooks)
     for number, whole, animated in zip(count(), scene.pictures(), crops, strict=False):  # a still never ends
         by_number = dict(zip(numbers, animated, strict=True))
         yield paster.paste(number, whole, [by_number[face] for face in range(len(by_number))])[None]

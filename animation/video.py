@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.atomic_file import atomic_write
 from ..core.errors import InputError
 from ..core.output_path import Output, check_output, numbered_names, refuse_clashes
+from .enhance import Enhancer
 from .faces.clips import ShiftedClip
 from .frames import FrameFormat
 from .framing import FacePlan, Framing
@@ -21,6 +22,7 @@ from .inspection import Inspector
 from .media.clip import FileClip
 from .media.contact_sheet import SheetSampler, sheet_refusals
 from .media.frame_times import FrameTimes
+from .media.frame_writer import FrameWriter
 from .media.open_clip import is_clip, open_clip
 from .media.picture_sequence import numbered_name
 from .media.prefetch import PrefetchedClip, prefetch
@@ -49,6 +51,7 @@ def animate_file(
     framing: Framing | None = None,
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
+    enhancer: Enhancer | None = None,
 ) -> int:
     """Animate a picture file by a video file, keeping the times of its frames and its sound; return their number.
 
@@ -63,8 +66,9 @@ def animate_file(
     and result side by side, `inspect` a file, of any kind that `output` may be, that shows keypoints, flow, occlusion
     and moved pixels beside each frame, for whole pictures. `framing` decides on the faces that are animated where they
     are; by default those of a picture that is not square, if any are found, else the whole picture is, stretched to a
-    square. `progress` is called with the frames done and in total. Reading, drawing and writing go on at the same time,
-    in memory that does not grow with the clip.
+    square. An `enhancer` restores or enlarges faces before they are pasted, or whole frames, which then have the size
+    that it gives them. `progress` is called with the frames done and in total. Reading, drawing and writing go on at
+    the same time, in memory that does not grow with the clip.
 
     Raises MediaError for files that cannot be read or written, InputError for what cannot be animated.
     """
@@ -75,7 +79,9 @@ def animate_file(
     pictures, clip = open_source(paths), open_clip(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
-    return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan, inspect)
+    return animate_clip(
+        predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan, enhancer, inspect
+    )
 
 
 FileSource = Sequence[Tensor] | FileClip
@@ -150,6 +156,7 @@ def animate_clip(
     hooks: Hooks | None = None,
     progress: Callable[[int, int], None] = ignore,
     plan: FacePlan | None = None,
+    enhancer: Enhancer | None = None,
     inspect: str | Path | None = None,
 ) -> int:
     """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
@@ -157,25 +164,27 @@ def animate_clip(
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is not None and inspect is not None:
         raise InputError("shows whole pictures, not the faces of one. Choose the framing stretch.", "inspect")
-    if plan is None:
-        total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
-        draw = _inspected if inspect is not None else _plain
-        frames = draw(predictor, source, clip, options, hooks, best_frame)
-    else:
+    if plan is not None:
         total = plan.result_frames(options.moving)
-        whole = source if is_moving(source) else source[0]
-        frames = ((part, None) for part in animate_faces(predictor, whole, plan, options, hooks, best_frame))
+    else:
+        total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
     times = clip.times if total <= len(clip) else FrameTimes.even(clip.fps, total)
+    inspection = None if inspect is None else open_writer(inspect, times)
+    if plan is not None:
+        whole = source if is_moving(source) else source[0]
+        frames = animate_faces(predictor, whole, plan, options, hooks, best_frame, enhancer)
+    else:
+        frames = _whole_frames(predictor, source, clip, options, hooks, best_frame, inspection)
+        frames = frames if enhancer is None else enhancer.stream(frames, hooks)
     sampler, done = SheetSampler(total), 0
     with (
         nullcontext() if sheet is None else atomic_write(Path(sheet)) as sheet_part,
-        nullcontext() if inspect is None else open_writer(inspect, times) as inspection,
+        nullcontext() if inspection is None else inspection,
         open_writer(output, times, audio_from=clip.sound) as writer,
+        closing(prefetch(frames)) as ready,  # which writes the inspection, and ends before that is given up
     ):
-        for part, panels in prefetch(frames):
+        for part in ready:
             writer.write(part)
-            if inspection is not None and panels is not None:
-                inspection.write(panels)
             sampler.add(part)
             done += len(part)
             progress(done, total)
@@ -185,36 +194,26 @@ def animate_clip(
     return done
 
 
-_Frames = Iterator[tuple[Tensor, Tensor | None]]
-"""Batches of pictures (b, 3, H, W), each with its inspection (b, 3, h, w) if there is one."""
-
-
-def _plain(
+def _whole_frames(
     predictor: Predictor,
     source: FileSource,
     clip: FileClip,
     options: AnimateOptions,
     hooks: Hooks | None,
     best_frame: str | None,
-) -> _Frames:
-    for part in predictor.animate(source, PrefetchedClip(clip), options, hooks, best_frame):
-        yield part, None
-
-
-def _inspected(
-    predictor: Predictor,
-    source: FileSource,
-    clip: FileClip,
-    options: AnimateOptions,
-    hooks: Hooks | None,
-    best_frame: str | None,
-) -> _Frames:
-    side = working_size(predictor.animator, options)
-    moving = options.moving
+    inspection: FrameWriter | None,
+) -> Iterator[Tensor]:
+    """Animate whole pictures, and write what the model saw where that is wanted."""
+    driving = PrefetchedClip(clip)
+    if inspection is None:
+        yield from predictor.animate(source, driving, options, hooks, best_frame)
+        return
+    side, moving = working_size(predictor.animator, options), options.moving
     shown = as_long_as(source, moving.frames_with(len(source), len(clip)), moving) if is_moving(source) else source
     inspector = Inspector(shown, clip, FrameFormat((side, side), predictor.device, antialias=True))
-    for part in predictor.animate_mapped(source, PrefetchedClip(clip), options, hooks, best_frame):
-        yield part.pictures.cpu(), inspector.draw(part).movedim(-1, 1)
+    for part in predictor.animate_mapped(source, driving, options, hooks, best_frame):
+        inspection.write(inspector.draw(part).movedim(-1, 1))
+        yield part.pictures.cpu()
 
 
 def at_own_speed(options: AnimateOptions, source: FileSource, clip: FileClip) -> AnimateOptions:

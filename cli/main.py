@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .convert import convert
     from .demo import demo
     from .detail import add_detail_options
+    from .enhance import add_enhance_options
     from .faces import add_face_options
     from .run import run
     from .swap import add_swap_options
@@ -104,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_swap_options(command)
     add_face_options(command)
     add_detail_options(command)
+    add_enhance_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
 

@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation import registry
 from ..animation.engine import Engine
+from ..animation.enhance import Enhancer
 from ..animation.framing import FacePlan
 from ..animation.media.clip import FileClip
 from ..animation.media.open_clip import open_clip
@@ -31,6 +32,7 @@ from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
 from .detail import with_detail
+from .enhance import read_enhancer
 from .faces import read_framing
 from .progress import CountedClip, progress_bar
 from .swap import read_swap, with_swap
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
             "a file of boxes": [path for path in (args.boxes, args.driving_boxes) if path is not None],
             "the weight file": args.checkpoint,
             "the face parser": args.face_parser,
+            "the enhancer": args.enhance,
         },
         args.inspect,
     )
@@ -69,10 +72,13 @@ def run(args: argparse.Namespace) -> None:
     refuse_unused_options(predictor.animator, options, given_options(args))
     if isinstance(predictor.animator, PartSwapAnimator):
         predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
+    enhancer = read_enhancer(args, device)
     best_frame: str | None = args.best_frame
     if best_frame is not None and plan is None:  # else each face has one of its own
         options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
-    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, args.inspect)
+    animate_and_report(
+        predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, enhancer, args.inspect
+    )
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
@@ -108,6 +114,7 @@ def animate_and_report(
     options: AnimateOptions | None = None,
     best_frame: str | None = None,
     plan: FacePlan | None = None,
+    enhancer: Enhancer | None = None,
     inspect: Path | None = None,
 ) -> None:
     """Animate into a file with a progress bar, and log how fast that was."""
@@ -115,7 +122,7 @@ def animate_and_report(
     with logging_redirect_tqdm(), progress_bar("frame", "animating") as progress:
         done = animate_clip(
             predictor, pictures, clip, output, options, best_frame, sheet,
-            progress=progress, plan=plan, inspect=inspect,
+            progress=progress, plan=plan, enhancer=enhancer, inspect=inspect,
         )  # fmt: skip
     seconds = time.perf_counter() - started
     names = result_names(output, done)

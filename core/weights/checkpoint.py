@@ -76,6 +76,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, components, metadata)
 
 
+def read_content(path: Path) -> dict[str, object]:
+    """Read everything that a file of any model holds, as safely as `read_checkpoint`: tensors, dicts, numbers, texts.
+
+    Raises MissingWeightsError if there is no such file, CheckpointError if it is damaged, asks for more, or holds no
+    dict.
+    """
+    container = container_of(path)
+    with open_source(path) as source:
+        content = scan_safetensors(source)[0] if container == "safetensors" else scan_torch_file(source, container)
+        reader = TensorReader(source)
+        tree = reader.tree(content)
+        check_claims(reader.given)  # before anyone copies them
+    return _entries(tree, path)
+
+
 def _scan(source: Source, container: Container, path: Path) -> tuple[Stored, dict[str, str]]:
     """Find the tensors of each component, and a file's metadata."""
     if container != "safetensors":

@@ -107,9 +107,13 @@ def check_claims(tensors: Iterable[StoredTensor]) -> None:
 
 
 class TensorReader:
-    """Reader of the tensors of an open file. Each storage is read once, and tensors that share one go on sharing it."""
+    """Reader of the tensors of an open file. Each storage is read once, and tensors that share one go on sharing it.
+
+    `given` lists the tensors that were read.
+    """
 
     def __init__(self, source: Source) -> None:
+        self.given: list[StoredTensor] = []
         self._source = source
         self._bytes: dict[Storage, Tensor] = {}
         self._turned: dict[tuple[Storage, torch.dtype], Tensor] = {}
@@ -117,6 +121,7 @@ class TensorReader:
 
     def tensor(self, stored: StoredTensor) -> Tensor:
         """Read one tensor; raises Malformed if the file does not have all of it."""
+        self.given.append(stored)
         return self._numbers(stored.storage, stored.dtype).as_strided(stored.shape, stored.strides, stored.offset)
 
     def _numbers(self, storage: Storage, dtype: torch.dtype) -> Tensor:

@@ -1,0 +1,3 @@
+from spandrel import ArchSupport
+
+EXTRA_REGISTRY: list[ArchSupport]
