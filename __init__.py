@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .animation.framing import FaceOptions, Framing
     from .animation.media.open_clip import open_clip
     from .animation.media.reader import VideoClip, read_picture
-    from .animation.pipeline import AnimateOptions, Hooks
+    from .animation.moving import MovingSource
+    from .animation.options import AnimateOptions, Hooks
     from .animation.predictor import Predictor
     from .animation.retarget import Retargeting
     from .animation.video import animate_file
@@ -37,6 +38,7 @@ __all__ = [
     "Framing",
     "Hooks",
     "LoadOptions",
+    "MovingSource",
     "Predictor",
     "Retargeting",
     "VideoClip",
@@ -46,14 +48,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AnimateOptions": "animation.pipeline",
+    "AnimateOptions": "animation.options",
     "Engine": "animation.engine",
     "Face": "animation.faces.face",
     "FaceOptions": "animation.framing",
     "FirstOrderError": "core.errors",
     "Framing": "animation.framing",
-    "Hooks": "animation.pipeline",
+    "Hooks": "animation.options",
     "LoadOptions": "core.types",
+    "MovingSource": "animation.moving",
     "Predictor": "animation.predictor",
     "Retargeting": "animation.retarget",
     "VideoClip": "animation.media.reader",

@@ -8,7 +8,7 @@ import torch
 
 from ..core.device import free_memory
 from ..core.types import Animator
-from .pipeline import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
+from .options import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
 
 MAX_BATCH = {"cuda": 32, "cpu": 8}  # larger batches are no faster
 MEMORY_FRACTION = 0.5  # of the free memory

@@ -20,8 +20,9 @@ from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip
 from .frames import FrameFormat
 from .hull import hull_area
+from .moving import Source
+from .options import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
 from .out_of_memory import try_twice
-from .pipeline import DRIVING, SOURCE, AnimateOptions, Hooks, Pictures, check_clip, first_picture, working_size
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ LandmarkFinder = Callable[[NDArray[np.uint8]], list[NDArray[np.floating] | None]
 @inference_mode()
 def find_best_frame(
     animator: Animator,
-    source: Pictures,
+    source: Source,
     clip: Clip,
     device: torch.device,
     options: AnimateOptions,
@@ -63,7 +64,7 @@ def find_best_frame(
 
 
 def _distances(
-    read: PoseReader, source: Pictures, clip: Clip, format_: FrameFormat, batch: int | None, hooks: Hooks
+    read: PoseReader, source: Source, clip: Clip, format_: FrameFormat, batch: int | None, hooks: Hooks
 ) -> NDArray[np.float64]:
     [wanted] = try_twice(
         lambda: read(format_.convert(first_picture(source), SOURCE)), hooks.free_memory, "reading the source's pose"

@@ -20,7 +20,7 @@ from .faces.face import ALL, Face, FaceFinder, choose_faces
 from .faces.paste import DEFAULT_FEATHER
 from .faces.square import DEFAULT_RATIO, Square, square_around
 from .faces.track import Track
-from .pipeline import Hooks
+from .options import Hooks
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from .faces.paste import Paster
 from .faces.square import Square, cut
 from .frames import INTEGER_WHITE, check_images, without_alpha
 from .framing import FacePlan
-from .pipeline import SOURCE, AnimateOptions, Hooks, working_size
+from .options import SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
 
 

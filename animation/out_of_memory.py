@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from typing_extensions import Self
 
 from ..core.errors import FirstOrderError
-from ..core.types import Motion
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Batch = TypeVar("Batch", Tensor, Motion)
+
+
+class Rows(Protocol):
+    """Batch that can be cut into parts."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> Self:
+        """Select some of the rows."""
+        ...
+
+
+Batch = TypeVar("Batch", bound=Rows)
 
 # CUDA and MPS; the CPU on Linux and on Windows; CUDA's libraries
 TEXTS = ("out of memory", "can't allocate memory", "not enough memory", "_status_alloc_failed")

@@ -14,7 +14,7 @@ from ..core.types import Clip, Mapped
 from ..face_parsing.parser import FaceParser
 from .finite import first_not_finite, not_finite
 from .frames import FrameFormat
-from .pipeline import Hooks
+from .options import Hooks
 
 IMAGE = "image"  # the parameter, in error messages
 

@@ -24,19 +24,13 @@ from .batch_size import choose_batch
 from .best_frame import AUTO, find_best_frame, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import FLOAT32, Engine, optimize_for_inference
+from .faces.clips import ShiftedClip
 from .finite import not_finite, until_not_finite
-from .frames import ClipFrom, TensorClip
+from .frames import TensorClip
+from .moving import MovingSource, Source, as_long_as, frames_of_result
+from .options import AnimateOptions, Hooks, ignore, resolve_mode
 from .out_of_memory import try_twice
-from .pipeline import (
-    AnimateOptions,
-    Hooks,
-    Pictures,
-    animate,
-    animate_mapped,
-    animate_several,
-    ignore,
-    resolve_mode,
-)
+from .pipeline import animate, animate_mapped, animate_several
 from .unused import refuse_unused_inputs
 
 log = logging.getLogger(__name__)
@@ -145,7 +139,7 @@ class Predictor:
 
     def find_best_frame(
         self,
-        source: Pictures,
+        source: Source,
         driving: Clip | Tensor,
         options: AnimateOptions | None = None,
         hooks: Hooks | None = None,
@@ -161,43 +155,45 @@ class Predictor:
 
     def animate(
         self,
-        source: Pictures,
+        source: Source,
         driving: Clip | Tensor,
         options: AnimateOptions | None = None,
         hooks: Hooks | None = None,
         best_frame: str | None = None,
     ) -> Iterator[Tensor]:
-        """Animate a picture, or several of one face, with a clip.
+        """Animate a picture, or several of one face, with a clip; or a clip, frame by frame, with another.
 
         Yields frames (b, 3, size, size) in [0, 1] on the CPU, in order. Pictures are (1, H, W, C), clips (N, H, W, C)
-        or a `Clip`, of floats in [0, 1] or of integers. `best_frame`, one of `best_frame.METHODS`, has relative motion
-        measured from the frame that it finds. The memory this takes does not grow with the clip. Raises InputError.
+        or a `Clip`, of floats in [0, 1] or of integers; a source that moves is a `Clip`. `best_frame`, one of
+        `best_frame.METHODS`, has relative motion measured from the frame that it finds. The memory this takes does not
+        grow with the clips. Raises InputError.
         """
-        clip, hooks = as_clip(driving), hooks or Hooks()
 
-        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Tensor]:
-            return to_cpu_async(animate(self.animator, source, rest, self.device, chosen[0], hooks))
+        def draw(run: _Run) -> Iterator[Tensor]:
+            frames = animate(self.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start)
+            return to_cpu_async(frames)
 
-        return self._in_any_precision(draw, lambda part: part, [source], clip, options, hooks, best_frame)
+        return self._in_any_precision(draw, lambda part: part, [source], driving, options, hooks, best_frame)
 
     def animate_mapped(
         self,
-        source: Pictures,
+        source: Source,
         driving: Clip | Tensor,
         options: AnimateOptions | None = None,
         hooks: Hooks | None = None,
     ) -> Iterator[Mapped]:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
-        clip, hooks = as_clip(driving), hooks or Hooks()
 
-        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Mapped]:
-            return animate_mapped(self.animator, source, rest, self.device, chosen[0], hooks)
+        def draw(run: _Run) -> Iterator[Mapped]:
+            return animate_mapped(
+                self.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start
+            )
 
-        return self._in_any_precision(draw, lambda part: part.pictures, [source], clip, options, hooks, None)
+        return self._in_any_precision(draw, lambda part: part.pictures, [source], driving, options, hooks, None)
 
     def animate_several(
         self,
-        sources: Sequence[Pictures],
+        sources: Sequence[Source],
         driving: Clip | Tensor,
         options: AnimateOptions | None = None,
         hooks: Hooks | None = None,
@@ -207,13 +203,12 @@ class Predictor:
 
         Yields (b, sources, 3, size, size). Each source has a best frame of its own, where one is wanted.
         """
-        clip, hooks = as_clip(driving), hooks or Hooks()
 
-        def draw(rest: Clip, chosen: Sequence[AnimateOptions], hooks: Hooks) -> Iterator[Tensor]:
-            pairs = [*zip(sources, chosen, strict=True)]
-            return to_cpu_async(animate_several(self.animator, pairs, rest, self.device, hooks))
+        def draw(run: _Run) -> Iterator[Tensor]:
+            pairs = [*zip(run.sources, run.options, strict=True)]
+            return to_cpu_async(animate_several(self.animator, pairs, run.clip, self.device, run.hooks, run.start))
 
-        return self._in_any_precision(draw, lambda part: part, sources, clip, options, hooks, best_frame)
+        return self._in_any_precision(draw, lambda part: part, sources, driving, options, hooks, best_frame)
 
     def animate_tensors(
         self, source: Tensor, driving: Tensor, options: AnimateOptions | None = None, best_frame: str | None = None
@@ -223,7 +218,7 @@ class Predictor:
 
     def choose_anchor(
         self,
-        source: Pictures,
+        source: Source,
         clip: Clip,
         options: AnimateOptions,
         hooks: Hooks | None = None,
@@ -236,27 +231,26 @@ class Predictor:
 
     def _in_any_precision(
         self,
-        draw: Callable[[Clip, Sequence[AnimateOptions], Hooks], Iterator[T]],
+        draw: Callable[[_Run], Iterator[T]],
         pictures_of: Callable[[T], Tensor],
-        sources: Sequence[Pictures],
-        clip: Clip,
+        sources: Sequence[Source],
+        driving: Clip | Tensor,
         options: AnimateOptions | None,
-        hooks: Hooks,
+        hooks: Hooks | None,
         best_frame: str | None,
     ) -> Iterator[T]:
-        """Yield what `draw` makes of a clip; from a picture that is not finite on, by the model in float32.
-
-        It gets options for each source, which differ in their anchors.
-        """
-        given, done, bad = options or AnimateOptions(), 0, 0
+        """Yield what `draw` makes of a clip; from a picture that is not finite on, by the model in float32."""
+        given, hooks, done, bad = options or AnimateOptions(), hooks or Hooks(), 0, 0
         for source in sources:
             refuse_unused_inputs(self.animator, source, given)
+        clip, sources = _matched(as_clip(driving), sources, given.moving)
         chosen, chosen_hooks = [given], hooks
         while bad is not None:
             if not done:  # else the anchors stay what they were
                 batch, chosen_hooks = choose_batch(given, hooks, self.animator, self.device)
                 chosen = [self.choose_anchor(source, clip, batch, chosen_hooks, best_frame) for source in sources]
-            count, bad = yield from until_not_finite(draw(ClipFrom(clip, done), chosen, chosen_hooks), pictures_of)
+            run = _Run(sources, clip, chosen, chosen_hooks, done)
+            count, bad = yield from until_not_finite(draw(run), pictures_of)
             done += count
             if bad is not None:
                 self._fall_back(done - count + bad)
@@ -271,6 +265,27 @@ class Predictor:
         if self.origin is None and self.animator.watch is not None:
             self.animator.watch.remove()
             self.animator.watch = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Pass through a driving clip from frame `start` on, with options for each source, which differ in their anchors.
+
+    Sources that move are as long as the clip.
+    """
+
+    sources: Sequence[Source]
+    clip: Clip
+    options: Sequence[AnimateOptions]
+    hooks: Hooks
+    start: int
+
+
+def _matched(clip: Clip, sources: Sequence[Source], moving: MovingSource) -> tuple[Clip, Sequence[Source]]:
+    """Make sources that move as long as the driving clip, or that as short as they are, as is wished."""
+    count = min(frames_of_result(source, clip, moving) for source in sources)
+    clip = clip if count == len(clip) else ShiftedClip(clip, 0, count)
+    return clip, [as_long_as(source, count, moving) for source in sources]
 
 
 def as_clip(driving: Clip | Tensor) -> Clip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.layers.matrix2x2 import inverse_2x2
 from ..core.types import Motion
@@ -61,6 +61,10 @@ class Retargeter:
         adapt = settings.adapt_scale and anchor is not None
         scale = movement_scale(source, anchor) if adapt and anchor is not None else 1.0
         return cls(settings, source, anchor, scale)
+
+    def of(self, source: Motion) -> Retargeter:
+        """Return the same retargeting for another pose of the source, or for B poses, one for each driving pose."""
+        return replace(self, source=source)
 
     def __call__(self, driving: Motion) -> Motion:
         """Compute the poses that the source takes for a batch of driving motions."""

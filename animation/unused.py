@@ -9,16 +9,17 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Animator
 from ..core.weights.architecture import RELATIVE_JACOBIAN
-from .pipeline import SOURCE, AnimateOptions, Pictures, resolve_mode
+from .moving import Source, is_moving
+from .options import SOURCE, AnimateOptions, resolve_mode
 
 
-def refuse_unused_inputs(animator: Animator, source: Pictures, options: AnimateOptions) -> None:
+def refuse_unused_inputs(animator: Animator, source: Source, options: AnimateOptions) -> None:
     """Raise InputError for several pictures, or a limit on pixels, where the model makes no use of them.
 
     Of a batch in one tensor, as ComfyUI passes it, such a model takes the first picture.
     """
     spec = animator.spec
-    if not isinstance(source, Tensor) and len(source) > 1 and not spec.several_sources:
+    if not isinstance(source, Tensor) and not is_moving(source) and len(source) > 1 and not spec.several_sources:
         raise InputError(f"has {len(source)} pictures; {spec.name} takes 1. Leave the others out.", SOURCE)
     if options.max_pixels is not None and not spec.query_bytes:
         raise InputError(f"was given; {spec.name} does not take it. Leave it out.", "max_pixels")

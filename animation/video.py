@@ -23,7 +23,7 @@ from .media.picture_sequence import numbered_name
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
-from .pipeline import SOURCE, AnimateOptions, Hooks, ignore
+from .options import SOURCE, AnimateOptions, Hooks, ignore
 from .predictor import Predictor
 from .unused import given_options, refuse_unused_options
 

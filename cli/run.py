@@ -19,7 +19,8 @@ from ..animation.media.clip import FileClip
 from ..animation.media.open_clip import open_clip
 from ..animation.media.prefetch import PrefetchedClip
 from ..animation.media.reader import read_picture
-from ..animation.pipeline import AnimateOptions, Pictures
+from ..animation.moving import Source
+from ..animation.options import AnimateOptions
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
 from ..animation.unused import refuse_unused_options
@@ -91,7 +92,7 @@ def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint
 
 
 def find_anchor(
-    predictor: Predictor, pictures: Pictures, clip: FileClip, options: AnimateOptions, method: str
+    predictor: Predictor, pictures: Source, clip: FileClip, options: AnimateOptions, method: str
 ) -> AnimateOptions:
     """Find the best frame with a progress bar, and return the options with it as the anchor."""
     with logging_redirect_tqdm(), progress_bar("frame", "finding the best frame") as progress:

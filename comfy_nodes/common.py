@@ -11,7 +11,8 @@ from comfy_api.v0_0_2 import io
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
 from ..animation.framing import FACE, STRETCH, Framing
-from ..animation.pipeline import ANCHOR, DRIVING, SOURCE, AnimateOptions, Pictures
+from ..animation.moving import Source
+from ..animation.options import ANCHOR, DRIVING, SOURCE, AnimateOptions
 from ..animation.registry import published_names
 from ..core.errors import InputError, rename_parameters
 from ..core.types import LoadOptions
@@ -324,7 +325,7 @@ class Runner(io.ComfyNode):
         return io.NodeOutput(images, audio, frame_rate)
 
 
-def check_images(source: object) -> Pictures:
+def check_images(source: object) -> Source:
     """Check one source IMAGE, or several in a list."""
     if not isinstance(source, list):
         return check_image(source, SOURCE)

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.v0_0_2 import io
 
 from ..animation.engine import Engine
-from ..animation.pipeline import DRIVING, SOURCE, AnimateOptions
+from ..animation.options import DRIVING, SOURCE, AnimateOptions
 from ..core.types import LoadOptions
 from ..core.weights.find import WeightsRequest
 from ..face_parsing.classes import DEFAULT, chosen_classes

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..animation.pipeline import AnimateOptions
+from ..animation.options import AnimateOptions
 from ..animation.retarget import Retargeting
 from . import common
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.predictor import Predictor, find_model
 from firstordermm.animation.registry import load_files
 from firstordermm.animation.samples import DRIVING, sample_pictures

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..animation.pipeline import AnimateOptions
+from ..animation.options import AnimateOptions
 from ..animation.predictor import Predictor
 from ..animation.retarget import Retargeting
 from .drawn.pairs import HeldOutClip, held_out_clip

@@ -14,7 +14,7 @@ from comfy.model_patcher import ModelPatcher
 
 from ...animation.batch_size import batch_bytes
 from ...animation.engine import FLOAT32, Engine, optimize_for_inference
-from ...animation.pipeline import AnimateOptions
+from ...animation.options import AnimateOptions
 from ...animation.predictor import Origin, Predictor
 from ...animation.registry import load_files, load_parser
 from ...core.device import trim_heap

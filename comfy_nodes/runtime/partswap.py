@@ -11,8 +11,8 @@ from torch import Tensor
 from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.media.segment_picture import overlaid, with_legend
+from ...animation.options import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
 from ...animation.parse_faces import parse_faces
-from ...animation.pipeline import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
 from ...core.layers.grid import resize_map
 from ...core.types import Animator, LoadOptions
 from ...core.weights.find import WeightsRequest

@@ -9,7 +9,7 @@ from comfy.utils import ProgressBar
 from PIL import Image
 from torch import Tensor
 
-from ...animation.pipeline import Hooks
+from ...animation.options import Hooks
 
 PREVIEW_SIDE = 512
 SECONDS_BETWEEN_UPDATES = 0.1

@@ -13,15 +13,8 @@ from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.framing import Framing
 from ...animation.full_size import animate_faces
-from ...animation.pipeline import (
-    SOURCE,
-    AnimateOptions,
-    Pictures,
-    anchor_frame,
-    check_clip,
-    first_picture,
-    working_size,
-)
+from ...animation.moving import Source
+from ...animation.options import SOURCE, AnimateOptions, anchor_frame, check_clip, first_picture, working_size
 from ...animation.predictor import Predictor
 from ...core.errors import InputError
 from ...core.types import Clip, LoadOptions
@@ -32,7 +25,7 @@ from .parts import Part
 
 def run(
     identity: str,
-    source: Pictures,
+    source: Source,
     driving: Tensor,
     request: WeightsRequest,
     load_options: LoadOptions,
@@ -69,7 +62,7 @@ def run(
 
 
 def _with_shared_anchor(
-    predictor: Predictor, source: Pictures, clip: Clip, options: AnimateOptions, best_frame: str | None, part: Part
+    predictor: Predictor, source: Source, clip: Clip, options: AnimateOptions, best_frame: str | None, part: Part
 ) -> AnimateOptions:
     """Return the options with the anchor of the parts before, or of this one if it is the first."""
     frame = part.anchor()
@@ -84,7 +77,7 @@ def _with_shared_anchor(
     return replace(options, anchor=frame)
 
 
-def checked_clip(source: Pictures, driving: Tensor, options: AnimateOptions) -> TensorClip:
+def checked_clip(source: Source, driving: Tensor, options: AnimateOptions) -> TensorClip:
     """Check the inputs before any weights are loaded, and return the driving frames as a clip."""
     clip = TensorClip(driving)
     check_clip(source, clip, options)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import FirstOrderError

@@ -11,7 +11,7 @@ import torch
 from firstordermm.animation import batch_size
 from firstordermm.animation.device_copy import to_cpu_async
 from firstordermm.animation.media.prefetch import prefetch
-from firstordermm.animation.pipeline import DEFAULT_BATCH, AnimateOptions, Hooks
+from firstordermm.animation.options import DEFAULT_BATCH, AnimateOptions, Hooks
 from firstordermm.core.types import PIXEL_BYTES
 from support.architectures import CPU, blobs, driven, source_picture, tiny
 

@@ -21,7 +21,7 @@ from firstordermm.animation.best_frame import (
 )
 from firstordermm.animation.faces import landmarks
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks
+from firstordermm.animation.options import AnimateOptions, Hooks
 from firstordermm.core.errors import InputError
 from firstordermm.core.types import Animator, Motion
 from numpy.typing import NDArray

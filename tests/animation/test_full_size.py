@@ -18,7 +18,7 @@ from firstordermm.animation.framing import (
     place_squares,
 )
 from firstordermm.animation.full_size import animate_faces, cut_out
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import Predictor
 from firstordermm.core.errors import InputError
 from numpy.typing import NDArray

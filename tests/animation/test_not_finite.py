@@ -13,8 +13,9 @@ from firstordermm.animation import predictor as front_door
 from firstordermm.animation.best_frame import KEYPOINTS
 from firstordermm.animation.engine import Engine, optimize_for_inference
 from firstordermm.animation.frames import ClipFrom, TensorClip
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.parse_faces import parse_faces
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.predictor import Origin, Predictor
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError

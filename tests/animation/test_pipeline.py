@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 from firstordermm.animation.frames import FrameFormat
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.retarget import Retargeting, movement_scale
 from firstordermm.core.errors import InputError
 from firstordermm.core.types import Motion

@@ -10,8 +10,9 @@ import pytest
 import torch
 from firstordermm.animation.best_frame import find_best_frame
 from firstordermm.animation.frames import TensorClip
+from firstordermm.animation.options import AnimateOptions, Hooks
 from firstordermm.animation.out_of_memory import is_out_of_memory
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.animation.pipeline import animate
 from firstordermm.core.errors import FirstOrderError
 from firstordermm.core.types import Animator, Prepared
 from support.architectures import CPU, driven, every_architecture, one_thread, source_picture, tiny

@@ -10,7 +10,7 @@ import pytest
 import torch
 from firstordermm.animation.engine import optimize_for_inference
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import Folders, Predictor, find_model
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.animation.unused import given_options, refuse_unused_options

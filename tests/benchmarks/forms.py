@@ -28,7 +28,8 @@ ADAPTERS: dict[str, Any] = runpy.run_path(str(ROOT / "tests" / "parity_adapter.p
 
 from firstordermm.animation.engine import DTYPES, Engine, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.predictor import find_model
 from firstordermm.animation.registry import load_files
 from firstordermm.core.inference.rewrites import Form, form_for, rewrite

@@ -39,7 +39,8 @@ seeded_weights = runpy.run_path(str(PARITY / "seeded_weights.py"))["load_pack"]
 import fsrt_published
 from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeter, Retargeting
 from firstordermm.core.inference.precision import inference_mode

@@ -9,8 +9,8 @@ import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.segment_picture import overlaid, palette, with_legend
+from firstordermm.animation.options import Hooks
 from firstordermm.animation.parse_faces import parse_faces
-from firstordermm.animation.pipeline import Hooks
 from firstordermm.animation.registry import load_parser
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.inference.optimize import optimize

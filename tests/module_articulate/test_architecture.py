@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.registry import load_animator
 from firstordermm.core.errors import CheckpointError, InputError
 from firstordermm.core.types import LoadOptions

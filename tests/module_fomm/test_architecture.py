@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.core.layers.antialias import gaussian_kernel
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint

@@ -7,7 +7,8 @@ import pytest
 import torch
 from firstordermm.animation.engine import Engine, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.core.weights.build import load_strict
 from firstordermm.module_fomm.animator import FOMMAnimator
 from firstordermm.module_fomm.config import from_published

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from firstordermm.animation import pixels
 from firstordermm.animation.best_frame import find_best_frame
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate
+from firstordermm.animation.options import AnimateOptions, Hooks
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import InputError
 from firstordermm.core.types import Motion, Prepared

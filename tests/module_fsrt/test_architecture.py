@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.registry import KINDS, architectures, load_animator, published_names
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError, InputError, MissingWeightsError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.registry import load_animator, trim_and_describe
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, animate_mapped
+from firstordermm.animation.options import AnimateOptions, Hooks
+from firstordermm.animation.pipeline import animate_mapped
 from firstordermm.core.errors import InputError
 from firstordermm.core.inference.optimize import optimize
 from firstordermm.core.types import Mapped, Motion, Prepared

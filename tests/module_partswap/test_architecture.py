@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import find_model
 from firstordermm.animation.registry import load_animator, trim_and_describe
 from firstordermm.core.errors import CheckpointError, InputError

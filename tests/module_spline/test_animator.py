@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import Predictor
 from firstordermm.animation.registry import architectures, named_weights, published_names
 from firstordermm.animation.samples import DRIVING, sample_pictures

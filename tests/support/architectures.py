@@ -13,7 +13,9 @@ from functools import cache
 import pytest
 import torch
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, Hooks, Pictures, animate
+from firstordermm.animation.moving import Source
+from firstordermm.animation.options import AnimateOptions, Hooks
+from firstordermm.animation.pipeline import animate
 from firstordermm.core.types import Animator, Clip
 from support.paths import of_every_architecture
 from support.tiny_model import SIDE, Tiny
@@ -114,7 +116,7 @@ def source_picture(seed: int = 0) -> Tensor:
 
 
 def driven(
-    animator: Animator, source: Pictures, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
+    animator: Animator, source: Source, clip: Clip | Tensor, options: AnimateOptions, hooks: Hooks | None = None
 ) -> Tensor:
     """All frames of an animation on the CPU: (N, 3, size, size)."""
     clip = TensorClip(clip) if isinstance(clip, Tensor) else clip

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from firstordermm.animation import hull, retarget
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.dense_motion import DenseMotion
 from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax

@@ -7,7 +7,8 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers import blocks
 from firstordermm.core.types import Motion, Prepared

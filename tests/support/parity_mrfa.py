@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.retarget import Retargeter, Retargeting
 from firstordermm.core.layers.grid import warp
 from firstordermm.core.types import Motion

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.media.segment_picture import coloured, overlaid, palette
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
 from firstordermm.core.layers.dense_motion import candidate_motions
 from firstordermm.core.layers.grid import make_coordinate_grid

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from firstordermm.animation import hull, retarget
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.layers.grid import make_coordinate_grid, project, warp_each
 from firstordermm.core.layers.mlp import AVDNetwork

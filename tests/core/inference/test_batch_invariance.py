@@ -10,7 +10,8 @@ import pytest
 import torch
 from firstordermm.animation.engine import Engine, optimize_for_inference
 from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import AnimateOptions, animate
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.inference import rewrites
 from firstordermm.core.inference.batch_invariance import CLASSES, RowwiseLinear, make_batch_invariant

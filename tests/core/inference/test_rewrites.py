@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, optimize_for_inference, pad_to_fixed_batch
-from firstordermm.animation.pipeline import AnimateOptions
+from firstordermm.animation.options import AnimateOptions
 from firstordermm.core.errors import InputError
 from firstordermm.core.inference import rewrites as inference_form
 from firstordermm.core.inference import upsample_conv

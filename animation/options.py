@@ -1,0 +1,142 @@
+"""What callers choose for an animation, how the driver reaches them, and checks of what they give."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.types import Animator, Clip
+from .moving import MovingSource, Source, is_moving
+from .out_of_memory import BackOff
+from .retarget import Retargeting
+
+log = logging.getLogger(__name__)
+
+DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
+DEFAULT_MODE = "relative"
+SOURCE, DRIVING, ANCHOR = "source", "driving", "anchor"  # parameters, in error messages
+
+
+def ignore(*_: object) -> None:
+    """Do nothing: the default of hooks and of reports of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Callbacks by which the driver reaches the program that runs it.
+
+    `check_cancelled` raises to stop, `free_memory` empties caches, `memory_ran_out` is called with the batch size that
+    is tried from then on.
+    """
+
+    check_cancelled: Callable[[], None] = ignore
+    free_memory: Callable[[], None] = ignore
+    memory_ran_out: Callable[[int], None] = ignore
+
+    def back_off(self) -> BackOff:
+        """Make a back-off for batches of frames."""
+        return BackOff(self.free_memory, ran_out=self.memory_ran_out)
+
+    def chunks(self, clip: Clip, batch: int | None) -> Iterator[Tensor]:
+        """Yield all frames of a clip, `batch` at a time, checking for a cancel before each chunk."""
+        for chunk in clip.chunks(batch or DEFAULT_BATCH):
+            self.check_cancelled()
+            yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class AnimateOptions:
+    """User's choices for an animation, apart from the model.
+
+    `anchor` is what relative motion is measured from: the index of a driving frame, or a frame (1, H, W, C). `size` is
+    the side in pixels to work at, None for the model's own. `batch` is how many frames are worked on at once, None for
+    a number that suits the model and the device. `max_pixels` limits how many pixels are decoded at once by a model
+    that decodes them singly, None for the default. Both change nothing but speed and memory. `moving` is for a source
+    that is a clip.
+    """
+
+    retargeting: Retargeting = field(default_factory=Retargeting)
+    anchor: int | Tensor = 0
+    size: int | None = None
+    antialias: bool = False
+    batch: int | None = None
+    max_pixels: int | None = None
+    moving: MovingSource = field(default_factory=MovingSource)
+
+
+def named_pictures(source: Source) -> list[tuple[str, Tensor]]:
+    """Pair every batch of source pictures with the name of its parameter; of a clip, its first frame."""
+    if is_moving(source):
+        return [(SOURCE, source.frame(0))]
+    parts = [source] if isinstance(source, Tensor) else source
+    return [(SOURCE if i == 1 else f"{SOURCE}_{i}", part) for i, part in enumerate(parts, 1)]
+
+
+def first_picture(source: Source) -> Tensor:
+    """Pick the picture to animate, of one or more batches (B, H, W, C), of pictures alone (H, W, C), or of a clip."""
+    if is_moving(source):
+        return source.frame(0)
+    first = source if isinstance(source, Tensor) else source[0]
+    return first[:1] if first.ndim > 3 else first
+
+
+def anchor_frame(clip: Clip, options: AnimateOptions) -> tuple[Tensor, str]:
+    """Return the frame (1, H, W, C) that relative motion is measured from, and the name of its parameter."""
+    if isinstance(options.anchor, Tensor):
+        return first_picture(options.anchor), ANCHOR
+    return clip.frame(options.anchor), DRIVING
+
+
+def check_clip(source: Source, clip: Clip, options: AnimateOptions) -> None:
+    """Raise InputError for empty inputs, an anchor outside the clip, and limits below 1."""
+    for name, part in named_pictures(source):
+        if part.ndim > 3 and part.shape[0] == 0:
+            raise InputError("has 0 pictures; 1 is needed. Check the picture loader.", name)
+    if len(clip) == 0:
+        raise InputError("has 0 frames; at least 1 is needed. Check the video loader's frame limits.", DRIVING)
+    if not isinstance(options.anchor, Tensor) and not 0 <= options.anchor < len(clip):
+        raise InputError(f"is {options.anchor}; the clip has frames 0 to {len(clip) - 1}. Choose one.", "anchor")
+    for name, number in (("batch", options.batch), ("max_pixels", options.max_pixels)):
+        if number is not None and number < 1:
+            raise InputError(f"is {number}; 1 or more was wanted. Leave it out for a number that fits.", name)
+
+
+def working_size(animator: Animator, options: AnimateOptions) -> int:
+    """Return the side to work at: the requested one, else the model's own, rounded up to its `multiple`.
+
+    Raises InputError for a requested size that is no such multiple, or not the model's fixed size.
+    """
+    spec = animator.spec
+    size = -(-spec.size // spec.multiple) * spec.multiple if options.size is None else options.size
+    if size < spec.multiple or size % spec.multiple:
+        near = spec.size if spec.fixed_size else max(spec.multiple, round(size / spec.multiple) * spec.multiple)
+        raise InputError(f"is {size}; {spec.name} needs a multiple of {spec.multiple}. Try {near}.", "size")
+    if spec.fixed_size and size != spec.size:
+        raise InputError(
+            f"is {size}; {spec.name} works only at {spec.size}. Leave it out, and enlarge the result.", "size"
+        )
+    return size
+
+
+def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
+    """Log that the requested size is not the one that the weights were trained at, where that is so."""
+    if options.size is not None and options.size != animator.spec.size:
+        log.warning(
+            "%s was trained at %d pixels and works at %d: pictures may come apart. Enlarge the result instead.",
+            animator.spec.name, animator.spec.size, options.size,
+        )  # fmt: skip
+
+
+def resolve_mode(animator: Animator, options: AnimateOptions) -> str:
+    """Return the retargeting mode; raises InputError where the model does not offer it."""
+    mode, modes = options.retargeting.mode, animator.spec.modes
+    if mode is None:
+        return DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]
+    if mode not in modes:
+        hint = " It takes weights that carry an avd_network." if mode == "avd" else ""
+        raise InputError(f"is {mode!r}; {animator.spec.name} offers {', '.join(modes)}.{hint}", "mode")
+    return mode
