@@ -13,6 +13,8 @@ from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip, Mapped, Motion, Prepared
 from .finite import mark_not_finite
 from .frames import ClipFrom, FrameFormat
+from .motion.controls import controlled, refuse_controls
+from .motion.smoothing import reach_of, smoothed, without_first
 from .moving import REPLACE, FrameSupply, Source, is_moving
 from .options import (
     DEFAULT_BATCH,
@@ -77,6 +79,7 @@ class Session:
     ) -> Session:
         """Check the inputs, encode the source and read the anchor's pose."""
         check_clip(source, clip, options)
+        refuse_controls(animator.spec, options.controls)
         size = working_size(animator, options)
         format_ = FrameFormat((size, size), device, options.antialias)
         prepared = try_twice(
@@ -98,7 +101,14 @@ class Session:
             yield Step(poses, frames.take(len(poses)))
 
     def poses_of(self, clip: Clip, hooks: Hooks, start: int = 0) -> Iterator[Motion]:
-        """Read the poses of a clip, without its first `start` frames, in as many parts as memory requires."""
+        """Read the poses of a clip, without its first `start` frames, and smooth them over time as is wished."""
+        seconds, rate = self.options.controls.smoothing, self.options.rate
+        before = min(start, reach_of(seconds, rate))  # frames that those after `start` are smoothed by
+        poses = smoothed(self._read(clip, hooks, start - before), seconds, rate, self.animator.spec)
+        return poses if not before else without_first(poses, before)
+
+    def _read(self, clip: Clip, hooks: Hooks, start: int) -> Iterator[Motion]:
+        """Read poses as they are, in as many parts as memory requires."""
         for chunk in hooks.chunks(ClipFrom(clip, start), self.options.batch):
             yield from self.back_off.run(self.poses, chunk)
 
@@ -117,7 +127,9 @@ class Session:
         prepared = self.prepared
         if step.frames is not None:
             prepared = self.animator.prepare(self.format.convert(step.frames, SOURCE))
-        return prepared, self._retargeter_for(step, prepared)(step.poses)
+        retargeter = self._retargeter_for(step, prepared)
+        own = retargeter.source if self.options.moving.motion == REPLACE else prepared.motion
+        return prepared, controlled(self.options.controls, own, retargeter(step.poses), self.animator.spec)
 
     def _retargeter_for(self, step: Step, prepared: Prepared) -> Retargeter:
         """Return the retargeting for one step; that of a source that moves starts from the poses of its frames."""

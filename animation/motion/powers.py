@@ -26,7 +26,7 @@ def power_2x2(maps: Tensor, share: float) -> Tensor:
 def rotation(angle: Tensor) -> Tensor:
     """Build rotations (..., 2, 2) by angles (...), from x towards y."""
     cos, sin = angle.cos(), angle.sin()
-    return torch.stack([cos, -sin, sin, cos], dim=-1).unflatten(-1, (2, 2))
+    return torch.stack([cos, -sin, sin, cos], dim=-1).view(*angle.shape, 2, 2)
 
 
 def _symmetric_power(maps: Tensor, determinant: Tensor, share: float) -> Tensor:
@@ -43,4 +43,4 @@ def _symmetric_power(maps: Tensor, determinant: Tensor, share: float) -> Tensor:
     safe = torch.where(equal, torch.ones_like(gap), gap)
     slope = torch.where(equal, share * large ** (share - 1), (large**share - small**share) / safe)
     rest = small**share - slope * small
-    return torch.stack([slope * a + rest, slope * b, slope * b, slope * c + rest], dim=-1).unflatten(-1, (2, 2))
+    return torch.stack([slope * a + rest, slope * b, slope * b, slope * c + rest], dim=-1).view(maps.shape)

@@ -44,7 +44,7 @@ class Similarity:
     @property
     def matrix(self) -> Tensor:
         """The linear part M: (B, 1, 2, 2)."""
-        return torch.stack([self.re, -self.im, self.im, self.re], dim=-1).unflatten(-1, (2, 2))
+        return torch.stack([self.re, -self.im, self.im, self.re], dim=-1).view(*self.re.shape, 2, 2)
 
     def __call__(self, points: Tensor) -> Tensor:
         """Move points (1 or B, K, 2)."""
