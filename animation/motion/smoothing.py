@@ -19,7 +19,7 @@ SPEED_CUTOFF = 2.0  # Hz, of the speed that it goes by
 
 def reach_of(seconds: float, rate: float) -> int:
     """Count the frames that are looked ahead, and back, for smoothing by `seconds` at `rate` frames per second."""
-    return math.ceil(REACH * seconds * rate)
+    return round(REACH * seconds * rate)
 
 
 def smoothed(stream: Iterable[Motion], seconds: float, rate: float, spec: AnimatorSpec) -> Iterator[Motion]:
