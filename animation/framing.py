@@ -19,7 +19,9 @@ from .faces.detectors import load_face_finder
 from .faces.face import ALL, Face, FaceFinder, choose_faces
 from .faces.paste import DEFAULT_FEATHER
 from .faces.square import DEFAULT_RATIO, Square, square_around
+from .faces.squares import FaceSquares
 from .faces.track import Track
+from .moving import MovingSource, is_moving
 from .options import Hooks
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,8 @@ class FaceOptions:
 
     `faces` and `driving_faces` are "all", "largest" or numbers such as "0,2", counted from left to right. `ratio` is
     the margin around a face on each side, as a part of its longer side; `upright` turns each face of the picture so
-    that its eyes are level, where the detector finds eyes. `smooth_crop` has the cut of a driving clip follow the head,
-    instead of one square that holds all its movement. `feather` is the width of the fading edge as a part of the
+    that its eyes are level, where the detector finds eyes. `smooth_crop` has the cut of a clip follow the head, instead
+    of one square that holds all its movement. `feather` is the width of the fading edge as a part of the
     square's side, `match_colour` shifts each face's colours to those around it. `offsets` are the seconds by which
     each face begins later in its clip, from left to right; the last one counts for all that follow.
     """
@@ -73,21 +75,60 @@ def place_squares(faces: Sequence[Face], options: FaceOptions) -> list[Square]:
 
 def frame_picture(
     picture: Tensor, framing: str, finder: FaceFinder, options: FaceOptions, given: Sequence[Face] | None = None
-) -> list[Square] | None:
+) -> FaceSquares | None:
     """Find the squares of a picture (1, H, W, C) that are animated; None where the whole picture is, stretched.
 
     `framing` is one of FRAMINGS: "stretch" takes the whole picture, "face" its faces, and "auto" the faces of pictures
     that are not square. `given` faces are taken instead of the finder's. Raises InputError where "face" finds none.
     """
-    if framing not in FRAMINGS:
-        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "framing")
-    if framing == STRETCH or (framing == AUTO and given is None and is_square(picture)):
+    if _is_whole(picture, framing, given):
         return None
     faces = find_faces(picture, finder) if given is None else given
-    if faces:
-        squares = place_squares(faces, options)
-        log.info("Animating %d of %d faces (%s).", len(squares), len(faces), finder.name if given is None else "given")
-        return squares
+    if not faces:
+        return _no_face(framing, finder)
+    squares = place_squares(faces, options)
+    log.info("Animating %d of %d faces (%s).", len(squares), len(faces), finder.name if given is None else "given")
+    return FaceSquares.still(squares, (picture.shape[1], picture.shape[2]))
+
+
+def frame_source_clip(
+    clip: Clip,
+    rate: float,
+    framing: str,
+    finder: FaceFinder,
+    options: FaceOptions,
+    hooks: Hooks | None = None,
+    given: Sequence[Face] | None = None,
+) -> FaceSquares | None:
+    """Find the squares of a clip that are animated, as `frame_picture` does; faces are followed through its frames."""
+    first = clip.frame(0)
+    if given is not None or _is_whole(first, framing, given):
+        return frame_picture(first, framing, finder, options, given)
+    tracks = follow_faces(clip, finder, rate, (hooks or Hooks()).check_cancelled)
+    if not tracks:
+        return _no_face(framing, finder)
+    chosen = choose_tracks(tracks, options.faces)
+    log.info("Animating %d of %d faces (%s).", len(chosen), len(tracks), finder.name)
+    return FaceSquares(
+        tuple(path_of(track, len(clip), rate, options) for track in chosen), (first.shape[1], first.shape[2])
+    )
+
+
+def path_of(track: Track, frames: int, rate: float, options: FaceOptions) -> tuple[Square, ...]:
+    """Place the square of a face that is animated in a clip: one for all frames, or one for each."""
+    squares = squares_for(track, frames, rate, options.ratio, options.smooth_crop, options.upright)
+    return tuple(squares) if options.smooth_crop else tuple(squares[:1])
+
+
+def _is_whole(picture: Tensor, framing: str, given: Sequence[Face] | None) -> bool:
+    """Tell whether a whole picture is animated; raises InputError for an unknown framing."""
+    if framing not in FRAMINGS:
+        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "framing")
+    return framing == STRETCH or (framing == AUTO and given is None and is_square(picture))
+
+
+def _no_face(framing: str, finder: FaceFinder) -> None:
+    """Say that the source shows no face; raises InputError where one was asked for."""
     if framing == FACE:
         raise InputError(
             f"shows no face that {finder.name} finds. Give boxes, choose another detector, or stretch the whole "
@@ -95,7 +136,6 @@ def frame_picture(
             "source",
         )
     log.warning("No face was found in the picture by %s; the whole picture is animated, as a square.", finder.name)
-    return None
 
 
 def is_square(images: Tensor) -> bool:
@@ -146,11 +186,19 @@ def choose_tracks(tracks: Sequence[Track], choice: str, parameter: str = "faces"
 
 @dataclass(frozen=True, slots=True)
 class FacePlan:
-    """Faces to animate, from left to right: their squares in the picture, and what drives each."""
+    """Faces to animate, from left to right: their squares in the picture, and what drives each.
 
-    squares: Sequence[Square]
+    `moving` is the number of frames of a source that is a clip, 0 for a picture.
+    """
+
+    squares: FaceSquares
     drivers: Sequence[Driver]
     options: FaceOptions
+    moving: int = 0
+
+    def result_frames(self, moving: MovingSource) -> int:
+        """Count the frames of the result: as `frames`, but fewer where a shorter source cuts them."""
+        return moving.frames_with(self.moving, self.frames) if self.moving else self.frames
 
     @property
     def frames(self) -> int:
@@ -174,13 +222,23 @@ class Framing:
     boxes: Sequence[Face] | None = None
     driving_boxes: Sequence[Face] | None = None
 
-    def plan(self, picture: Tensor, clips: Sequence[tuple[Clip, float]], hooks: Hooks | None = None) -> FacePlan | None:
+    def plan(
+        self,
+        source: Tensor | Clip,
+        clips: Sequence[tuple[Clip, float]],
+        hooks: Hooks | None = None,
+        source_rate: float = 25.0,
+    ) -> FacePlan | None:
         """Find the faces of a picture (1, H, W, C), and what drives them in clips, each with its frames per second.
 
-        None where the whole picture is to be animated, stretched to a square. Raises InputError.
+        A source that is a clip has `source_rate` frames per second. None where the whole picture is to be animated,
+        stretched to a square. Raises InputError.
         """
         finder = FinderOnDemand(self.finder)
-        squares = frame_picture(picture, self.picture, finder, self.options, self.boxes)
+        if is_moving(source):
+            squares = frame_source_clip(source, source_rate, self.picture, finder, self.options, hooks, self.boxes)
+        else:
+            squares = frame_picture(source, self.picture, finder, self.options, self.boxes)
         if squares is None:
             return None
         boxes = [self.driving_boxes, *repeat(None, len(clips) - 1)]
@@ -188,7 +246,8 @@ class Framing:
             frame_clip(clip, rate, self.driving, finder, self.options, hooks, given)
             for (clip, rate), given in zip(clips, boxes, strict=True)
         ]
-        return FacePlan(squares, [driver for drivers in found for driver in drivers], self.options)
+        drivers = [driver for drivers in found for driver in drivers]
+        return FacePlan(squares, drivers, self.options, len(source) if is_moving(source) else 0)
 
 
 class FinderOnDemand:

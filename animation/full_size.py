@@ -1,49 +1,90 @@
-"""Animation of the faces in a picture of any size and shape: cut out, animated, and pasted back where they were."""
+"""Animation of the faces in pictures of any size and shape: cut out, animated, and pasted back where they were."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, repeat
+from dataclasses import dataclass, replace
+from itertools import chain, count, repeat
 
 import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from .faces.clips import ShiftedClip
-from .faces.paste import Paster
+from ..core.types import Clip
+from .faces.clips import FaceClip, ShiftedClip
 from .faces.square import Square, cut
+from .faces.squares import ClipPaster, FaceSquares
 from .frames import INTEGER_WHITE, check_images, without_alpha
 from .framing import FacePlan
-from .options import SOURCE, AnimateOptions, Hooks, working_size
+from .moving import MovingSource, OrderedClip, is_moving
+from .options import DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
 
 
 def animate_faces(
     predictor: Predictor,
-    picture: Tensor,
+    source: Tensor | Clip,
     plan: FacePlan,
     options: AnimateOptions | None = None,
     hooks: Hooks | None = None,
     best_frame: str | None = None,
 ) -> Iterator[Tensor]:
-    """Animate the faces of a picture (1, H, W, C) as planned, and yield whole pictures (1, 3, H, W), `plan.frames`.
+    """Animate the faces of a picture (1, H, W, C), or of a clip, as planned; see `FacePlan.result_frames`.
 
-    Face i is driven by driver i; where there are fewer, the last drives the rest; shorter drivers hold their end.
-    Pictures are on the CPU, uint8 if the given one is, else float32 in [0, 1]; outside the faces they are the given
-    picture bit for bit. Raises InputError.
+    Yields whole pictures (1, 3, H, W). Face i is driven by driver i; where there are fewer, the last drives the rest;
+    shorter drivers hold their end. Pictures are on the CPU, uint8 if the given ones are, else float32 in [0, 1];
+    outside the faces they are the given ones bit for bit. Raises InputError.
     """
-    options, squares = options or AnimateOptions(), plan.squares
-    opaque = without_alpha(check_images(picture, SOURCE))[:1]
-    whole = opaque[0].movedim(-1, 0).expand(3, -1, -1).cpu()
-    white = INTEGER_WHITE.get(whole.dtype, 1.0)
-    whole = whole if whole.dtype == torch.uint8 else whole.float() / white
-    paster = Paster(squares, (whole.shape[1], whole.shape[2]), plan.options.feather, plan.options.match_colour)
+    options = options or AnimateOptions()
+    scene = Scene.of(source, plan, options)
+    paster = ClipPaster(scene.squares, plan.options.feather, plan.options.match_colour)
     runs = _runs(plan)
     numbers = [number for numbers in runs.values() for number in numbers]
-    for crops in _together(predictor, opaque, plan, runs, options, hooks, best_frame):
-        by_number = dict(zip(numbers, crops, strict=True))
-        yield paster.paste(whole, [by_number[number] for number in range(len(squares))])[None]
+    crops = _together(predictor, scene, plan, runs, options, hooks, best_frame)
+    for number, whole, animated in zip(count(), scene.pictures(), crops, strict=False):  # a still never ends
+        by_number = dict(zip(numbers, animated, strict=True))
+        yield paster.paste(number, whole, [by_number[face] for face in range(len(by_number))])[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Picture, or clip as long as the result, with the squares of its faces: (1, H, W, C) or a clip of such frames."""
+
+    content: Tensor | Clip
+    squares: FaceSquares
+    frames: int
+
+    @classmethod
+    def of(cls, source: Tensor | Clip, plan: FacePlan, options: AnimateOptions) -> Scene:
+        """Check a picture, or bring the frames of a clip into the order in which the result shows them."""
+        frames = plan.result_frames(options.moving)
+        if not is_moving(source):
+            return cls(without_alpha(check_images(source, SOURCE))[:1], plan.squares, frames)
+        order = options.moving.order_of(len(source), frames)
+        return cls(OrderedClip(source, order), plan.squares.in_order(order), frames)
+
+    def pictures(self) -> Iterator[Tensor]:
+        """Yield the picture for every frame, (3, H, W) on the CPU, uint8 or else float32 in [0, 1]."""
+        if not is_moving(self.content):
+            yield from repeat(_channels_first(self.content[0]))
+            return
+        for chunk in self.content.chunks(DEFAULT_BATCH):
+            yield from map(_channels_first, without_alpha(check_images(chunk, SOURCE)))
+
+    def face(self, number: int, size: int) -> Tensor | Clip:
+        """Cut out a face: float32 (1, size, size, C) in [0, 1], or a clip of such frames."""
+        squares = self.squares.faces[number]
+        return (
+            FaceClip(self.content, squares, size)
+            if is_moving(self.content)
+            else cut_out(self.content, squares[0], size)
+        )
+
+
+def _channels_first(picture: Tensor) -> Tensor:
+    """Convert a checked picture (H, W, 1 or 3) to (3, H, W) on the CPU, uint8 or else float32 in [0, 1]."""
+    whole = picture.movedim(-1, 0).expand(3, -1, -1).cpu()
+    return whole if whole.dtype == torch.uint8 else whole.float() / INTEGER_WHITE.get(whole.dtype, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +111,7 @@ def _runs(plan: FacePlan) -> dict[_Run, list[int]]:
 
 def _together(
     predictor: Predictor,
-    picture: Tensor,
+    scene: Scene,
     plan: FacePlan,
     runs: Mapping[_Run, Sequence[int]],
     options: AnimateOptions,
@@ -78,13 +119,14 @@ def _together(
     best_frame: str | None,
 ) -> Iterator[list[Tensor]]:
     """Yield for each frame the animated squares (3, size, size) of all runs, in the order of the runs."""
-    size, count = working_size(predictor.animator, options), plan.frames
-    streams: list[Iterator[list[Tensor]]] = [repeat([], count)]  # so that a picture without a face has frames, too
+    size, frames = working_size(predictor.animator, options), scene.frames
+    in_order = replace(options, moving=MovingSource(options.moving.motion))  # as the scene's frames are already
+    streams: list[Iterator[list[Tensor]]] = [repeat([], frames)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
         driver = plan.drivers[run.driver]
-        clip = ShiftedClip(driver.for_size(size), run.start, count, driver.rate / plan.drivers[0].rate)
-        sources = [cut_out(picture, plan.squares[number], size) for number in numbers]
-        streams.append(_by_frame(predictor.animate_several(sources, clip, options, hooks, best_frame)))
+        clip = ShiftedClip(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
+        sources = [scene.face(number, size) for number in numbers]
+        streams.append(_by_frame(predictor.animate_several(sources, clip, in_order, hooks, best_frame)))
     for parts in zip(*streams, strict=True):
         yield [*chain(*parts)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -35,16 +36,33 @@ class MovingSource:
     source's own movement goes, and a clip that drives itself comes back. Other modes than "relative" take the driving
     pose as it is either way. `ends` is what a source does that is shorter than the driving clip: "hold" its last
     frame, "cycle" from its start, "mirror" back and forth, or "cut" the driving clip. A longer source is left
-    unfinished. Raises InputError for other words.
+    unfinished. `speed` is how many source frames pass with each driving frame, for clips of different rates. Raises
+    InputError for other words, and for a speed that is not positive.
     """
 
     motion: str = ADD
     ends: str = HOLD
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value, choices in (("source_motion", self.motion, MOTIONS), ("source_ends", self.ends, ENDS)):
             if value not in choices:
                 raise InputError(f"is {value!r}; choose one of: {', '.join(choices)}.", name)
+        if not 0 < self.speed < math.inf:
+            raise InputError(f"is {self.speed:g}; a number above 0 was wanted. 1 keeps the frames.", "source_speed")
+
+    def order_of(self, length: int, frames: int) -> list[int]:
+        """List which of the source's `length` frames is shown with each of `frames`."""
+        places = [round(place * self.speed) for place in range(frames)]
+        if length == 1 or self.ends not in (CYCLE, MIRROR):
+            return [min(place, length - 1) for place in places]
+        period = length if self.ends == CYCLE else 2 * length - 2
+        cycled = [place % period for place in places]
+        return [min(place, period - place) for place in cycled] if self.ends == MIRROR else cycled
+
+    def frames_with(self, length: int, driving: int) -> int:
+        """Count the frames that a source of `length` makes with `driving` ones."""
+        return min(driving, math.ceil(length / self.speed)) if self.ends == CUT else driving
 
 
 def is_moving(source: Source) -> TypeIs[Clip]:
@@ -52,28 +70,13 @@ def is_moving(source: Source) -> TypeIs[Clip]:
     return not isinstance(source, Tensor | Sequence)
 
 
-def frames_of_result(source: Source, driving: Clip, moving: MovingSource) -> int:
-    """Count the frames that a clip makes of a source."""
-    cut = is_moving(source) and moving.ends == CUT
-    return min(len(source), len(driving)) if cut else len(driving)
-
-
-def as_long_as(source: Source, count: int, moving: MovingSource) -> Source:
-    """Make a source that is a clip `count` frames long; pictures stay as they are. InputError for a clip of none."""
+def as_long_as(source: Source, frames: int, moving: MovingSource) -> Source:
+    """Show a source that is a clip for so many frames; pictures stay as they are. InputError for an empty clip."""
     if not is_moving(source):
         return source
     if len(source) == 0:
         raise InputError("has 0 frames; at least 1 is needed. Check the video loader's frame limits.", "source")
-    return OrderedClip(source, order_of(len(source), count, moving.ends))
-
-
-def order_of(length: int, count: int, ends: str) -> list[int]:
-    """List which frames of `length` are shown as `count`, by what is done at the end; see `MovingSource`."""
-    if length == 1 or ends not in (CYCLE, MIRROR):
-        return [min(place, length - 1) for place in range(count)]
-    period = length if ends == CYCLE else 2 * length - 2
-    places = (place % period for place in range(count))
-    return [min(place, period - place) if ends == MIRROR else place for place in places]
+    return OrderedClip(source, moving.order_of(len(source), frames))
 
 
 class FrameSupply:

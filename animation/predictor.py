@@ -27,7 +27,7 @@ from .engine import FLOAT32, Engine, optimize_for_inference
 from .faces.clips import ShiftedClip
 from .finite import not_finite, until_not_finite
 from .frames import TensorClip
-from .moving import MovingSource, Source, as_long_as, frames_of_result
+from .moving import MovingSource, Source, as_long_as, is_moving
 from .options import AnimateOptions, Hooks, ignore, resolve_mode
 from .out_of_memory import try_twice
 from .pipeline import animate, animate_mapped, animate_several
@@ -282,8 +282,12 @@ class _Run:
 
 
 def _matched(clip: Clip, sources: Sequence[Source], moving: MovingSource) -> tuple[Clip, Sequence[Source]]:
-    """Make sources that move as long as the driving clip, or that as short as they are, as is wished."""
-    count = min(frames_of_result(source, clip, moving) for source in sources)
+    """Make sources that move as long as the driving clip, or that as short as they are, as is wished.
+
+    Their speed is done with then.
+    """
+    lengths = [len(source) for source in sources if is_moving(source)]
+    count = min([moving.frames_with(length, len(clip)) for length in lengths], default=len(clip))
     clip = clip if count == len(clip) else ShiftedClip(clip, 0, count)
     return clip, [as_long_as(source, count, moving) for source in sources]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from .full_size import animate_faces
 from .media.clip import FileClip
 from .media.contact_sheet import SheetSampler, sheet_refusals
 from .media.frame_times import FrameTimes
-from .media.open_clip import open_clip
+from .media.open_clip import is_clip, open_clip
 from .media.picture_sequence import numbered_name
 from .media.prefetch import PrefetchedClip, prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
-from .options import SOURCE, AnimateOptions, Hooks, ignore
+from .moving import is_moving
+from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore
 from .predictor import Predictor
 from .unused import given_options, refuse_unused_options
 
@@ -49,7 +51,8 @@ def animate_file(
 
     >>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("vox-adv"))
 
-    `source` is a picture, or several of one face for a model that takes them. `driving` may also be an animated or a
+    `source` is a picture, or several of one face for a model that takes them; of a video, or an animated picture, every
+    frame is animated, as `options.moving` says, at its own speed. `driving` may also be an animated or a
     still picture, a folder of frames or a pattern of their names (`%03d.png`), of which `fps` is the rate (25). The
     suffix of `output` says what is written: a video (mp4, m4v, mov, mkv, webm), or, without sound, an animated picture
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
@@ -65,19 +68,31 @@ def animate_file(
     if not paths:
         raise InputError("has 0 pictures; 1 or more was wanted. Name a picture file.", SOURCE)
     check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)})
-    pictures, clip = [read_picture(path) for path in paths], open_clip(driving, fps)
+    pictures, clip = open_source(paths), open_clip(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
     return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan)
 
 
+FileSource = Sequence[Tensor] | FileClip
+"""Pictures (1, H, W, 3) of one face, or a clip whose frames are all animated."""
+
+
+def open_source(paths: Sequence[Path]) -> FileSource:
+    """Read source pictures, or open the one clip that is to move; raises MediaError or InputError."""
+    if len(paths) == 1 and is_clip(paths[0]):
+        return open_clip(paths[0])
+    return [read_picture(path) for path in paths]
+
+
 def plan_faces(
-    framing: Framing, pictures: Sequence[Tensor], clips: Sequence[FileClip], hooks: Hooks | None = None
+    framing: Framing, source: FileSource, clips: Sequence[FileClip], hooks: Hooks | None = None
 ) -> FacePlan | None:
-    """Plan which faces of a picture are animated by clips; None for whole pictures, and for several of one face."""
-    if len(pictures) > 1:
-        return None
-    return framing.plan(pictures[0], [(PrefetchedClip(clip), float(clip.fps)) for clip in clips], hooks)
+    """Plan which faces of a source are animated by clips; None for whole pictures, and for several of one face."""
+    drivers = [(PrefetchedClip(clip), float(clip.fps)) for clip in clips]
+    if is_moving(source):
+        return framing.plan(source, drivers, hooks, float(source.fps))
+    return framing.plan(source[0], drivers, hooks) if len(source) == 1 else None
 
 
 def check_results(output: Path, sheet: str | Path | None, inputs: Mapping[str, Path | Sequence[Path] | None]) -> None:
@@ -112,7 +127,7 @@ def result_names(output: Path, frames: int) -> list[Path]:
 
 def animate_clip(
     predictor: Predictor,
-    pictures: Sequence[Tensor],
+    source: FileSource,
     clip: FileClip,
     output: str | Path,
     options: AnimateOptions | None = None,
@@ -122,18 +137,17 @@ def animate_clip(
     progress: Callable[[int, int], None] = ignore,
     plan: FacePlan | None = None,
 ) -> int:
-    """Animate pictures already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
-    options = options or AnimateOptions()
+    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
+    options = at_own_speed(options or AnimateOptions(), source, clip)
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is None:
-        frames, total, times = (
-            predictor.animate(pictures, PrefetchedClip(clip), options, hooks, best_frame),
-            len(clip),
-            clip.times,
-        )
+        total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
+        frames = predictor.animate(source, PrefetchedClip(clip), options, hooks, best_frame)
     else:
-        frames, total = animate_faces(predictor, pictures[0], plan, options, hooks, best_frame), plan.frames
-        times = clip.times if total == len(clip) else FrameTimes.even(clip.fps, total)
+        total = plan.result_frames(options.moving)
+        whole = source if is_moving(source) else source[0]
+        frames = animate_faces(predictor, whole, plan, options, hooks, best_frame)
+    times = clip.times if total <= len(clip) else FrameTimes.even(clip.fps, total)
     sampler, done = SheetSampler(total), 0
     with (
         nullcontext() if sheet is None else atomic_write(Path(sheet)) as sheet_part,
@@ -146,5 +160,12 @@ def animate_clip(
             progress(done, total)
         if sheet is not None and sheet_part is not None:
             with sheet_refusals(sheet):
-                sampler.draw(pictures[0][:1], ShiftedClip(clip, 0, total)).save(sheet_part, format="PNG")
+                sampler.draw(first_picture(source), ShiftedClip(clip, 0, total)).save(sheet_part, format="PNG")
     return done
+
+
+def at_own_speed(options: AnimateOptions, source: FileSource, clip: FileClip) -> AnimateOptions:
+    """Return the options with the speed at which a source that moves keeps its own."""
+    if not is_moving(source):
+        return options
+    return replace(options, moving=replace(options.moving, speed=float(source.fps / clip.fps)))

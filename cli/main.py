@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
+from ..animation.moving import ADD, ENDS, HOLD, MOTIONS
 from ..animation.registry import architectures
 from ..core.errors import FirstOrderError, one_line, rename_parameters
 from ..core.unfinished import clean_up
@@ -77,7 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("run", help="animate a picture file by a video file")
-    command.add_argument("source", type=Path, help="the picture to animate")
+    command.add_argument(
+        "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
+    )
     command.add_argument(
         "driving",
         type=Path,
@@ -155,6 +158,19 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
+    )
+    group.add_argument(
+        "--source-motion",
+        choices=MOTIONS,
+        default=ADD,
+        help="of a source that is a video: add the movement to its own, or replace that (default: add)",
+    )
+    group.add_argument(
+        "--source-ends",
+        choices=ENDS,
+        default=HOLD,
+        help="what a source video does that is over early: hold its last frame, begin again (cycle), go back and forth "
+        "(mirror), or end the result (cut) (default: hold)",
     )
     anchors = group.add_mutually_exclusive_group()
     anchors.add_argument(

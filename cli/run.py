@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation import registry
@@ -18,13 +16,12 @@ from ..animation.framing import FacePlan
 from ..animation.media.clip import FileClip
 from ..animation.media.open_clip import open_clip
 from ..animation.media.prefetch import PrefetchedClip
-from ..animation.media.reader import read_picture
-from ..animation.moving import Source
+from ..animation.moving import MovingSource, Source
 from ..animation.options import AnimateOptions
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
 from ..animation.unused import refuse_unused_options
-from ..animation.video import animate_clip, check_results, plan_faces, result_names
+from ..animation.video import FileSource, animate_clip, check_results, open_source, plan_faces, result_names
 from ..core.device import pick_device
 from ..core.errors import MissingWeightsError
 from ..core.output_path import shown
@@ -58,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
             "the face parser": args.face_parser,
         },
     )
-    pictures, clip = [read_picture(path) for path in sources], open_clip(args.driving, args.fps)
+    pictures, clip = open_source(sources), open_clip(args.driving, args.fps)
     clips = [clip, *(open_clip(path) for path in args.more_driving or ())]
     plan = plan_faces(read_framing(args), pictures, clips)
     files, checkpoint = find_chosen_model(args)
@@ -102,7 +99,7 @@ def find_anchor(
 
 def animate_and_report(
     predictor: Predictor,
-    pictures: Sequence[Tensor],
+    pictures: FileSource,
     clip: FileClip,
     output: Path,
     sheet: Path | None,
@@ -144,4 +141,5 @@ def read_options(args: argparse.Namespace) -> AnimateOptions:
         antialias=args.antialias,
         batch=args.batch,
         max_pixels=args.max_pixels,
+        moving=MovingSource(args.source_motion, args.source_ends),
     )

@@ -11,11 +11,12 @@ from ..animation.faces.detectors import AUTO, NAMES
 from ..animation.faces.face import ALL
 from ..animation.faces.paste import DEFAULT_FEATHER
 from ..animation.faces.square import DEFAULT_RATIO
+from ..animation.faces.squares import FaceSquares
 from ..animation.framing import FaceOptions
 from ..core.errors import InputError
 from . import common
 from .images import check_image
-from .runtime.faces import FaceSquares, crop, paste
+from .runtime.faces import crop, paste
 
 SQUARES = io.Custom("FACE_SQUARES")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -61,11 +62,17 @@ def _detections(
 
 
 def squares_for(
-    track: Track, count: int, rate: float, ratio: float = DEFAULT_RATIO, smooth: bool = False
+    track: Track, count: int, rate: float, ratio: float = DEFAULT_RATIO, smooth: bool = False, upright: bool = False
 ) -> list[Square]:
-    """Place a square for each of `count` frames: one and the same for all, or along the smoothed path of the face."""
-    boxes = track.boxes(count)
-    return smooth_squares(boxes, rate, ratio) if smooth else [union_square(boxes, ratio)] * count
+    """Place a square for each of `count` frames: one and the same for all, or along the smoothed path of the face.
+
+    With `upright` squares are turned as the face is, where the detector finds eyes; one for all by the median.
+    """
+    boxes, rolls = track.boxes(count), track.rolls(count) if upright else None
+    if smooth:
+        return smooth_squares(boxes, rate, ratio, rolls=rolls)
+    union = union_square(boxes, ratio)
+    return [union if rolls is None else replace(union, angle=float(np.median(rolls)))] * count
 
 
 class FaceClip:

@@ -56,16 +56,20 @@ def square_around(face: Face, ratio: float = DEFAULT_RATIO, upright: bool = Fals
     With `upright` it is turned so that the eyes are level, where the face has landmarks. Raises InputError for a ratio
     outside [0, 4].
     """
+    return lifted_square(face, ratio, roll_of(face) if upright else 0.0)
+
+
+def lifted_square(face: Face, ratio: float, angle: float) -> Square:
+    """Place a square around a face, turned clockwise by `angle` radians; see `square_around`."""
     if not 0 <= ratio <= 4:
         raise InputError(f"is {ratio:g}; 0 to 4 was wanted. {DEFAULT_RATIO} suits most faces.", "ratio")
     side = max(face.width, face.height) * (1 + 2 * ratio)
     x, y = face.centre
-    angle = _roll(face) if upright else 0.0
     lift = LIFT * face.height
     return Square(x + lift * math.sin(angle), y - lift * math.cos(angle), max(LEAST_SIDE, side), angle)
 
 
-def _roll(face: Face) -> float:
+def roll_of(face: Face) -> float:
     """Measure how far a face is tilted clockwise, in radians, by its eyes; 0 without landmarks."""
     if face.landmarks is None or len(face.landmarks) < 2:
         return 0.0

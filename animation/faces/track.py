@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
 from .face import Face, overlap
-from .square import DEFAULT_RATIO, Square, square_around
+from .square import DEFAULT_RATIO, Square, lifted_square, roll_of, square_around
 
 LEAST_OVERLAP = 0.2  # with where the face was expected; less is another face
 LONGEST_GAP = 1.0  # seconds after which a face that is gone has left
@@ -42,6 +42,12 @@ class Track:
         numbers = np.fromiter(self.faces, np.float64)
         found: Boxes = np.array([face.box for face in self.faces.values()], np.float64)
         return np.stack([np.interp(np.arange(count), numbers, found[:, edge]) for edge in range(4)], axis=1)
+
+    def rolls(self, count: int) -> Boxes:
+        """Give for each of `count` frames how far the face is tilted clockwise, in radians; 0 without landmarks."""
+        numbers = np.fromiter(self.faces, np.float64)
+        found = np.unwrap([roll_of(face) for face in self.faces.values()])
+        return np.interp(np.arange(count), numbers, found)
 
     def expected(self, number: int) -> Face:
         """Predict the box in a later frame from the movement of its middle so far; its size is kept."""
@@ -104,16 +110,24 @@ def union_square(boxes: Boxes, ratio: float = DEFAULT_RATIO) -> Square:
     return Square(around.x, around.y, side).aligned()
 
 
-def smooth_squares(boxes: Boxes, rate: float, ratio: float = DEFAULT_RATIO, seconds: float = SMOOTHING) -> list[Square]:
+def smooth_squares(
+    boxes: Boxes,
+    rate: float,
+    ratio: float = DEFAULT_RATIO,
+    seconds: float = SMOOTHING,
+    rolls: Boxes | None = None,
+) -> list[Square]:
     """Place a square for each frame of a clip of `rate` frames per second, along a smoothed path of boxes (N, 4).
 
-    Middle and size are smoothed by a Gaussian that looks as far ahead as back, so that the path does not lag.
+    Middle, size and the `rolls` (N) by which squares are turned, in radians, are smoothed by a Gaussian that looks as
+    far ahead as back, so that the path does not lag.
     """
     middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, np.max(boxes[:, 2:] - boxes[:, :2], axis=1, keepdims=True)
-    path = _smoothed(np.concatenate([middles, sizes], axis=1), seconds * rate)
+    tilts = np.zeros(len(boxes)) if rolls is None else rolls
+    path = _smoothed(np.concatenate([middles, sizes, tilts[:, None]], axis=1), seconds * rate)
     return [
-        square_around(Face(x - size / 2, y - size / 2, x + size / 2, y + size / 2), ratio)
-        for x, y, size in path.tolist()
+        lifted_square(Face(x - size / 2, y - size / 2, x + size / 2, y + size / 2), ratio, tilt)
+        for x, y, size, tilt in path.tolist()
     ]
 
 

@@ -38,6 +38,14 @@ def open_clip(path: str | Path, rate: float | Fraction | None = None) -> FileCli
     return WebpClip(path) if kind == "webp" else VideoClip(path)
 
 
+def is_clip(path: str | Path) -> bool:
+    """Tell whether a source is a video, an animated picture or a set of frames, rather than a still picture."""
+    path = Path(path)
+    if path.is_dir() or (not path.exists() and NUMBER.search(path.name)):
+        return True
+    return path.is_file() and _picture_kind(path) != "still"
+
+
 def _picture_kind(path: Path) -> str | None:
     """Tell a still picture ("still") and an animated WebP ("webp") from what FFmpeg is to read (None)."""
     try:

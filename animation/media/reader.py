@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import dropwhile, islice, pairwise
 from pathlib import Path
 
 from av.error import FFmpegError
@@ -83,6 +83,17 @@ class VideoClip:
         """Yield all frames in order as (B, H, W, 3), `size` at a time or fewer large ones; the last may be shorter."""
         return in_chunks(self._pictures(), size, self._size[0] * self._size[1])
 
+    def chunks_from(self, start: int, size: int) -> Iterator[Tensor]:
+        """Yield the frames from `start` on, as `chunks` does: from the keyframe before, once a pass has been made."""
+        convert = RgbConverter(*self._size)
+        if self._stamps is not None and self._can_seek():
+            time = self._stamps[start]
+            frames = dropwhile(lambda frame: frame.pts != time, self._decoded(seek_to=time))
+        else:
+            frames = islice(self._decoded(), start, None)
+        pictures = (self._picture(frame, convert) for frame in islice(frames, len(self) - start))
+        return in_chunks(pictures, size, self._size[0] * self._size[1])
+
     def _pictures(self) -> Iterator[Tensor]:
         stamps: list[int | None] = []
         convert = RgbConverter(*self._size)
@@ -110,13 +121,17 @@ class VideoClip:
 
     def _sought(self, index: int) -> VideoFrame | None:
         """Find a frame by its timestamp; None where only decoding from the start is sure to find it."""
-        if self._stamps is None or self._damaged:
+        if self._stamps is None or not self._can_seek():
             return None
-        with contextlib.closing(open_media(self.path)) as container:
-            if video_stream(container, self.path).codec.canonical_name not in _SEEKABLE:
-                return None
         time = self._stamps[index]
         return next((frame for frame in self._decoded(seek_to=time) if frame.pts == time), None)
+
+    def _can_seek(self) -> bool:
+        """Tell whether decoding from a keyframe is sure to find a frame by its timestamp."""
+        if self._stamps is None or self._damaged:
+            return False
+        with contextlib.closing(open_media(self.path)) as container:
+            return video_stream(container, self.path).codec.canonical_name in _SEEKABLE
 
     def _picture(self, frame: VideoFrame, convert: RgbConverter) -> Tensor:
         return self._orientation.upright(without_alpha(convert(frame)))  # (H, W, 3)

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import comfy.model_management as management
 import torch
 from torch import Tensor
 
-from ...animation.faces.clips import FaceClip, find_faces, follow_faces, squares_for
+from ...animation.faces.clips import FaceClip, find_faces, follow_faces
 from ...animation.faces.detectors import load_face_finder
 from ...animation.faces.face import Face, faces_from_mask, faces_from_text
 from ...animation.faces.paste import Paster
 from ...animation.faces.preview import numbered
 from ...animation.faces.square import Square
-from ...animation.faces.track import Track
+from ...animation.faces.squares import ClipPaster, FaceSquares
 from ...animation.frames import TensorClip, check_images, without_alpha
-from ...animation.framing import FaceOptions, FinderOnDemand, choose_tracks, place_squares
+from ...animation.framing import FaceOptions, FinderOnDemand, choose_tracks, path_of, place_squares
 from ...core.errors import InputError
 from . import progress
-
-
-@dataclass(frozen=True, slots=True)
-class FaceSquares:
-    """Squares of the faces of pictures: for each face one for all pictures, or one for each of them.
-
-    `size` is the pictures' (height, width).
-    """
-
-    faces: tuple[tuple[Square, ...], ...]
-    size: tuple[int, int]
-
-    def of_picture(self, number: int) -> list[Square]:
-        """Return each face's square in a picture; the last one where there are fewer."""
-        return [squares[min(number, len(squares) - 1)] for squares in self.faces]
 
 
 def crop(
@@ -66,22 +50,19 @@ def _squares(
     images: Tensor, given: Sequence[Face] | None, detector: str, options: FaceOptions, rate: float
 ) -> FaceSquares:
     finder = FinderOnDemand(lambda: load_face_finder(detector))
+    size = (images.shape[1], images.shape[2])
     if len(images) == 1 or given is not None:
         faces = find_faces(images, finder) if given is None else given
-        found = tuple((square,) for square in place_squares(faces, options))
+        found = FaceSquares.still(place_squares(faces, options), size)
     else:
         tracks = follow_faces(TensorClip(images), finder, rate, progress.hooks().check_cancelled)
-        found = tuple(_path(track, len(images), rate, options) for track in choose_tracks(tracks, options.faces))
-    if not found:
+        chosen = choose_tracks(tracks, options.faces)
+        found = FaceSquares(tuple(path_of(track, len(images), rate, options) for track in chosen), size)
+    if len(found) == 0:
         raise InputError(
             f"shows no face that {finder.name} finds. Give boxes or a mask, or choose another detector.", "image"
         )
-    return FaceSquares(found, (images.shape[1], images.shape[2]))
-
-
-def _path(track: Track, count: int, rate: float, options: FaceOptions) -> tuple[Square, ...]:
-    squares = squares_for(track, count, rate, options.ratio, options.smooth_crop)
-    return tuple(squares) if options.smooth_crop else tuple(squares[:1])
+    return found
 
 
 def _cut(images: Tensor, squares: Sequence[Square], size: int) -> Tensor:
@@ -114,14 +95,11 @@ def paste(
     count = max(len(one) for one in crops)
     result = torch.empty((count, *squares.size, 3), device=management.intermediate_device())
     bar, hooks = progress.Progress(count), progress.hooks()
-    before, paster = None, Paster([], squares.size)
+    paster = ClipPaster(squares, feather, match_colour)
     for number in range(count):
         hooks.check_cancelled()
-        places = squares.of_picture(number)
-        if places != before:
-            before, paster = places, Paster(places, squares.size, feather, match_colour)
         faces = [one[min(number, len(one) - 1)].movedim(-1, 0) for one in crops]
-        pasted = paster.paste(whole[min(number, len(whole) - 1)].float(), faces)
+        pasted = paster.paste(number, whole[min(number, len(whole) - 1)].float(), faces)
         result[number].copy_(pasted.movedim(0, -1))
         bar.update(number + 1, result[number : number + 1])
     return result, paster.mask()[None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from firstordermm.animation.faces.face import Face
 from firstordermm.animation.faces.paste import Paster
 from firstordermm.animation.faces.square import Square
+from firstordermm.animation.faces.squares import FaceSquares
 from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.framing import (
     Driver,
@@ -18,12 +21,14 @@ from firstordermm.animation.framing import (
     place_squares,
 )
 from firstordermm.animation.full_size import animate_faces, cut_out
+from firstordermm.animation.moving import MovingSource
 from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import Predictor
+from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import InputError
 from numpy.typing import NDArray
 from support.architectures import CPU, SIDE, blobs, driven, every_architecture
-from support.drivers import clip_of
+from support.drivers import Streamed, clip_of
 from support.optimized import published_form
 from torch import Tensor
 
@@ -45,7 +50,7 @@ def whole_clip(
     faces: FaceOptions | None = None,
     options: AnimateOptions | None = None,
 ) -> Tensor:
-    plan = FacePlan(squares, drivers, faces or FaceOptions())
+    plan = FacePlan(FaceSquares.still(squares, (120, 200)), drivers, faces or FaceOptions())
     result = torch.cat([*animate_faces(predictor, picture, plan, options)])
     assert len(result) == plan.frames
     return result
@@ -165,12 +170,14 @@ def test_the_faces_of_pictures_that_are_not_square_are_found() -> None:
     tall, square = picture(), picture()[:, :, :120]
     finder = Named(*FACES)
     found = frame_picture(tall, "auto", finder, FaceOptions())
-    assert found == place_squares(FACES, FaceOptions())
+    assert found is not None and found.of_picture(0) == place_squares(FACES, FaceOptions())
     assert frame_picture(square, "auto", finder, FaceOptions()) is None
-    assert frame_picture(square, "face", finder, FaceOptions()) == found
+    framed = frame_picture(square, "face", finder, FaceOptions())
+    assert framed is not None and framed.faces == found.faces
     assert frame_picture(tall, "stretch", finder, FaceOptions()) is None
     assert frame_picture(tall, "auto", Named(), FaceOptions()) is None
-    assert frame_picture(square, "auto", Named(), FaceOptions(), FACES[:1]) == place_squares(FACES[:1], FaceOptions())
+    given = frame_picture(square, "auto", Named(), FaceOptions(), FACES[:1])
+    assert given is not None and given.of_picture(0) == place_squares(FACES[:1], FaceOptions())
     with pytest.raises(InputError, match="no face that test finds"):
         frame_picture(tall, "face", Named(), FaceOptions())
     with pytest.raises(InputError, match="framing"):
@@ -228,3 +235,49 @@ def test_transparent_parts_are_white() -> None:
     result = whole_clip(predictor, clear, squares, [DRIVER])
     assert result.shape == (5, 3, 120, 200)
     assert (result[:, :, Paster(squares, (120, 200)).mask() == 0] == 255).all()
+
+
+def moving_picture(frames: int) -> Tensor:
+    return torch.cat([picture().roll(number, dims=2) for number in range(frames)])
+
+
+@pytest.mark.parametrize("name", ["fomm", "fsrt"])
+def test_faces_of_a_clip_move_with_it(name: str) -> None:
+    model, clip, drivers = published_form(name), moving_picture(5), [DRIVER]
+    paths = tuple(tuple(replace(square, x=square.x + number) for number in range(5)) for square in _two_squares())
+    plan = FacePlan(FaceSquares(paths, (120, 200)), drivers, FaceOptions(), 5)
+    options = AnimateOptions(Retargeting("standard"))
+    result = torch.cat([*animate_faces(Predictor(model, CPU), Streamed(clip), plan, options)])
+    for number in (0, 4):
+        here = [path[number] for path in paths]
+        driving = clip_of(5)[number][None]
+        alone = [driven(model, cut_out(clip[number][None], square, SIDE), driving, options)[0] for square in here]
+        wanted = Paster(here, (120, 200)).paste(clip[number].movedim(-1, 0), alone)
+        assert (result[number].int() - wanted.int()).abs().max() <= 1
+        outside = Paster(here, (120, 200)).mask() == 0
+        assert torch.equal(result[number][:, outside], clip[number].movedim(-1, 0)[:, outside])
+
+
+@pytest.mark.parametrize(("ends", "speed", "order"), [("cut", 1.0, [0, 1, 2]), ("mirror", 0.5, [0, 0, 1, 2, 2])])
+def test_shorter_and_slower_clips_as_sources(ends: str, speed: float, order: list[int]) -> None:
+    plan = FacePlan(FaceSquares.still(_two_squares(), (120, 200)), [DRIVER], FaceOptions(), 3)
+    clip, options = moving_picture(3), AnimateOptions(moving=MovingSource(ends=ends, speed=speed))
+    result = torch.cat([*animate_faces(Predictor(published_form("fomm"), CPU), Streamed(clip), plan, options)])
+    assert len(result) == plan.result_frames(options.moving) == len(order)
+    outside = Paster(_two_squares(), (120, 200)).mask() == 0
+    for number, shown in enumerate(order):
+        assert torch.equal(result[number][:, outside], clip[shown].movedim(-1, 0)[:, outside])
+
+
+def test_the_plan_of_a_clip_follows_its_faces() -> None:
+    clip, driving = TensorClip(moving_picture(5)), (TensorClip(clip_of(5)), 25.0)
+    plan = Framing(finder=lambda: Named(*FACES)).plan(clip, [driving])
+    assert plan is not None and plan.moving == 5 and [len(path) for path in plan.squares.faces] == [1, 1, 1]
+    smooth = Framing(finder=lambda: Named(*FACES), options=FaceOptions(smooth_crop=True)).plan(clip, [driving])
+    assert smooth is not None and [len(path) for path in smooth.squares.faces] == [5, 5, 5]
+    given = Framing(boxes=FACES[:1]).plan(clip, [driving])
+    assert given is not None and len(given.squares) == 1 and given.moving == 5
+
+
+def _two_squares() -> list[Square]:
+    return place_squares(FACES[:2], FaceOptions(ratio=0.1))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.moving import BACKWARD_BLOCK, MovingSource, OrderedClip, frames_of_result, order_of
+from firstordermm.animation.moving import BACKWARD_BLOCK, MovingSource, OrderedClip
 from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.predictor import Predictor
 from firstordermm.animation.retarget import Retargeting
@@ -93,7 +92,7 @@ def test_a_shorter_source_goes_on_as_wished(ends: str) -> None:
     order = {"hold": [0, 1, 2, 3, 3, 3], "cycle": [0, 1, 2, 3, 0, 1], "mirror": [0, 1, 2, 3, 2, 1], "cut": [0, 1, 2, 3]}
     wanted = animated("fomm", short[order[ends]], clip_of()[: len(order[ends])], STANDARD)
     torch.testing.assert_close(found[: len(wanted)], wanted, **SAME)
-    assert len(found) == frames_of_result(TensorClip(short), TensorClip(clip_of()), options.moving)
+    assert len(found) == options.moving.frames_with(4, FRAMES)
     assert len(found) == (4 if ends == "cut" else FRAMES)
 
 
@@ -113,7 +112,7 @@ def test_any_order_of_frames(order: list[int], size: int) -> None:
 
 def test_backward_blocks_bound_what_is_read() -> None:
     clip, count = Streamed(torch.zeros(5 * BACKWARD_BLOCK, 1, 1, 3)), 5 * BACKWARD_BLOCK
-    for _ in OrderedClip(clip, order_of(count, 2 * count - 1, "mirror")).chunks(8):
+    for _ in OrderedClip(clip, MovingSource(ends="mirror").order_of(count, 2 * count - 1)).chunks(8):
         pass
     assert clip.given <= count + 5 * (count + 8)  # from the start for each block, as this clip cannot seek
 

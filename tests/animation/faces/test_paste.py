@@ -10,7 +10,7 @@ from firstordermm.core.errors import InputError
 from torch import Tensor
 from torch.nn import functional as F
 
-SIZES = {"portrait": (320, 180), "landscape": (180, 320), "band": (16, 1024), "speck": (20, 20)}
+SIZES = {"portrait": (320, 180), "landscape": (180, 320), "band": (16, 1024), "speck": (20, 20), "photo": (4000, 3000)}
 
 
 def noise(size: tuple[int, int], channels: int = 3) -> Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from firstordermm.animation.faces.clips import squares_for
 from firstordermm.animation.faces.face import Face, without_doubles
 from firstordermm.animation.faces.track import Track, link, present_longest, smooth_squares, union_square
 from numpy.typing import NDArray
@@ -89,3 +90,20 @@ def test_a_smoothed_path_jitters_less_and_does_not_lag() -> None:
 
 def test_a_path_of_one_frame_is_itself() -> None:
     assert len(smooth_squares(np.array([[0, 0, 40, 40]], np.float64), 25.0)) == 1
+
+
+def test_squares_turn_with_the_face_on_a_smooth_path() -> None:
+    noise = np.random.default_rng(3).normal(0, 0.05, 100)
+    tilts = np.sin(np.arange(100) / 20) + noise
+    track = Track()
+    for number, tilt in enumerate(tilts):
+        eyes = np.array(
+            [[50 - 10 * np.cos(tilt), 50 - 10 * np.sin(tilt)], [50 + 10 * np.cos(tilt), 50 + 10 * np.sin(tilt)]]
+        )
+        track.faces[number] = Face(30, 30, 70, 70, landmarks=eyes)
+    np.testing.assert_allclose(track.rolls(100), tilts, atol=1e-9)
+    smooth = np.array([square.angle for square in smooth_squares(track.boxes(100), 25.0, rolls=track.rolls(100))])
+    assert np.abs(np.diff(smooth, 2)).mean() < np.abs(np.diff(tilts, 2)).mean() / 5
+    assert np.abs(smooth - np.sin(np.arange(100) / 20))[10:-10].max() < 0.1
+    upright = squares_for(track, 100, 25.0, upright=True)
+    assert len(set(upright)) == 1 and abs(upright[0].angle - np.median(tilts)) < 1e-9

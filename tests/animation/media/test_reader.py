@@ -231,3 +231,13 @@ def test_a_clip_is_closed_while_its_decoder_writes_messages(tmp_path: Path) -> N
         assert av.logging.get_level() is None
     finally:
         av.logging.set_level(None)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.mp4", "libx264"), ("clip.avi", "mpeg4")])
+def test_frames_from_any_one_on(tmp_path: Path, name: str, codec: str) -> None:
+    build_video(tmp_path / name, 30, codec=codec, options={"g": "10"})
+    clip = VideoClip(tmp_path / name)
+    for passed in (False, True):
+        whole = all_frames(clip) if passed else all_frames(VideoClip(tmp_path / name))
+        for start in (0, 1, 13, 29):
+            assert torch.equal(torch.cat([*clip.chunks_from(start, 4)]), whole[start:])
