@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.types import Clip
-from .faces.clips import FaceClip, ShiftedClip
+from .faces.clips import FaceClip
 from .faces.square import Square, cut
 from .faces.squares import ClipPaster, FaceSquares
 from .frames import INTEGER_WHITE, check_images, without_alpha
 from .framing import FacePlan
+from .motion.clips import shifted
 from .moving import MovingSource, OrderedClip, is_moving
 from .options import DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
@@ -120,11 +121,12 @@ def _together(
 ) -> Iterator[list[Tensor]]:
     """Yield for each frame the animated squares (3, size, size) of all runs, in the order of the runs."""
     size, frames = working_size(predictor.animator, options), scene.frames
-    in_order = replace(options, moving=MovingSource(options.moving.motion))  # as the scene's frames are already
+    rate = plan.drivers[0].rate
+    in_order = replace(options, moving=MovingSource(options.moving.motion), rate=rate)  # as the scene's frames are
     streams: list[Iterator[list[Tensor]]] = [repeat([], frames)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
         driver = plan.drivers[run.driver]
-        clip = ShiftedClip(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
+        clip = shifted(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
         sources = [scene.face(number, size) for number in numbers]
         streams.append(_by_frame(predictor.animate_several(sources, clip, in_order, hooks, best_frame)))
     for parts in zip(*streams, strict=True):

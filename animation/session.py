@@ -9,12 +9,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip, Mapped, Motion, Prepared
 from .finite import mark_not_finite
 from .frames import ClipFrom, FrameFormat
 from .motion.controls import controlled, refuse_controls
-from .motion.smoothing import reach_of, smoothed, without_first
+from .motion.smoothing import join, reach_of, smoothed, without_first
+from .motion.track import MotionTrack, poses_alone, refuse_reading
 from .moving import REPLACE, FrameSupply, Source, is_moving
 from .options import (
     DEFAULT_BATCH,
@@ -85,6 +87,8 @@ class Session:
         prepared = try_twice(
             lambda: animator.prepare(_pictures(animator, source, format_)), hooks.free_memory, "encoding the source"
         )
+        if isinstance(clip, MotionTrack):
+            refuse_track(clip, animator, prepared.motion, options)
         retargeter = _retargeter(animator, prepared, clip, format_, options, hooks)
         by_pixel: PixelRenderer | None = None
         if animator.spec.query_bytes:
@@ -109,6 +113,11 @@ class Session:
 
     def _read(self, clip: Clip, hooks: Hooks, start: int) -> Iterator[Motion]:
         """Read poses as they are, in as many parts as memory requires."""
+        if isinstance(clip, MotionTrack):
+            for poses in clip.poses(start, self.options.batch or DEFAULT_BATCH, self.format.device):
+                hooks.check_cancelled()
+                yield poses
+            return
         for chunk in hooks.chunks(ClipFrom(clip, start), self.options.batch):
             yield from self.back_off.run(self.poses, chunk)
 
@@ -178,11 +187,40 @@ def _retargeter(
         return Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
     if mode != "relative":
         return Retargeter.for_clip(options.retargeting, prepared.motion, anchor=None)
+    if isinstance(clip, MotionTrack) and not isinstance(options.anchor, Tensor):
+        return Retargeter.for_clip(options.retargeting, prepared.motion, clip.pose(options.anchor, format_.device))
     frame, name = anchor_frame(clip, options)
     anchor = try_twice(
         lambda: animator.motion(format_.convert(frame, name)), hooks.free_memory, "reading the anchor's pose"
     )
     return Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
+
+
+def refuse_track(track: MotionTrack, animator: Animator, own: Motion, options: AnimateOptions) -> None:
+    """Raise InputError for motion that is not made as the model's poses are, and where its pictures are needed too."""
+    track.refuse_other_shape(own, animator.spec)
+    if options.retargeting.background and model_retargeting(animator, options.retargeting) is not None:
+        raise InputError(
+            f"was given; {animator.spec.name} reads the background off the driving pictures, and {track.path} is "
+            "movement without any. Leave it out, or give the clip.",
+            "background",
+        )
+
+
+@inference_mode()
+def read_poses(animator: Animator, clip: Clip, device: torch.device, options: AnimateOptions, hooks: Hooks) -> Motion:
+    """Read the poses of a whole clip, on the CPU, without anything that does not describe them.
+
+    Raises InputError for a clip of no frames, and for a model that needs the pictures themselves.
+    """
+    refuse_reading(animator.spec, len(clip))
+    size = working_size(animator, options)
+    format_, back_off = FrameFormat((size, size), device, options.antialias), hooks.back_off()
+    parts: list[Motion] = []
+    for chunk in hooks.chunks(clip, options.batch):
+        poses = back_off.run(lambda frames: animator.motion(format_.convert(frames, DRIVING)), chunk)
+        parts += [poses_alone(part, animator.spec) for part in poses]
+    return join(parts)
 
 
 def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:
