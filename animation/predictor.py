@@ -151,7 +151,7 @@ class Predictor:
     def read_motion(
         self, driving: Clip | Tensor, options: AnimateOptions | None = None, hooks: Hooks | None = None
     ) -> MotionTrack:
-        """Read the poses of a clip of `options.rate` frames per second, to animate by them later; see `track_file`.
+        """Read the poses of a clip of `options.rate` frames per second, to animate by them later.
 
         They take about a kilobyte a frame. Raises InputError for what it cannot read, and for a model that needs the
         driving pictures themselves.

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from ...core.errors import InputError
 from ...core.types import AnimatorSpec, Motion
@@ -16,6 +17,7 @@ from ..media.frame_rate import exact_rate
 from ..media.frame_times import FrameTimes
 from .identity import ModelIdentity
 from .smoothing import pose_parts, with_parts
+from .track_file import read_motion_file, write_motion_file
 
 DRIVING = "driving"  # parameter, in error messages
 
@@ -32,6 +34,15 @@ class MotionTrack:
     ) -> None:
         self.motion, self.model, self.size, self.path = motion, model, size, Path(path)
         self.times = FrameTimes.even(exact_rate(rate), len(motion))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a motion file; raises MediaError, CheckpointError or InputError for what is none, NaN among it."""
+        return cls(*read_motion_file(Path(path)), path)
+
+    def save(self, path: str | Path) -> None:
+        """Write a motion file (`.safetensors`), whole or not at all. Raises InputError or MediaError."""
+        write_motion_file(Path(path), self.motion, self.fps, self.model, self.size)
 
     @property
     def fps(self) -> Fraction:

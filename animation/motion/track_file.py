@@ -1,4 +1,4 @@
-"""Motion files: a track as safetensors, with the model that its poses belong to among the metadata."""
+"""Motion files: poses as safetensors, with the model that its poses belong to among the metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from ...core.weights.source import Malformed, open_source
 from ...core.weights.stored_tensor import StoredTensor, TensorReader
 from ..media.frame_rate import MAX_RATE
 from .identity import ModelIdentity
-from .track import MotionTrack
 
 SUFFIX = ".safetensors"
 FORMAT, VERSION = "first-order-motion", "1"  # in the metadata, so that no weight file is taken for one
@@ -40,23 +39,21 @@ def is_motion_file(path: str | Path) -> bool:
     return Path(path).suffix.lower() == SUFFIX
 
 
-def save_track(track: MotionTrack, path: str | Path) -> None:
-    """Write a track to a file, whole or not at all. Raises InputError for another suffix, MediaError from the disk."""
-    path = Path(path)
+def write_motion_file(path: Path, motion: Motion, rate: Fraction, model: ModelIdentity, size: int) -> None:
+    """Write poses to a file, whole or not at all. Raises InputError for another suffix, MediaError from the disk."""
     if not is_motion_file(path):
         raise InputError(f"is {path}; a name that ends in {SUFFIX} was wanted. Rename it.", "motion_file")
-    motion = track.motion
     tensors = {POINTS: motion.points} | {EXTRA + name: value for name, value in motion.extra.items()}
     if motion.jacobians is not None:
         tensors[JACOBIANS] = motion.jacobians
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "architecture": track.model.architecture,
-        "weights_sha256": track.model.weights,
-        "weights_name": track.model.name,
-        "rate": str(track.fps.limit_denominator(10**6)),
-        "size": str(track.size),
+        "architecture": model.architecture,
+        "weights_sha256": model.weights,
+        "weights_name": model.name,
+        "rate": str(rate.limit_denominator(10**6)),
+        "size": str(size),
     }
     try:
         make_folder(path.parent)
@@ -66,13 +63,13 @@ def save_track(track: MotionTrack, path: str | Path) -> None:
         raise MediaError(f"{path} cannot be written ({error}). Check the folder and its free space.") from error
 
 
-def load_track(path: str | Path) -> MotionTrack:
-    """Read a track from a file that anyone may have written, in time and memory that its size bounds.
+def read_motion_file(path: Path) -> tuple[Motion, Fraction, ModelIdentity, int]:
+    """Read poses from a file that anyone may have written, in time and memory that its size bounds.
 
-    Raises MediaError for a file that is missing, CheckpointError for one that is damaged, InputError for one that holds
-    something else, or poses that are no numbers.
+    Returns them with their rate, the model that read them, and the size it worked at. Raises MediaError for a file that
+    is missing, CheckpointError for one that is damaged, InputError for one that holds something else, or poses that are
+    no numbers.
     """
-    path = Path(path)
     if not path.is_file():
         raise MediaError(f"{path} does not exist, or is no file; a motion file was wanted. Check the path.")
     if path.stat().st_size > MOST_BYTES:
@@ -89,7 +86,7 @@ def load_track(path: str | Path) -> MotionTrack:
         tensors = {name: reader.tensor(entry) for name, entry in stored.items()}
     _check_finite(path, tensors)
     extra = {name.removeprefix(EXTRA): value for name, value in tensors.items() if name.startswith(EXTRA)}
-    return MotionTrack(Motion(tensors[POINTS], tensors.get(JACOBIANS), extra), rate, identity, size, path)
+    return Motion(tensors[POINTS], tensors.get(JACOBIANS), extra), rate, identity, size
 
 
 def _refusal(path: Path, what: str) -> InputError:
