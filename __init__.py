@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .animation.framing import FaceOptions, Framing
     from .animation.media.open_clip import open_clip
     from .animation.media.reader import VideoClip, read_picture
+    from .animation.motion.controls import Controls
+    from .animation.motion.mix import mix
+    from .animation.motion.track import MotionTrack
     from .animation.moving import MovingSource
     from .animation.options import AnimateOptions, Hooks
     from .animation.predictor import Predictor
@@ -31,6 +34,7 @@ WEB_DIRECTORY = "./web"
 
 __all__ = [
     "AnimateOptions",
+    "Controls",
     "Engine",
     "Face",
     "FaceOptions",
@@ -38,17 +42,20 @@ __all__ = [
     "Framing",
     "Hooks",
     "LoadOptions",
+    "MotionTrack",
     "MovingSource",
     "Predictor",
     "Retargeting",
     "VideoClip",
     "animate_file",
+    "mix",
     "open_clip",
     "read_picture",
 ]
 
 _MODULES = {
     "AnimateOptions": "animation.options",
+    "Controls": "animation.motion.controls",
     "Engine": "animation.engine",
     "Face": "animation.faces.face",
     "FaceOptions": "animation.framing",
@@ -56,11 +63,13 @@ _MODULES = {
     "Framing": "animation.framing",
     "Hooks": "animation.options",
     "LoadOptions": "core.types",
+    "MotionTrack": "animation.motion.track",
     "MovingSource": "animation.moving",
     "Predictor": "animation.predictor",
     "Retargeting": "animation.retarget",
     "VideoClip": "animation.media.reader",
     "animate_file": "animation.video",
+    "mix": "animation.motion.mix",
     "open_clip": "animation.media.open_clip",
     "read_picture": "animation.media.reader",
 }

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.types import Clip
-from .faces.clips import FaceClip
-from .faces.square import Square, cut
+from .faces.clips import FaceClip, find_faces
+from .faces.face import LARGEST, choose_faces
+from .faces.square import Square, cut, square_around
 from .faces.squares import ClipPaster, FaceSquares
 from .frames import INTEGER_WHITE, check_images, without_alpha
-from .framing import FacePlan
+from .framing import FacePlan, FinderOnDemand, Framing
 from .motion.clips import shifted
 from .moving import MovingSource, OrderedClip, is_moving
-from .options import DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, working_size
+from .options import ANCHOR, DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, working_size
 from .predictor import Predictor
 
 
@@ -137,6 +138,22 @@ def _by_frame(batches: Iterator[Tensor]) -> Iterator[list[Tensor]]:
     """Turn batches of pictures of each source (b, sources, 3, size, size) into one picture of each at a time."""
     for batch in batches:
         yield from ([*pictures] for pictures in batch)
+
+
+def cut_anchor(framing: Framing, plan: FacePlan, picture: Tensor, size: int) -> Tensor:
+    """Cut the face out of a picture (1, H, W, C) of the driving face at rest, if faces were cut out of the clip too.
+
+    Raises InputError where there is none.
+    """
+    if not plan.drivers[0].squares:
+        return picture
+    picture = without_alpha(check_images(picture, ANCHOR))
+    finder = FinderOnDemand(framing.finder)
+    faces = find_faces(picture, finder)
+    if not faces:
+        raise InputError(f"shows no face that {finder.name} finds. Give one that does, or a number.", ANCHOR)
+    [face, *_] = choose_faces(faces, LARGEST)
+    return cut_out(picture, square_around(face, framing.options.ratio).aligned(), size)
 
 
 def cut_out(picture: Tensor, square: Square, size: int) -> Tensor:

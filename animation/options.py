@@ -139,6 +139,15 @@ def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
         )  # fmt: skip
 
 
+def warn_of_still(animator: Animator, clip: Clip, options: AnimateOptions) -> None:
+    """Log that one driving frame moves nothing where movement is measured from that very frame."""
+    if len(clip) == 1 and not isinstance(options.anchor, Tensor) and resolve_mode(animator, options) == "relative":
+        log.warning(
+            "One driving frame moves nothing, for movement is measured from it. Give a picture of the driving face at "
+            "rest as the anchor (--anchor neutral.png), or take the driving pose as it is (--absolute)."
+        )
+
+
 def resolve_mode(animator: Animator, options: AnimateOptions) -> str:
     """Return the retargeting mode; raises InputError where the model does not offer it."""
     mode, modes = options.retargeting.mode, animator.spec.modes

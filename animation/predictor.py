@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -149,18 +150,26 @@ class Predictor:
         return ModelIdentity.of_network(self.animator) if files is None else ModelIdentity.of_files(files)
 
     def read_motion(
-        self, driving: Clip | Tensor, options: AnimateOptions | None = None, hooks: Hooks | None = None
+        self,
+        driving: Clip | Tensor,
+        options: AnimateOptions | None = None,
+        hooks: Hooks | None = None,
+        rate: float | Fraction | None = None,
     ) -> MotionTrack:
-        """Read the poses of a clip of `options.rate` frames per second, to animate by them later.
+        """Read the poses of a clip of `rate` frames per second, by default `options.rate`, to animate by them later.
 
         They take about a kilobyte a frame. Raises InputError for what it cannot read, and for a model that needs the
         driving pictures themselves.
         """
+        if isinstance(driving, MotionTrack):
+            driving.refuse_other(self.identity)
+            return driving
         options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
         poses = read_poses(self.animator, as_clip(driving), self.device, options, hooks)
         if first_not_finite(poses.points) is not None:
             raise not_finite(self.identity.name)
-        return MotionTrack(poses, options.rate, self.identity, working_size(self.animator, options))
+        size = working_size(self.animator, options)
+        return MotionTrack(poses, options.rate if rate is None else rate, self.identity, size)
 
     def find_best_frame(
         self,

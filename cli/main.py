@@ -27,13 +27,16 @@ FLAGS = {
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
-    | {"driving_framing", "driving_faces"}
+    | {"driving_framing", "driving_faces", "driving_boxes"}
+    | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
 } | {
     "source": "SOURCE",
     "driving": "DRIVING",
     "output": "OUTPUT",
     "folder": "FOLDER",
+    "smoothing": "--smooth",
+    "motion_file": "the motion file",
     "table": "--output",
     "relative_jacobian": "--keep-jacobian",
     "adapt_scale": "--keep-scale",
@@ -68,9 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
+    from .controls import add_control_options
     from .convert import convert
     from .demo import demo
     from .faces import add_face_options
+    from .motion import add_motion_commands
     from .run import run
     from .swap import add_swap_options
 
@@ -85,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "driving",
         type=Path,
         help="the video, animated or still picture, folder of frames or pattern (%%03d.png) whose motion it takes on; "
-        "sound is kept",
+        "sound is kept. Or a motion file (safetensors), which has no sound",
     )
     command.add_argument(
         "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
@@ -99,10 +104,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_model_options(command)
     _add_motion_options(command)
+    add_control_options(command)
     add_swap_options(command)
     add_face_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
+
+    command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
+    add_motion_commands(command, _add_model_options, _add_engine_options)
 
     command = commands.add_parser("demo", help="animate the bundled sample")
     command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -143,6 +152,8 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_motion_options(command: argparse.ArgumentParser) -> None:
+    from .controls import index_or_picture
+
     group = command.add_argument_group("motion")
     modes = group.add_mutually_exclusive_group()
     modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
@@ -180,7 +191,12 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
         const="auto",
         help="measure movement from the frame closest in pose, found by this method (default when given: auto)",
     )
-    anchors.add_argument("--anchor", type=int, help="measure movement from this frame (default: 0)")
+    anchors.add_argument(
+        "--anchor",
+        type=index_or_picture,
+        metavar="FRAME",
+        help="measure movement from this frame, or from a picture of the driving face at rest (default: 0)",
+    )
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...core.atomic_file import atomic_write
 from ...core.errors import InputError, MediaError, quote
+from ...core.output_path import check_folder, check_output
 from ...core.types import Motion
 from ...core.unfinished import make_folder
 from ...core.weights.safetensors_file import scan_safetensors
@@ -39,10 +40,18 @@ def is_motion_file(path: str | Path) -> bool:
     return Path(path).suffix.lower() == SUFFIX
 
 
-def write_motion_file(path: Path, motion: Motion, rate: Fraction, model: ModelIdentity, size: int) -> None:
-    """Write poses to a file, whole or not at all. Raises InputError for another suffix, MediaError from the disk."""
+def check_motion_file(path: Path) -> None:
+    """Raise InputError or MediaError where no motion file can be written to `path`."""
     if not is_motion_file(path):
         raise InputError(f"is {path}; a name that ends in {SUFFIX} was wanted. Rename it.", "motion_file")
+    check_folder(path.parent)
+    if path.parent.exists():
+        check_output(path)
+
+
+def write_motion_file(path: Path, motion: Motion, rate: Fraction, model: ModelIdentity, size: int) -> None:
+    """Write poses to a file, whole or not at all. Raises InputError for another suffix, MediaError from the disk."""
+    check_motion_file(path)
     tensors = {POINTS: motion.points} | {EXTRA + name: value for name, value in motion.extra.items()}
     if motion.jacobians is not None:
         tensors[JACOBIANS] = motion.jacobians
