@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.layers.hourglass import Encoder
+from ..core.layers.matrix2x2 import homogeneous
 from .config import BGPredictorConfig
 
 
@@ -28,5 +29,4 @@ class BGMotionPredictor(nn.Module):
         """Map two pictures (B, 3, H, W) to matrices (B, 3, 3) on homogeneous coordinates."""
         features = self.encoder(torch.cat([source.expand_as(driving), driving], dim=1))[-1]
         affine = self.fc(features.mean(dim=(2, 3))).view(-1, 2, 3)
-        last = affine.new_tensor([0, 0, 1]).expand(affine.shape[0], 1, 3)
-        return torch.cat([affine, last], dim=1)
+        return homogeneous(affine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..core.layers.matrix2x2 import homogeneous
 from ..core.layers.resnet import ResNet18
 
 
@@ -18,5 +19,4 @@ class BGMotionPredictor(nn.Module):
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
         """Map two pictures (B, 3, H, W) to matrices (B, 3, 3) on homogeneous coordinates, from driving to source."""
         affine = self.bg_encoder(torch.cat([source, driving], dim=1)).float().view(-1, 2, 3)
-        last = affine.new_tensor([0, 0, 1]).expand(affine.shape[0], 1, 3)
-        return torch.cat([affine, last], dim=1)
+        return homogeneous(affine)

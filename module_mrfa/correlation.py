@@ -29,8 +29,8 @@ def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 def to_unit(places: Tensor, height: int, width: int) -> Tensor:
     """Scale pixel places (..., 2) of a picture to [-1, 1], the centres of the corner pixels at +-1."""
-    last = places.new_tensor([max(width - 1, 1), max(height - 1, 1)])
-    return 2 * places / last - 1
+    x, y = places.unbind(-1)
+    return torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
 
 
 def sample(features: Tensor, flow: Tensor) -> Tensor:

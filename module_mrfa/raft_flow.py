@@ -170,7 +170,7 @@ class RaftFlow(nn.Module):
             moved = sample(feature, step.flow) * step.occlusion
             painted = moved if painted is None else moved + painted * (1 - step.occlusion)
             if stage == last:
-                picture = torch.sigmoid(self.generator.final(painted))
+                picture = torch.sigmoid(self.generator.final(painted).to(features["source"].dtype))
                 return torch.lerp(picture, sample(features["source"], step.before), step.occlusion)
             coarse = warp(feature, prior.deformation, resize_aligned=True)
             painted = self.generator.decoded(stage, torch.cat([painted, coarse], dim=1))

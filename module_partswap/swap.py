@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
+import torch
 from torch import Tensor
 
 from ..core.errors import InputError
@@ -39,7 +41,8 @@ class Swap:
         chosen = range(1, count) if self.chosen is None else self.chosen
         if not all(0 <= number < count for number in chosen):
             raise InputError(f"Part {max(chosen)} was chosen; there are parts 0 to {count - 1}. Choose among these.")
-        mask = segments[:, list(chosen)].sum(dim=1, keepdim=True)
+        parts = [segments[:, number : number + 1] for number in chosen]  # a list of indices would be uploaded each time
+        mask = torch.cat([segments[:, :0], *parts], dim=1).sum(dim=1, keepdim=True)
         if self.hard_edges:
             mask = (mask > 0.5).to(segments)
         return blur(mask, self.blend_scale)
@@ -51,4 +54,9 @@ def blur(mask: Tensor, scale: float) -> Tensor:
     sigma = (1/s - 1)/2, 2 round(4 sigma) + 1 taps, every int(1/s)-th pixel: from 0.8 up one tap, below it three,
     and fewer pixels only from 0.5 down.
     """
-    return mask if scale == 1 else AntiAliasInterpolation2d(1, scale).to(mask.device)(mask)
+    return mask if scale == 1 else _filter(scale, mask.device)(mask)
+
+
+@cache
+def _filter(scale: float, device: torch.device) -> AntiAliasInterpolation2d:
+    return AntiAliasInterpolation2d(1, scale).to(device)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 REGULARISER = 0.01  # on the whole diagonal; the published weights were trained with it
+SOLVERS = ("cpu", "cuda")  # devices that solve linear systems in double precision
 NEVER_ZERO = 1e-9  # keeps the logarithm finite where a position lies on a control point
 
 # unlike `solve`, it does not wait for the device to say whether a matrix was singular; the regularised ones are not
@@ -66,10 +67,11 @@ def system(points: Tensor) -> Tensor:
 def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     """Fit splines that send control points to targets, both (B, K, N, 2), nearly: the regulariser lets them miss.
 
-    Solved in double precision where the device has it (clustered points need it), returned in float32.
+    Solved in double precision, which clustered points need, on the CPU where the device may lack it; returned in
+    float32.
     """
-    exact = torch.float32 if points.device.type == "mps" else torch.float64
-    values = F.pad(targets.to(exact), (0, 0, 0, 3))  # (B, K, N + 3, 2)
-    solution, _ = SOLVE(system(points.to(exact)), values)
-    count, solution = points.shape[-2], solution.float()
+    solver = points.device if points.device.type in SOLVERS else torch.device("cpu")
+    values = F.pad(targets.to(solver, torch.float64), (0, 0, 0, 3))  # (B, K, N + 3, 2)
+    solution, _ = SOLVE(system(points.to(solver, torch.float64)), values)
+    count, solution = points.shape[-2], solution.to(points.device, torch.float32)
     return ThinPlate(points.float(), solution[..., :count, :], solution[..., count:, :].mT)

@@ -1,8 +1,9 @@
-"""Inverse of two-by-two matrices in closed form: exact on any device, exportable, and without a host sync."""
+"""Small matrices in closed form: exact on any device, exportable, and without waiting for the device."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 TINY_DETERMINANT = 1e-12
@@ -21,3 +22,9 @@ def inverse_2x2(matrix: Tensor) -> Tensor:
     determinant = torch.where(determinant.abs() < TINY_DETERMINANT, floor, determinant)
     adjugate = torch.stack([d, -b, -c, a], dim=-1).view(matrix.shape)
     return adjugate / determinant[..., None, None]
+
+
+def homogeneous(affine: Tensor) -> Tensor:
+    """Put the row (0, 0, 1) under affine maps (B, 2, 3): matrices (B, 3, 3) on homogeneous coordinates."""
+    last = F.pad(affine.new_ones(affine.shape[0], 1, 1), (2, 0))
+    return torch.cat([affine, last], dim=1)
