@@ -23,7 +23,7 @@ def test_the_snippets_for_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copy(DRIVING, tmp_path / "talking.mp4")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    assert len(SNIPPETS) == 6
+    assert len(SNIPPETS) == 9
     for snippet in SNIPPETS:
         exec(compile(snippet, "docs/python.md", "exec"), names)
     assert names["frames"] is not None

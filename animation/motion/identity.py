@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from ...core.errors import quote
 from ...core.types import Animator
+from ...core.weights.architecture import Architecture
 from ...core.weights.find import Stamps, WeightFiles
 from ...core.weights.paths import sha256_of
 
@@ -28,8 +29,13 @@ class ModelIdentity:
 
     @classmethod
     def of_files(cls, files: WeightFiles) -> Self:
-        """Identify a model by its file; one of several files by the SHA-256 of their SHA-256s."""
-        return cls(files.kind.id, _hash_of_files(files.stamps), files.path.name)
+        """Identify a model by its file; one of several files by the SHA-256 of their SHA-256s.
+
+        Architectures of one family read the same file alike.
+        """
+        kind = files.kind
+        family = kind.family if isinstance(kind, Architecture) else None
+        return cls(family or kind.id, _hash_of_files(files.stamps), files.path.name)
 
     @classmethod
     def of_network(cls, animator: Animator) -> Self:

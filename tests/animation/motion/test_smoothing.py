@@ -220,12 +220,19 @@ def peak(motion: Motion) -> float:
     return top + 0.5 * (before - after) / (before - 2 * there + after)
 
 
+def depth(motion: Motion) -> float:
+    """How far the points go down at most, from where they begin."""
+    height = motion.points[:, :, 1].mean(dim=1)
+    return float(height.max() - height[:10].mean())
+
+
 @pytest.mark.parametrize("deviation", [0.0, 0.1])
 def test_a_nod_does_not_come_late(deviation: float) -> None:
     raw = nodding(deviation)
     for seconds in (0.04, 0.08, 0.2):
-        shift = peak(all_smoothed(raw, seconds, [8], bundled().animator.spec)) - SECONDS * RATE / 2
-        print(f"{seconds} s: peak {shift:+.3f} frames from where it was drawn")
+        found = all_smoothed(raw, seconds, [8], bundled().animator.spec)
+        shift, share = peak(found) - SECONDS * RATE / 2, depth(found) / depth(raw)
+        print(f"{seconds} s: peak {shift:+.3f} frames from where it was drawn, {share:.0%} as deep")
         assert abs(shift) < 0.5
 
 
