@@ -71,18 +71,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
-    from .controls import add_control_options
     from .convert import convert
     from .demo import demo
-    from .faces import add_face_options
     from .motion import add_motion_commands
-    from .run import run
-    from .swap import add_swap_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("run", help="animate a picture file by a video file")
+    _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
+    add_motion_commands(command, _add_model_options, _add_engine_options)
+
+    command = commands.add_parser("demo", help="animate the bundled sample")
+    command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
+    _add_engine_options(command)
+    command.set_defaults(command=demo)
+
+    command = commands.add_parser("convert", help="rewrite a weight file as safetensors, without training state")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("output", type=Path)
+    command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
+    command.set_defaults(command=convert)
+    command = commands.add_parser("train", help="train the bundled model on drawn faces")
+    add_train_options(command)
+    command.set_defaults(command=train)
+
+    command = commands.add_parser("evaluate", help="judge a model on drawn faces it has never seen")
+    add_evaluate_options(command)
+    command.set_defaults(command=evaluate)
+    return parser
+
+
+def _add_run_command(command: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of `run`."""
+    from .controls import add_control_options
+    from .faces import add_face_options
+    from .run import run
+    from .swap import add_swap_options
+
     command.add_argument(
         "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
     )
@@ -109,28 +135,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_face_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)
-
-    command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
-    add_motion_commands(command, _add_model_options, _add_engine_options)
-
-    command = commands.add_parser("demo", help="animate the bundled sample")
-    command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
-    _add_engine_options(command)
-    command.set_defaults(command=demo)
-
-    command = commands.add_parser("convert", help="rewrite a weight file as safetensors, without training state")
-    command.add_argument("checkpoint", type=Path)
-    command.add_argument("output", type=Path)
-    command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
-    command.set_defaults(command=convert)
-    command = commands.add_parser("train", help="train the bundled model on drawn faces")
-    add_train_options(command)
-    command.set_defaults(command=train)
-
-    command = commands.add_parser("evaluate", help="judge a model on drawn faces it has never seen")
-    add_evaluate_options(command)
-    command.set_defaults(command=evaluate)
-    return parser
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
