@@ -22,9 +22,12 @@ from .media.contact_sheet import SheetSampler, sheet_refusals
 from .media.frame_times import FrameTimes
 from .media.open_clip import is_clip, open_clip
 from .media.picture_sequence import numbered_name
-from .media.prefetch import PrefetchedClip, prefetch
+from .media.prefetch import prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
+from .motion.clips import prefetched
+from .motion.track import MotionTrack
+from .motion.track_file import check_motion_file, is_motion_file
 from .moving import is_moving
 from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore
 from .predictor import Predictor
@@ -55,7 +58,8 @@ def animate_file(
 
     `source` is a picture, or several of one face for a model that takes them; of a video, or an animated picture, every
     frame is animated, as `options.moving` says, at its own speed. `driving` may also be an animated or a
-    still picture, a folder of frames or a pattern of their names (`%03d.png`), of which `fps` is the rate (25). The
+    still picture, a folder of frames or a pattern of their names (`%03d.png`), of which `fps` is the rate (25), or a
+    motion file (`MotionTrack.save`), which has no sound. The
     suffix of `output` says what is written: a video (mp4, m4v, mov, mkv, webm), or, without sound, an animated picture
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
     bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names a png that shows source, driving
@@ -71,7 +75,7 @@ def animate_file(
     if not paths:
         raise InputError("has 0 pictures; 1 or more was wanted. Name a picture file.", SOURCE)
     check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)})
-    pictures, clip = open_source(paths), open_clip(driving, fps)
+    pictures, clip = open_source(paths), open_driving(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
     return animate_clip(predictor, pictures, clip, output, options, best_frame, sheet, hooks, progress, plan, enhancer)
@@ -88,23 +92,42 @@ def open_source(paths: Sequence[Path]) -> FileSource:
     return [read_picture(path) for path in paths]
 
 
+def open_driving(path: str | Path, fps: float | Fraction | None = None) -> FileClip:
+    """Open what is to drive: what `open_clip` opens, or a motion file. Raises as that and `MotionTrack.load` do."""
+    if not is_motion_file(path):
+        return open_clip(path, fps)
+    if fps is not None:
+        raise InputError(f"is {float(fps):g}, but {path} has its own rate. Leave it out.", "fps")
+    return MotionTrack.load(path)
+
+
 def plan_faces(
     framing: Framing, source: FileSource, clips: Sequence[FileClip], hooks: Hooks | None = None
 ) -> FacePlan | None:
     """Plan which faces of a source are animated by clips; None for whole pictures, and for several of one face."""
-    drivers = [(PrefetchedClip(clip), float(clip.fps)) for clip in clips]
+    drivers = [(prefetched(clip), float(clip.fps)) for clip in clips]
     if is_moving(source):
         return framing.plan(source, drivers, hooks, float(source.fps))
     return framing.plan(source[0], drivers, hooks) if len(source) == 1 else None
 
 
-def check_results(output: Path, sheet: str | Path | None, inputs: Mapping[str, Path | Sequence[Path] | None]) -> None:
+def check_results(
+    output: Path,
+    sheet: str | Path | None,
+    inputs: Mapping[str, Path | Sequence[Path] | None],
+    motion: Path | None = None,
+) -> None:
     """Refuse results before any work: those that cannot be written, and those that name an input or each other.
 
-    `inputs` are files by what they are, as in `refuse_clashes`. Raises MediaError or InputError.
+    `inputs` are files by what they are, as in `refuse_clashes`; `motion` is a motion file to write. Raises MediaError
+    or InputError.
     """
     open_writer(output, DEFAULT_RATE)  # which writes nothing yet
-    refuse_clashes(planned_results(output, sheet), inputs)
+    planned = planned_results(output, sheet)
+    if motion is not None:
+        check_motion_file(motion)
+        planned.append(Output("motion_file", motion))
+    refuse_clashes(planned, inputs)
 
 
 def planned_results(output: Path, sheet: str | Path | None) -> list[Output]:
@@ -142,11 +165,13 @@ def animate_clip(
     enhancer: Enhancer | None = None,
 ) -> int:
     """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
+    if sheet is not None and isinstance(clip, MotionTrack):
+        raise InputError("was given; it shows driving frames, and a motion file has none. Leave it out.", "sheet")
     options = at_own_speed(options or AnimateOptions(), source, clip)
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is None:
         total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
-        frames = predictor.animate(source, PrefetchedClip(clip), options, hooks, best_frame)
+        frames = predictor.animate(source, prefetched(clip), options, hooks, best_frame)
         frames = frames if enhancer is None else enhancer.stream(frames, hooks)
     else:
         total = plan.result_frames(options.moving)
@@ -170,7 +195,8 @@ def animate_clip(
 
 
 def at_own_speed(options: AnimateOptions, source: FileSource, clip: FileClip) -> AnimateOptions:
-    """Return the options with the speed at which a source that moves keeps its own."""
+    """Return the options with the driving clip's rate, and the speed at which a source that moves keeps its own."""
+    options = replace(options, rate=float(clip.fps))
     if not is_moving(source):
         return options
     return replace(options, moving=replace(options.moving, speed=float(source.fps / clip.fps)))

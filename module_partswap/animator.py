@@ -38,6 +38,7 @@ class PartSwapAnimator(Animator):
             multiple=config.multiple,
             modes=("standard",),
             keep_in_fp32=("segmentation_module",),
+            keeps_pose=True,
         )
         self.swap = Swap()
         self.eval()

@@ -88,7 +88,7 @@ def _origin(files: WeightFiles, load_options: LoadOptions, engine: Engine, optio
         _keep(_key(files, _animator_settings(files, load_options, engine)), patcher)
         return patcher.model
 
-    return Origin(files.path.name, in_float32)
+    return Origin(files.path.name, in_float32, files)
 
 
 def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> ModelPatcher:
