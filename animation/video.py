@@ -163,8 +163,12 @@ def animate_clip(
     progress: Callable[[int, int], None] = ignore,
     plan: FacePlan | None = None,
     enhancer: Enhancer | None = None,
+    show: Callable[[Tensor], None] = ignore,
 ) -> int:
-    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
+    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`.
+
+    `show` is called with the pictures of each part (b, 3, H, W) once they are written.
+    """
     if sheet is not None and isinstance(clip, MotionTrack):
         raise InputError("was given; it shows driving frames, and a motion file has none. Leave it out.", "sheet")
     options = at_own_speed(options or AnimateOptions(), source, clip)
@@ -186,6 +190,7 @@ def animate_clip(
         for part in prefetch(frames):
             writer.write(part)
             sampler.add(part)
+            show(part)
             done += len(part)
             progress(done, total)
         if sheet is not None and sheet_part is not None:
