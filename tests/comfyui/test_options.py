@@ -58,7 +58,7 @@ def test_the_defaults_change_nothing(comfy: ComfyServer, prompt: Prompt) -> None
 
 def test_settings_reach_the_result(comfy: ComfyServer, prompt: Prompt) -> None:
     still = pictures(comfy, prompt, {"strength": 0.0})
-    assert np.abs(still - still[:1]).max() < 30  # the encoder's
+    assert np.abs(still - still[:1]).mean() < 2  # the encoder's
     both_ways = pictures(comfy, prompt, {"ping_pong": True})
     assert len(both_ways) == 2 * len(still) - 2
     assert np.abs(both_ways[1] - both_ways[-1]).mean() < 2
