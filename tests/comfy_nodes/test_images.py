@@ -47,5 +47,5 @@ def test_what_is_no_video_gets_one_line() -> None:
 
 
 def test_videos_pass_as_they_are() -> None:
-    video = SimpleNamespace(get_components=None, get_stream_source=None, save_to=None)
+    video = SimpleNamespace(get_components=dict, get_stream_source=str, save_to=print)
     assert check_video(video, "driving") is video
