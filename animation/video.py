@@ -178,8 +178,12 @@ def animate_clip(
     plan: FacePlan | None = None,
     enhancer: Enhancer | None = None,
     inspect: str | Path | None = None,
+    show: Callable[[Tensor], None] = ignore,
 ) -> int:
-    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
+    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`.
+
+    `show` is called with the pictures of each part (b, 3, H, W) once they are written.
+    """
     for name, path in {"sheet": sheet, "inspect": inspect}.items():
         if path is not None and isinstance(clip, MotionTrack):
             raise InputError("was given; it shows driving frames, and a motion file has none. Leave it out.", name)
@@ -209,6 +213,7 @@ def animate_clip(
         for part in ready:
             writer.write(part)
             sampler.add(part)
+            show(part)
             done += len(part)
             progress(done, total)
         if sheet is not None and sheet_part is not None:
