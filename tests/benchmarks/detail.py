@@ -28,9 +28,10 @@ from firstordermm.animation.retarget import Retargeting
 from firstordermm.training.drawn.pairs import held_out_clip
 from firstordermm.training.preview import save_picture
 from skimage.metrics import structural_similarity
+from tqdm import tqdm
 
 WITHOUT, WITH = "without", "with"
-FRAMES, GAP = 22, 7  # of each clip, and between two that are looked at
+FRAMES, GAP = 21, 10  # of each clip, and between two that are looked at
 SHEET_CLIPS, CELL = (0, 3, 7, 12, 21, 33), 256
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     rows: list[Tensor] = []
     for size in args.sizes:
         scores[size] = {WITHOUT: Score(), WITH: Score()}
-        for number, results in enumerate(clips(predictor, args.clips, size)):
+        for number, results in enumerate(tqdm(clips(predictor, args.clips, size), total=args.clips)):
             for name, score in scores[size].items():
                 score.add(results[name], results["truth"])
             if number in SHEET_CLIPS and size == args.sizes[-1]:
