@@ -8,9 +8,10 @@ import torch
 
 from ..core.device import free_memory
 from ..core.types import Animator
-from .options import DEFAULT_BATCH, AnimateOptions, Hooks, working_size
+from .options import DEFAULT_BATCH, MOST_ENLARGED, AnimateOptions, Hooks, working_size
 
 MAX_BATCH = {"cuda": 32, "cpu": 8}  # larger batches are no faster
+DETAIL_BYTES = 4 * 32  # of a pixel with detail: pictures, flow and weights
 MEMORY_FRACTION = 0.5  # of the free memory
 
 _fitted: dict[tuple[object, ...], int] = {}
@@ -32,8 +33,10 @@ def choose_batch(
 
 
 def frame_bytes(animator: Animator, options: AnimateOptions) -> int:
-    """Estimate the bytes that each frame of a batch needs."""
-    return working_size(animator, options) ** 2 * animator.spec.pixel_bytes
+    """Estimate the bytes that each frame of a batch needs; the largest source is assumed where none is given."""
+    size = working_size(animator, options)
+    side = 0 if options.detail == 0 else options.detail_size or MOST_ENLARGED * size
+    return size**2 * animator.spec.pixel_bytes + side**2 * DETAIL_BYTES
 
 
 def batch_bytes(animator: Animator, options: AnimateOptions) -> int:

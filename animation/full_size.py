@@ -20,7 +20,7 @@ from .frames import INTEGER_WHITE, check_images, without_alpha
 from .framing import FacePlan, FinderOnDemand, Framing
 from .motion.clips import shifted
 from .moving import MovingSource, OrderedClip, is_moving
-from .options import ANCHOR, DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, working_size
+from .options import ANCHOR, DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, result_size, working_size
 from .predictor import Predictor
 
 
@@ -125,18 +125,30 @@ def _together(
     hooks: Hooks | None,
     best_frame: str | None,
 ) -> Iterator[list[Tensor]]:
-    """Yield for each frame the animated squares (3, size, size) of all runs, in the order of the runs."""
+    """Yield for each frame the animated squares (3, side, side) of all runs, in the order of the runs."""
     size, frames = working_size(predictor.animator, options), scene.frames
-    rate = plan.drivers[0].rate
-    in_order = replace(options, moving=MovingSource(options.moving.motion), rate=rate)  # as the scene's frames are
+    side, own = _for_faces(predictor, plan, scene.squares, options)
     streams: list[Iterator[list[Tensor]]] = [repeat([], frames)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
         driver = plan.drivers[run.driver]
         clip = shifted(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
-        sources = [scene.face(number, size) for number in numbers]
-        streams.append(_by_frame(predictor.animate_several(sources, clip, in_order, hooks, best_frame)))
+        sources = [scene.face(number, side) for number in numbers]
+        streams.append(_by_frame(predictor.animate_several(sources, clip, own, hooks, best_frame)))
     for parts in zip(*streams, strict=True):
         yield [*chain(*parts)]
+
+
+def _for_faces(
+    predictor: Predictor, plan: FacePlan, squares: FaceSquares, options: AnimateOptions
+) -> tuple[int, AnimateOptions]:
+    """Return the side at which faces are cut out and animated, one for all, and the options for them."""
+    in_order = MovingSource(options.moving.motion)  # as the scene's frames are already
+    own = replace(options, moving=in_order, rate=plan.drivers[0].rate)
+    largest = max((square.side for places in squares.faces for square in places), default=0)
+    side = result_size(predictor.animator, round(largest), options)
+    if options.detail:  # the model still gets its squares as smooth as when they are cut out at its own size
+        own = replace(own, detail_size=side, antialias=True)
+    return side, own
 
 
 def _by_frame(batches: Iterator[Tensor]) -> Iterator[list[Tensor]]:

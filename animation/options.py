@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
 DEFAULT_RATE = 25.0  # frames per second of a driving clip, which does not say it itself
+MOST_ENLARGED = 4  # times the model's size are results with detail
 SOURCE, DRIVING, ANCHOR = "source", "driving", "anchor"  # parameters, in error messages
+RESULT = "result"
 
 
 def ignore(*_: object) -> None:
@@ -61,6 +63,10 @@ class AnimateOptions:
     that decodes them singly, None for the default. Both change nothing but speed and memory. `moving` is for a source
     that is a clip. `controls` say how strongly and how smoothly it moves; `rate` is that of the driving frames in
     frames per second, which smoothing alone needs.
+
+    `detail` in [0, 1] is how much of the source's own fine detail results show beyond the model's size; with any,
+    `detail_size` is their side in pixels, None for the source's longer side, from the model's size to `MOST_ENLARGED`
+    times that. With 0, results are the model's own.
     """
 
     retargeting: Retargeting = field(default_factory=Retargeting)
@@ -72,6 +78,8 @@ class AnimateOptions:
     moving: MovingSource = field(default_factory=MovingSource)
     controls: Controls = field(default_factory=Controls)
     rate: float = DEFAULT_RATE
+    detail: float = 0.0
+    detail_size: int | None = None
 
 
 def named_pictures(source: Source) -> list[tuple[str, Tensor]]:
@@ -128,6 +136,30 @@ def working_size(animator: Animator, options: AnimateOptions) -> int:
             f"is {size}; {spec.name} works only at {spec.size}. Leave it out, and enlarge the result.", "size"
         )
     return size
+
+
+def result_size(animator: Animator, source_side: int, options: AnimateOptions) -> int:
+    """Return the side of results for a source whose longer side is `source_side`: the working size without detail.
+
+    Raises InputError for a detail that the model cannot give, and for a size out of bounds.
+    """
+    size, wanted, spec = working_size(animator, options), options.detail_size, animator.spec
+    if not 0 <= options.detail <= 1:
+        raise InputError(f"is {options.detail:g}; 0 to 1 was wanted. 1 shows all that fits.", "detail")
+    if options.detail == 0:
+        if wanted is not None:
+            raise InputError(
+                f"is {wanted}; it has no effect without detail. Set detail, or leave it out.", "detail_size"
+            )
+        return size
+    if not spec.has_flow:
+        raise InputError(f"is {options.detail:g}; {spec.name} has no flow to move any. Leave it at 0.", "detail")
+    most = MOST_ENLARGED * size
+    if wanted is None:
+        return max(size, min(most, source_side - source_side % 2))
+    if not size <= wanted <= most or wanted % 2:
+        raise InputError(f"is {wanted}; an even number from {size} to {most} was wanted. Change it.", "detail_size")
+    return wanted
 
 
 def warn_of_size(animator: Animator, options: AnimateOptions) -> None:

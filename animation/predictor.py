@@ -216,6 +216,7 @@ class Predictor:
         driving: Clip | Tensor,
         options: AnimateOptions | None = None,
         hooks: Hooks | None = None,
+        best_frame: str | None = None,
     ) -> Iterator[Mapped]:
         """Animate as `animate` does, and yield the maps behind the pictures with them, all on the model's device."""
 
@@ -224,7 +225,7 @@ class Predictor:
                 self.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start
             )
 
-        return self._in_any_precision(draw, lambda part: part.pictures, [source], driving, options, hooks, None)
+        return self._in_any_precision(draw, lambda part: part.pictures, [source], driving, options, hooks, best_frame)
 
     def animate_several(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip, Mapped, Motion, Prepared
+from .detail import DetailedSource, FineDetail
 from .finite import mark_not_finite
 from .frames import ClipFrom, FrameFormat
 from .motion.controls import controlled, refuse_controls
@@ -21,6 +22,7 @@ from .moving import REPLACE, FrameSupply, Source, is_moving
 from .options import (
     DEFAULT_BATCH,
     DRIVING,
+    RESULT,
     SOURCE,
     AnimateOptions,
     Hooks,
@@ -29,6 +31,7 @@ from .options import (
     first_picture,
     named_pictures,
     resolve_mode,
+    result_size,
     working_size,
 )
 from .out_of_memory import BackOff, try_twice
@@ -56,7 +59,8 @@ class Session:
     """State of one animation: a source and a clip, with everything that is computed once.
 
     `prepared` is the source's state, or that of the first frame of a source that moves, which is `moving`. `back_off`
-    halves batches of frames where memory runs out; `by_pixel` renders for models that decode pixels singly.
+    halves batches of frames where memory runs out; `by_pixel` renders for models that decode pixels singly. `detail`
+    is None where results show none beyond the model's; `detailed` is the source, or its first frame, in both sizes.
     """
 
     animator: Animator
@@ -67,6 +71,8 @@ class Session:
     by_pixel: PixelRenderer | None
     options: AnimateOptions
     moving: Clip | None = None
+    detail: FineDetail | None = None
+    detailed: DetailedSource | None = None
 
     @classmethod
     @inference_mode()
@@ -96,7 +102,13 @@ class Session:
             back_off = BackOff(hooks.free_memory, "pixels")
             by_pixel = PixelRenderer(animator, prepared, format_.size, at_once, back_off, hooks.check_cancelled)
         moving = source if is_moving(source) else None
-        return cls(animator, prepared, retargeter, format_, hooks.back_off(), by_pixel, options, moving)
+        detail = _detail(animator, source, device, options)
+        detailed = detail and try_twice(
+            lambda: detail.read(first_picture(source), SOURCE), hooks.free_memory, "reading the source's detail"
+        )
+        return cls(
+            animator, prepared, retargeter, format_, hooks.back_off(), by_pixel, options, moving, detail, detailed
+        )
 
     def steps(self, clip: Clip, hooks: Hooks, start: int = 0) -> Iterator[Step]:
         """Read the poses of a clip, without its first `start` frames, and join them with the frames of the source."""
@@ -152,6 +164,8 @@ class Session:
     @inference_mode()
     def render(self, step: Step) -> Tensor:
         """Draw the source as driving poses ask: (B, 3, size, size)."""
+        if self.detail is not None:
+            return self.render_mapped(step).pictures
         prepared, motion = self.posed(step)
         pictures = self.animator.render(prepared, motion).float().clamp_(0, 1)
         return mark_not_finite(pictures, self.animator, prepared, motion)
@@ -161,8 +175,16 @@ class Session:
         """Draw as `render` does, with the maps behind the pictures."""
         prepared, motion = self.posed(step)
         mapped = self.animator.render_mapped(prepared, motion)
-        pictures = mapped.pictures.float().clamp_(0, 1)
-        return replace(mapped, pictures=mark_not_finite(pictures, self.animator, prepared, motion))
+        pictures = self._with_detail(mapped, step)
+        points = {SOURCE: prepared.motion.points, DRIVING: step.poses.points, RESULT: motion.points}
+        return Mapped(mark_not_finite(pictures, self.animator, prepared, motion), mapped.maps, points)
+
+    def _with_detail(self, mapped: Mapped, step: Step) -> Tensor:
+        """Return finished pictures in [0, 1], at the side of results."""
+        if self.detail is None or self.detailed is None:
+            return mapped.pictures.float().clamp_(0, 1)
+        source = self.detailed if step.frames is None else self.detail.read(step.frames, SOURCE)
+        return self.detail.add(mapped, source)
 
     def draw(self, step: Step) -> Iterator[Tensor]:
         """Draw driving poses in as many parts as memory requires, or pixel by pixel where the model decodes so."""
@@ -221,6 +243,13 @@ def read_poses(animator: Animator, clip: Clip, device: torch.device, options: An
         poses = back_off.run(lambda frames: animator.motion(format_.convert(frames, DRIVING)), chunk)
         parts += [poses_alone(part, animator.spec) for part in poses]
     return join(parts)
+
+
+def _detail(animator: Animator, source: Source, device: torch.device, options: AnimateOptions) -> FineDetail | None:
+    """Make the settings of fine detail; None where the results are to show none beyond the model's."""
+    picture = first_picture(source)
+    side = result_size(animator, max(picture.shape[-3:-1]), options)
+    return FineDetail(options.detail, side, working_size(animator, options), device) if options.detail else None
 
 
 def model_retargeting(animator: Animator, retargeting: Retargeting) -> Callable[[Prepared, Motion], Motion] | None:

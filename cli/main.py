@@ -26,6 +26,7 @@ FLAGS = {
     name: "--" + name.replace("_", "-")
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
+    | {"detail", "detail_size", "inspect"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
@@ -105,6 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run_command(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `run`."""
     from .controls import add_control_options
+    from .detail import add_detail_options
     from .enhance import add_enhance_options
     from .faces import add_face_options
     from .run import run
@@ -134,6 +136,7 @@ def _add_run_command(command: argparse.ArgumentParser) -> None:
     add_control_options(command)
     add_swap_options(command)
     add_face_options(command)
+    add_detail_options(command)
     add_enhance_options(command)
     _add_work_options(command)
     command.set_defaults(command=run)

@@ -33,6 +33,7 @@ from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
 from .controls import open_drivers, read_anchor, read_controls, save_motion
+from .detail import with_detail
 from .enhance import read_enhancer
 from .faces import read_framing
 from .progress import CountedClip, progress_bar
@@ -61,12 +62,13 @@ def run(args: argparse.Namespace) -> None:
             "the anchor picture": args.anchor if isinstance(args.anchor, Path) else None,
         },
         args.save_motion,
+        args.inspect,
     )
     controls, framing = read_controls(args), read_framing(args)
     pictures, clips = open_source(sources), open_drivers(args)
     clip, plan = clips[0], plan_faces(framing, pictures, clips)
     predictor = load_predictor(args, device)
-    options = replace(read_options(args), controls=controls)
+    options = with_detail(replace(read_options(args), controls=controls), args)
     anchor = read_anchor(args.anchor, framing, plan, working_size(predictor.animator, options))
     options = replace(options, anchor=anchor)
     refuse_unused_options(predictor.animator, options, given_options(args))
@@ -78,7 +80,9 @@ def run(args: argparse.Namespace) -> None:
     best_frame: str | None = args.best_frame
     if best_frame is not None and plan is None:  # else each face has one of its own
         options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
-    animate_and_report(predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, enhancer)
+    animate_and_report(
+        predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, enhancer, args.inspect
+    )
 
 
 def load_predictor(args: argparse.Namespace, device: torch.device) -> Predictor:
@@ -124,13 +128,14 @@ def animate_and_report(
     best_frame: str | None = None,
     plan: FacePlan | None = None,
     enhancer: Enhancer | None = None,
+    inspect: Path | None = None,
 ) -> None:
     """Animate into a file with a progress bar, and log how fast that was."""
     started = time.perf_counter()
     with logging_redirect_tqdm(), progress_bar("frame", "animating") as progress:
         done = animate_clip(
             predictor, pictures, clip, output, options, best_frame, sheet,
-            progress=progress, plan=plan, enhancer=enhancer,
+            progress=progress, plan=plan, enhancer=enhancer, inspect=inspect,
         )  # fmt: skip
     seconds = time.perf_counter() - started
     names = result_names(output, done)

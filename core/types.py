@@ -44,6 +44,8 @@ class Prepared:
     features: Mapping[str, Tensor]
 
 
+FLOW, OCCLUSION, MASK = "flow", "occlusion", "mask"  # names of maps; see `Mapped`
+
 # Activations of the widest layers, per pixel of a frame: on the safe side for the networks that say nothing else.
 PIXEL_BYTES = 4 * 64 * 12
 
@@ -55,11 +57,12 @@ class AnimatorSpec:
     `size` is the side in pixels the weights were trained at, `multiple` what both sides must divide by,
     `modes` the retargeting modes it offers (the first is its default), `has_background` whether it can move the
     background, `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of
-    more than one picture of the source. `pixel_bytes` is about what rendering a frame takes for each of its pixels;
-    `query_bytes` what one decoded pixel takes of a model that decodes pixels singly, 0 for the others.
-    `keep_in_fp32` names submodules that never run in less than float32. `pose_extras` names what in a motion's `extra`
-    describes the pose: vectors (B, N), or shapes (B, K, 2, 2). With `unsigned_frames` a linear map and its negative
-    mean the same; with `keeps_pose` driving frames keep their own pose, so that nothing can change it.
+    more than one picture of the source, `has_flow` whether `render_mapped` returns a flow. `pixel_bytes` is about what
+    rendering a frame takes for each of its pixels; `query_bytes` what one decoded pixel takes of a model that decodes
+    pixels singly, 0 for the others. `keep_in_fp32` names submodules that never run in less than float32. `pose_extras`
+    names what in a motion's `extra` describes the pose: vectors (B, N), or shapes (B, K, 2, 2). With `unsigned_frames`
+    a linear map and its negative mean the same; with `keeps_pose` driving frames keep their own pose, so that nothing
+    can change it.
     """
 
     name: str
@@ -69,6 +72,7 @@ class AnimatorSpec:
     has_background: bool = False
     fixed_size: bool = False
     several_sources: bool = False
+    has_flow: bool = False
     pixel_bytes: int = PIXEL_BYTES
     query_bytes: int = 0
     keep_in_fp32: tuple[str, ...] = ()
@@ -79,10 +83,18 @@ class AnimatorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way."""
+    """Batch of finished pictures (B, 3, H, W), and by name the maps (1 or B, C, h, w) that were made on the way.
+
+    FLOW (B, 2, H, W) is where each pixel of a picture looks in the source, x then y, in the coordinates of points, as
+    the network itself samples it. OCCLUSION (B, 1, H, W) is how much of the source shows there, in [0, 1]; not every
+    model with a flow estimates it. Both are float32. MASK (B, 1, h, w) is where the source is put in, of a model that
+    leaves the rest of a driving frame as it is. `points` (1 or B, K, 2) are those of the source, of the driving frames
+    and of the result, by these names; the driver adds them.
+    """
 
     pictures: Tensor
     maps: Mapping[str, Tensor]
+    points: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 class Watch(Protocol):
@@ -132,7 +144,10 @@ class Animator(nn.Module):
         raise self._not_offered("movement of the background")
 
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
-        """Draw as `render` does, and return the maps (segments, masks) behind the pictures too; by default none."""
+        """Draw as `render` does, and return the maps behind the pictures too; by default none.
+
+        With `spec.has_flow`, FLOW is among them.
+        """
         return Mapped(self.render(prepared, motion), {})
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..core.types import Animator, AnimatorSpec, Motion, Prepared
+from ..core.layers.dense_motion import DenseMotion
+from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .avd import RegionAVDNetwork
 from .config import ArticulateConfig
 from .generator import Generator
@@ -27,6 +28,7 @@ class ArticulateAnimator(Animator):
             size=size,
             multiple=config.multiple,
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
+            has_flow=True,
             keep_in_fp32=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
             pose_extras=(COVARIANCE,),
             unsigned_frames=True,
@@ -53,8 +55,16 @@ class ArticulateAnimator(Animator):
 
         `background` (B, 3, 3) from a `BGMotionPredictor` is for reconstructing the source's own video.
         """
+        return self._drawn(prepared, motion, background)[0]
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """Draw as `render` does, with flow and occlusion map."""
+        picture, dense = self._drawn(prepared, motion, None)
+        return Mapped(picture, self.generator.maps(dense, picture))
+
+    def _drawn(self, prepared: Prepared, motion: Motion, background: Tensor | None) -> tuple[Tensor, DenseMotion]:
         features = prepared.features
         dense = self.generator.pixelwise_flow_predictor(
             features["small"], features["heatmaps"], prepared.motion, motion, background
         )
-        return self.generator.decode(features, dense)
+        return self.generator.decode(features, dense), dense

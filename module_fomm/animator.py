@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..core.types import Animator, AnimatorSpec, Motion, Prepared
+from ..core.layers.dense_motion import DenseMotion
+from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import FOMMConfig
 from .generator import OcclusionAwareGenerator
 from .keypoint_detector import KPDetector
@@ -25,6 +26,7 @@ class FOMMAnimator(Animator):
             size=size,
             multiple=config.multiple,
             modes=("relative", "standard"),
+            has_flow=True,
             keep_in_fp32=("kp_detector",),
         )
         self.eval()
@@ -42,5 +44,13 @@ class FOMMAnimator(Animator):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
+        return self._drawn(prepared, motion)[0]
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """Draw as `render` does, with flow and occlusion map."""
+        picture, dense = self._drawn(prepared, motion)
+        return Mapped(picture, self.generator.maps(dense, picture))
+
+    def _drawn(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, DenseMotion]:
         dense = self.generator.dense_motion_network(prepared.features, prepared.motion, motion)
-        return self.generator.decode(prepared.features, dense)
+        return self.generator.decode(prepared.features, dense), dense

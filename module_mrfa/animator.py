@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..core.types import PIXEL_BYTES, Animator, AnimatorSpec, Motion, Prepared
+from ..core.types import FLOW, OCCLUSION, PIXEL_BYTES, Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import MRFAConfig
+from .correlation import destinations
 from .model import MRFA
+from .raft_flow import Step
 
 FRAME, BACKGROUND = "frame", "background"  # in a motion's `extra`
 
@@ -27,6 +29,7 @@ class MRFAAnimator(Animator):
             modes=("relative", "standard"),
             has_background=config.has_background,
             fixed_size=True,
+            has_flow=True,
             pixel_bytes=2 * PIXEL_BYTES,  # 0.38 GB a frame were measured
             keep_in_fp32=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
         )
@@ -51,6 +54,14 @@ class MRFAAnimator(Animator):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
+        return self._drawn(prepared, motion)[0]
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """Draw as `render` does, with the flow and occlusion map of the last refinement."""
+        picture, step = self._drawn(prepared, motion)
+        return Mapped(picture, {FLOW: destinations(step.flow), OCCLUSION: step.occlusion.float()})
+
+    def _drawn(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, Step]:
         features = prepared.features
         prior = self.model.dense_motion(
             features["small"], features["heatmaps"], prepared.motion, motion, motion.extra.get(BACKGROUND)

@@ -33,11 +33,16 @@ def to_unit(places: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([2 * x / max(width - 1, 1) - 1, 2 * y / max(height - 1, 1) - 1], dim=-1)
 
 
+def destinations(flow: Tensor) -> Tensor:
+    """Say where every pixel moved by a flow (B, 2, h, w) in pixels is, as `to_unit` scales it: (B, 2, h, w)."""
+    height, width = flow.shape[2:]
+    moved = (flow + pixel_grid(height, width, like=flow)).movedim(1, -1)
+    return to_unit(moved, height, width).movedim(-1, 1)
+
+
 def sample(features: Tensor, flow: Tensor) -> Tensor:
     """Sample features (1 or B, C, h, w) at every pixel moved by a flow (B, 2, h, w) in pixels; zeros outside."""
-    height, width = flow.shape[2:]
-    places = (flow + pixel_grid(height, width, like=flow)).movedim(1, -1)
-    return warp(features, to_unit(places, height, width), align_corners=True)
+    return warp(features, destinations(flow).movedim(1, -1), align_corners=True)
 
 
 def pyramid_of(keys: Tensor) -> list[Tensor]:

@@ -161,8 +161,11 @@ class RaftFlow(nn.Module):
                 flow_change = 2 * resized(flow_change + flow_update, 2 * size)
                 occlusion_change = resized(occlusion_change + occlusion_update, 2 * size)
 
-    def forward(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> Tensor:
-        """Paint pictures (B, 3, H, W) in [0, 1] from `encode`'s maps, driving keypoints (B, K, 2) and their prior."""
+    def forward(self, features: Mapping[str, Tensor], points: Tensor, prior: DenseMotion) -> tuple[Tensor, Step]:
+        """Paint pictures (B, 3, H, W) in [0, 1] from `encode`'s maps, driving keypoints (B, K, 2) and their prior.
+
+        Returns the last refinement, too, which is at the pictures' size.
+        """
         painted: Tensor | None = None
         last = len(self.to_context) - 1
         for stage, step in enumerate(self.steps(features, points, prior)):
@@ -171,7 +174,7 @@ class RaftFlow(nn.Module):
             painted = moved if painted is None else moved + painted * (1 - step.occlusion)
             if stage == last:
                 picture = torch.sigmoid(self.generator.final(painted).to(features["source"].dtype))
-                return torch.lerp(picture, sample(features["source"], step.before), step.occlusion)
+                return torch.lerp(picture, sample(features["source"], step.before), step.occlusion), step
             coarse = warp(feature, prior.deformation, resize_aligned=True)
             painted = self.generator.decoded(stage, torch.cat([painted, coarse], dim=1))
         raise AssertionError  # there is always a last stage

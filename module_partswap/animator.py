@@ -10,13 +10,13 @@ from typing_extensions import Self
 from ..core.errors import InputError
 from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
-from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
+from ..core.types import MASK, Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import PartSwapConfig
 from .reconstruction import ReconstructionModule
 from .segmentation import SEGMENTS, SegmentationModule
 from .swap import Swap
 
-ENCODED, MASK, CLASSES = "encoded", "mask", "classes"
+ENCODED, CLASSES = "encoded", "classes"
 
 
 class PartSwapAnimator(Animator):
@@ -37,6 +37,7 @@ class PartSwapAnimator(Animator):
             size=size,
             multiple=config.multiple,
             modes=("standard",),
+            has_flow=True,
             keep_in_fp32=("segmentation_module",),
             keeps_pose=True,
         )
@@ -72,9 +73,9 @@ class PartSwapAnimator(Animator):
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
         """Draw as `render` does, and return the maps behind the pictures too.
 
-        They are the blend `mask` (B, 1, h, w), and the segments or the parser's classes that it was made of: the
-        `source`'s (1, C, h, w) and the `target`'s (B, C, h, w). Where the parser does not see the targets, theirs are
-        the source's classes moved along the flow.
+        Beside flow and occlusion map, they are the blend `mask` (B, 1, h, w), and the segments or the parser's classes
+        that it was made of: the `source`'s (1, C, h, w) and the `target`'s (B, C, h, w). Where the parser does not see
+        the targets, theirs are the source's classes moved along the flow.
         """
         picture, mask, flow = self._blend(prepared, motion)
         if self.swap.parse is None:
@@ -83,7 +84,8 @@ class PartSwapAnimator(Animator):
             there = prepared.features[CLASSES]
             moved = self.swap.from_source
             here = warp(there, flow.deformation, self.config.align_corners) if moved else motion.extra[CLASSES]
-        return Mapped(picture, {"source": there, "target": here, MASK: mask})
+        maps = self.reconstruction_module.maps(flow, picture)
+        return Mapped(picture, maps | {"source": there, "target": here, MASK: mask})
 
     def _encode(self, picture: Tensor) -> Tensor:
         return self.reconstruction_module.encode(picture)[ENCODED]

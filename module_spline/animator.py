@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..core.layers.mlp import AVDNetwork
-from ..core.types import Animator, AnimatorSpec, Motion, Prepared
+from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import SplineConfig
-from .dense_motion import DenseMotionNetwork
+from .dense_motion import DenseMotion, DenseMotionNetwork
 from .inpainting import InpaintingNetwork
 from .keypoint_detector import KPDetector
 
@@ -32,6 +32,7 @@ class SplineAnimator(Animator):
             size=size,
             multiple=config.multiple,
             modes=("relative", "standard", "avd") if config.has_avd else ("relative", "standard"),
+            has_flow=True,
             keep_in_fp32=("kp_detector", "avd_network") if config.has_avd else ("kp_detector",),
         )
         self.eval()
@@ -54,5 +55,13 @@ class SplineAnimator(Animator):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
+        return self._drawn(prepared, motion)[0]
+
+    def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
+        """Draw as `render` does, with the flow and the finest occlusion map."""
+        picture, dense = self._drawn(prepared, motion)
+        return Mapped(picture, dense.maps((picture.shape[2], picture.shape[3])))
+
+    def _drawn(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, DenseMotion]:
         dense = self.dense_motion_network(prepared.features, prepared.motion.points, motion.points)
-        return self.inpainting_network.decode(prepared.features, dense)
+        return self.inpainting_network.decode(prepared.features, dense), dense

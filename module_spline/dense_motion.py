@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ..core.layers.antialias import shrink
 from ..core.layers.blocks import InstanceNorm, UpBlock2d
-from ..core.layers.grid import make_coordinate_grid, project, warp_each
+from ..core.layers.grid import flow_map, make_coordinate_grid, project, resize_map, warp_each
 from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
 from ..core.layers.hourglass import Hourglass
+from ..core.types import FLOW, OCCLUSION
 from .config import POINTS_PER_SPLINE, SplineConfig
 from .thin_plate import fit
 
@@ -26,6 +27,13 @@ class DenseMotion:
 
     deformation: Tensor
     occlusion_maps: list[Tensor]
+
+    def maps(self, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Name the flow and the finest occlusion map at the size of a picture, as `core.types.Mapped` has them."""
+        return {
+            FLOW: flow_map(self.deformation, size, align_corners=True, resize_aligned=True),
+            OCCLUSION: resize_map(self.occlusion_maps[-1].float(), size, align_corners=True),
+        }
 
 
 class DenseMotionNetwork(nn.Module):

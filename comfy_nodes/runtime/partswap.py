@@ -16,12 +16,12 @@ from ...animation.options import DRIVING, SOURCE, AnimateOptions, first_picture,
 from ...animation.parse_faces import parse_faces
 from ...core.errors import InputError
 from ...core.layers.grid import resize_map
-from ...core.types import Animator, LoadOptions
+from ...core.types import MASK, Animator, LoadOptions
 from ...core.weights.find import WeightsRequest
 from ...face_parsing.architecture import FACE_PARSING
 from ...face_parsing.classes import NAMES
 from ...face_parsing.parser import MASK_SIZE, SIZE, FaceParser
-from ...module_partswap.animator import MASK, PartSwapAnimator
+from ...module_partswap.animator import PartSwapAnimator
 from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap

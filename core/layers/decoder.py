@@ -24,7 +24,10 @@ class WarpingGenerator(nn.Module):
 
     Without `skips` (FOMM) only the innermost features are warped. With them (Articulated Animation) every map that
     enters the decoder, and the picture itself at its end, is m warp(f) + (1 - m) x for the visibility m.
+    `resize_aligned` is whether flows are resized with their corners aligned.
     """
+
+    resize_aligned = False
 
     def __init__(
         self,
@@ -86,4 +89,8 @@ class WarpingGenerator(nn.Module):
 
     def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
         """Warp the source picture (1 or B, 3, H, W) by the flow alone, to look at or to train on."""
-        return warp(source, motion.deformation, self.align_corners)
+        return warp(source, motion.deformation, self.align_corners, self.resize_aligned)
+
+    def maps(self, motion: DenseMotion, picture: Tensor) -> dict[str, Tensor]:
+        """Name flow and occlusion map behind pictures (B, 3, H, W), at their size; see `core.types.Mapped`."""
+        return motion.maps((picture.shape[2], picture.shape[3]), self.align_corners, self.resize_aligned)

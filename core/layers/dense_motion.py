@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..types import Motion
+from ..types import FLOW, OCCLUSION, Motion
 from .antialias import shrink
-from .grid import project, resize_flow, resize_map, warp, warp_each
+from .grid import flow_map, project, resize_flow, resize_map, warp, warp_each
 from .hourglass import Hourglass
 from .matrix2x2 import inverse_2x2
 
@@ -44,6 +44,15 @@ class DenseMotion:
         """Resize it for maps of another size; only with aligned corners does no motion stay exactly none."""
         occlusion = None if self.occlusion_map is None else resize_map(self.occlusion_map, size, align_corners)
         return replace(self, deformation=resize_flow(self.deformation, size, align_corners), occlusion_map=occlusion)
+
+    def maps(
+        self, size: tuple[int, int], align_corners: bool = False, resize_aligned: bool = False
+    ) -> dict[str, Tensor]:
+        """Name flow and occlusion map at the size of a picture, as `Mapped` has them; arguments are those of `warp`."""
+        maps = {FLOW: flow_map(self.deformation, size, align_corners, resize_aligned)}
+        if self.occlusion_map is not None:
+            maps[OCCLUSION] = resize_map(self.occlusion_map.float(), size, resize_aligned)
+        return maps
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
         """Warp features (1 or B, C, h, w) by the flow, and dim them where the source shows nothing: m warp(f)."""

@@ -47,6 +47,18 @@ def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_ali
     return moved.to(dtype)
 
 
+def flow_map(flow: Tensor, size: tuple[int, int], align_corners: bool = False, resize_aligned: bool = False) -> Tensor:
+    """Write a backward flow (B, h, w, 2) as the places in a picture of `size` that `warp` samples: (B, 2, *size).
+
+    Whatever the convention of the sampling, the places are x and y in [-1, 1] between the centres of the corner pixels.
+    """
+    height, width = size
+    x, y = resize_flow(flow.float(), size, resize_aligned).unbind(-1)
+    if not align_corners:  # there, +-1 are the outer edges of the corner pixels
+        x, y = x * (width / max(width - 1, 1)), y * (height / max(height - 1, 1))
+    return torch.stack([x, y], dim=1)
+
+
 def warp_each(picture: Tensor, flows: Tensor, align_corners: bool = False) -> Tensor:
     """Sample a picture (1 or B, C, h, w) along each of N flows (B, N, h, w, 2) of its size: (B, N, C, h, w)."""
     batch, count = flows.shape[:2]

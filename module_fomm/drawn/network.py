@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...core.layers.decoder import residual_blocks
 from ...core.layers.dense_motion import DenseMotion
-from ...core.layers.grid import resize_map, warp
+from ...core.layers.grid import resize_map
 from ...core.layers.heatmap import heatmap_difference
 from ...core.layers.hourglass import Hourglass
 from ...core.types import Motion
@@ -81,6 +81,7 @@ class DrawnGenerator(OcclusionAwareGenerator):
     """FOMM's generator with warped skips, guides, refined blends and a learnt share of the warped source."""
 
     dense_motion_network: DrawnDenseMotionNetwork
+    resize_aligned = True
 
     def __init__(self, config: DrawnConfig) -> None:
         super().__init__(config, DrawnDenseMotionNetwork(config), skips=True)
@@ -93,22 +94,18 @@ class DrawnGenerator(OcclusionAwareGenerator):
         """Paint pictures (B, 3, H, W) in [0, 1] from features of the source (1 or B) and dense motion (B)."""
         assert isinstance(motion, GuidedMotion)  # its own network makes no other
         height, width = features["encoded"].shape[2:]
-        here = motion.at((height, width), align_corners=True)
+        here = motion.at((height, width), self.resize_aligned)
         warped = here.move(features["encoded"], self.align_corners)
         guided = warped + self.guide(resize_map(motion.guides, (height, width), self.align_corners))
         out = here.fill(warped, self.bottleneck(guided))
         for depth, (block, refine) in enumerate(zip(self.up_blocks, self.refine_blocks, strict=True), 1):
             height, width = 2 * height, 2 * width
-            here = motion.at((height, width), align_corners=True)
+            here = motion.at((height, width), self.resize_aligned)
             out = refine(here.blend(self.skip(features, depth), block(out), self.align_corners))
         source = features["source"]
         picture = torch.sigmoid(self.final(out).to(source.dtype))
         share = torch.sigmoid(self.blend(out).to(source.dtype))
         return torch.lerp(picture, self.deformed(source, here), share)
-
-    def deformed(self, source: Tensor, motion: DenseMotion) -> Tensor:
-        """Warp the source picture (1 or B, 3, H, W) by the flow alone."""
-        return warp(source, motion.deformation, self.align_corners, resize_aligned=True)
 
 
 class DrawnAnimator(FOMMAnimator):

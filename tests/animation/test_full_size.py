@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -281,3 +283,22 @@ def test_the_plan_of_a_clip_follows_its_faces() -> None:
 
 def _two_squares() -> list[Square]:
     return place_squares(FACES[:2], FaceOptions(ratio=0.1))
+
+
+def test_faces_are_cut_out_at_the_side_of_the_largest_and_are_crisp() -> None:
+    squares = [Square(80, 100, 120), Square(240, 72, 96)]
+    picture = blobs(1, 240, 400)
+    plan = FacePlan(FaceSquares.still(squares, (240, 400)), [DRIVER], FaceOptions())
+    predictor, sides = Predictor(published_form("fomm"), CPU), list[int]()
+    given = predictor.animate_several
+
+    def noting(sources: Sequence[Tensor], *rest: Any) -> Iterator[Tensor]:
+        sides.extend(source.shape[1] for source in sources)
+        return given(sources, *rest)
+
+    predictor.animate_several = noting  # type: ignore[method-assign]
+    options = AnimateOptions(detail=1)
+    crisp = torch.cat([*animate_faces(predictor, picture, plan, options)])
+    assert sides == [120, 120] and crisp.shape == (len(DRIVER.clip), 3, 240, 400)
+    plain = torch.cat([*animate_faces(predictor, picture, plan)])
+    assert torch.equal(crisp[..., :3, :3], plain[..., :3, :3]) and (crisp - plain).abs().max() > 0.01

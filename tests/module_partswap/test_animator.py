@@ -12,10 +12,10 @@ from firstordermm.animation.options import AnimateOptions, Hooks
 from firstordermm.animation.pipeline import animate_mapped
 from firstordermm.core.errors import InputError
 from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.types import Mapped, Motion, Prepared
+from firstordermm.core.types import MASK, Mapped, Motion, Prepared
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
+from firstordermm.module_partswap.animator import PartSwapAnimator
 from firstordermm.module_partswap.parts import (
     NAMES,
     PARTS,

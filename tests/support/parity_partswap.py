@@ -10,12 +10,12 @@ from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
 from firstordermm.core.layers.dense_motion import candidate_motions
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.layers.heatmap import heatmap_difference
-from firstordermm.core.types import Motion
+from firstordermm.core.types import MASK, Motion
 from firstordermm.core.weights.build import load_strict
 from firstordermm.core.weights.checkpoint import Checkpoint
 from firstordermm.face_parsing.config import FaceParsingConfig
 from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_partswap.animator import MASK, PartSwapAnimator
+from firstordermm.module_partswap.animator import PartSwapAnimator
 from firstordermm.module_partswap.architecture import PARTS, to_first_layout
 from firstordermm.module_partswap.config import from_published
 from firstordermm.module_partswap.segmentation import SEGMENTS

@@ -7,11 +7,13 @@ No GPU is needed: tensors without values are followed through every architecture
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest import mock
 
 import pytest
 import torch
+from firstordermm.animation.detail import DetailedSource, FineDetail
+from firstordermm.animation.inspection import draw_inspection
 from firstordermm.module_spline import thin_plate
 from support.architectures import every_architecture
 from support.fake_device import CUDA, FRAMES, Call, Recorder, lowered, no_device, on_fake_cuda, walk
@@ -34,6 +36,27 @@ def test_every_way_through_a_model_stays_on_its_gpu(name: str, dtype: torch.dtyp
     assert all(picture.is_floating_point() for picture in pictures)
     to_host = [call for call in seen.calls if any(tensor.device.type != "cuda" for tensor in call.tensors)]
     assert {(call.name, str(call.args)[:200]) for call in to_host} == set()
+
+
+@pytest.mark.parametrize("name", ["fomm", "partswap", "mrfa"])
+def test_detail_and_inspection_stay_on_the_gpu(name: str) -> None:
+    model = lowered(name, torch.float16, fast=True)
+    with no_device():
+        on_fake_cuda(model)
+        size = model.spec.size
+        source, driving, full = (
+            torch.empty(count, 3, side, side, device=CUDA) for count, side in ((1, size), (FRAMES, size), (1, 3 * size))
+        )
+        prepared, poses = model.prepare(source), model.motion(driving)
+        points = {"source": prepared.motion.points, "driving": poses.points, "result": poses.points}
+        with Recorder() as seen:
+            mapped = replace(model.render_mapped(prepared, poses), points=points)
+            detail = FineDetail(1.0, 3 * size, size, CUDA).add(mapped, DetailedSource(full, source))
+        drawn = draw_inspection(mapped, source, driving)
+    assert (detail.shape, detail.dtype) == ((FRAMES, 3, 3 * size, 3 * size), torch.float32)
+    assert (drawn.shape, drawn.device.type) == ((FRAMES, 2 * size, 3 * size, 3), "cuda")
+    assert {call.name for call in seen.calls if any(tensor.device.type != "cuda" for tensor in call.tensors)} == set()
+    assert not [lacking.what for lacking in LACKING if any(map(lacking.reached, seen.calls))]
 
 
 def test_mixed_devices_and_values_on_the_host_are_refused() -> None:
