@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .animation.framing import FaceOptions, Framing
     from .animation.media.open_clip import open_clip
     from .animation.media.reader import VideoClip, read_picture
+    from .animation.motion.controls import Controls
+    from .animation.motion.mix import mix
+    from .animation.motion.track import MotionTrack
     from .animation.moving import MovingSource
     from .animation.options import AnimateOptions, Hooks
     from .animation.predictor import Predictor
@@ -33,6 +36,7 @@ WEB_DIRECTORY = "./web"
 
 __all__ = [
     "AnimateOptions",
+    "Controls",
     "Engine",
     "Enhancer",
     "Face",
@@ -41,18 +45,21 @@ __all__ = [
     "Framing",
     "Hooks",
     "LoadOptions",
+    "MotionTrack",
     "MovingSource",
     "Predictor",
     "Retargeting",
     "VideoClip",
     "animate_file",
     "load_upscale_model",
+    "mix",
     "open_clip",
     "read_picture",
 ]
 
 _MODULES = {
     "AnimateOptions": "animation.options",
+    "Controls": "animation.motion.controls",
     "Engine": "animation.engine",
     "Enhancer": "animation.enhance",
     "Face": "animation.faces.face",
@@ -61,12 +68,14 @@ _MODULES = {
     "Framing": "animation.framing",
     "Hooks": "animation.options",
     "LoadOptions": "core.types",
+    "MotionTrack": "animation.motion.track",
     "MovingSource": "animation.moving",
     "Predictor": "animation.predictor",
     "Retargeting": "animation.retarget",
     "VideoClip": "animation.media.reader",
     "animate_file": "animation.video",
     "load_upscale_model": "animation.upscale_model",
+    "mix": "animation.motion.mix",
     "open_clip": "animation.media.open_clip",
     "read_picture": "animation.media.reader",
 }

@@ -18,11 +18,21 @@ from .comfy_nodes.faces import FirstOrderMotion_CropFaces, FirstOrderMotion_Past
 from .comfy_nodes.fomm import FOMM_Runner
 from .comfy_nodes.fsrt import FSRT_Runner
 from .comfy_nodes.generic import generic_runners
+from .comfy_nodes.inspection import FirstOrderMotion_InspectMotion
+from .comfy_nodes.motion import (
+    FirstOrderMotion_AnimateByMotion,
+    FirstOrderMotion_LoadMotion,
+    FirstOrderMotion_MixMotions,
+    FirstOrderMotion_ReadMotion,
+    FirstOrderMotion_SaveMotion,
+)
 from .comfy_nodes.mrfa import MRFA_Runner
+from .comfy_nodes.options import FirstOrderMotion_Options
 from .comfy_nodes.partswap import FOMM_Partswap
 from .comfy_nodes.runtime import folders
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
+from .comfy_nodes.video import FirstOrderMotion_AnimateVideo
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +41,9 @@ _FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
     *(FirstOrderMotion_CropFaces, FirstOrderMotion_PasteFaces),
+    *(FirstOrderMotion_Options, FirstOrderMotion_AnimateVideo, FirstOrderMotion_AnimateByMotion),
+    *(FirstOrderMotion_ReadMotion, FirstOrderMotion_SaveMotion, FirstOrderMotion_LoadMotion),
+    *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion),
 ]
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 

@@ -20,6 +20,7 @@ from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip
 from .frames import FrameFormat
 from .hull import hull_area
+from .motion.track import MotionTrack
 from .moving import Source
 from .options import DRIVING, SOURCE, AnimateOptions, Hooks, check_clip, first_picture, working_size
 from .out_of_memory import try_twice
@@ -71,6 +72,8 @@ def _distances(
     )
     if wanted is None:
         return np.full(len(clip), np.inf)
+    if isinstance(clip, MotionTrack):
+        return pose_distances(wanted, list(clip.motion.points.numpy()))
     poses: list[Points | None] = []
     back_off = hooks.back_off()
     for chunk in hooks.chunks(clip, batch):
@@ -112,6 +115,14 @@ def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
         )
     log.info("Best frame by the model's keypoints; for face landmarks, install %s.", missing[0])
     return None
+
+
+def keypoints_only(method: str) -> None:
+    """Check one of METHODS for movement without pictures, in which there are keypoints alone; InputError for others."""
+    if method not in (AUTO, KEYPOINTS):
+        raise InputError(
+            f"is {method!r}, which needs pictures, and the driving motion has none. Choose {KEYPOINTS!r}.", "best_frame"
+        )
 
 
 def normalise_points(points: Points) -> Points | None:

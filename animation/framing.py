@@ -21,6 +21,7 @@ from .faces.paste import DEFAULT_FEATHER
 from .faces.square import DEFAULT_RATIO, Square, square_around
 from .faces.squares import FaceSquares
 from .faces.track import Track
+from .motion.track import MotionTrack
 from .moving import MovingSource, is_moving
 from .options import Hooks
 
@@ -159,6 +160,11 @@ def frame_clip(
     """
     if framing not in FRAMINGS:
         raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "driving_framing")
+    if isinstance(clip, MotionTrack):
+        if given or framing == FACE:
+            wish = ("were given", "driving_boxes") if given else ("is 'face'", "driving_framing")
+            raise InputError(f"{wish[0]}; a motion file's face was cut out when it was read. Leave it out.", wish[1])
+        return [Driver(clip, rate)]
     if given:
         chosen = choose_faces(given, options.driving_faces, "driving_faces")
         squares = [square_around(face, options.ratio).aligned() for face in chosen]

@@ -12,13 +12,15 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Clip
 from .enhance import Enhancer
-from .faces.clips import FaceClip, ShiftedClip
-from .faces.square import Square, cut
+from .faces.clips import FaceClip, find_faces
+from .faces.face import LARGEST, choose_faces
+from .faces.square import Square, cut, square_around
 from .faces.squares import ClipPaster, FaceSquares
 from .frames import INTEGER_WHITE, check_images, without_alpha
-from .framing import FacePlan
+from .framing import FacePlan, FinderOnDemand, Framing
+from .motion.clips import shifted
 from .moving import MovingSource, OrderedClip, is_moving
-from .options import DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, result_size, working_size
+from .options import ANCHOR, DEFAULT_BATCH, SOURCE, AnimateOptions, Hooks, result_size, working_size
 from .predictor import Predictor
 
 
@@ -125,20 +127,23 @@ def _together(
 ) -> Iterator[list[Tensor]]:
     """Yield for each frame the animated squares (3, side, side) of all runs, in the order of the runs."""
     size, frames = working_size(predictor.animator, options), scene.frames
-    side, own = _for_faces(predictor, scene.squares, options)
+    side, own = _for_faces(predictor, plan, scene.squares, options)
     streams: list[Iterator[list[Tensor]]] = [repeat([], frames)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
         driver = plan.drivers[run.driver]
-        clip = ShiftedClip(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
+        clip = shifted(driver.for_size(size), run.start, frames, driver.rate / plan.drivers[0].rate)
         sources = [scene.face(number, side) for number in numbers]
         streams.append(_by_frame(predictor.animate_several(sources, clip, own, hooks, best_frame)))
     for parts in zip(*streams, strict=True):
         yield [*chain(*parts)]
 
 
-def _for_faces(predictor: Predictor, squares: FaceSquares, options: AnimateOptions) -> tuple[int, AnimateOptions]:
+def _for_faces(
+    predictor: Predictor, plan: FacePlan, squares: FaceSquares, options: AnimateOptions
+) -> tuple[int, AnimateOptions]:
     """Return the side at which faces are cut out and animated, one for all, and the options for them."""
-    own = replace(options, moving=MovingSource(options.moving.motion))  # as the scene's frames are in order already
+    in_order = MovingSource(options.moving.motion)  # as the scene's frames are already
+    own = replace(options, moving=in_order, rate=plan.drivers[0].rate)
     largest = max((square.side for places in squares.faces for square in places), default=0)
     side = result_size(predictor.animator, round(largest), options)
     if options.detail:  # the model still gets its squares as smooth as when they are cut out at its own size
@@ -150,6 +155,22 @@ def _by_frame(batches: Iterator[Tensor]) -> Iterator[list[Tensor]]:
     """Turn batches of pictures of each source (b, sources, 3, size, size) into one picture of each at a time."""
     for batch in batches:
         yield from ([*pictures] for pictures in batch)
+
+
+def cut_anchor(framing: Framing, plan: FacePlan, picture: Tensor, size: int) -> Tensor:
+    """Cut the face out of a picture (1, H, W, C) of the driving face at rest, if faces were cut out of the clip too.
+
+    Raises InputError where there is none.
+    """
+    if not plan.drivers[0].squares:
+        return picture
+    picture = without_alpha(check_images(picture, ANCHOR))
+    finder = FinderOnDemand(framing.finder)
+    faces = find_faces(picture, finder)
+    if not faces:
+        raise InputError(f"shows no face that {finder.name} finds. Give one that does, or a number.", ANCHOR)
+    [face, *_] = choose_faces(faces, LARGEST)
+    return cut_out(picture, square_around(face, framing.options.ratio).aligned(), size)
 
 
 def cut_out(picture: Tensor, square: Square, size: int) -> Tensor:

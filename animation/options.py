@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.types import Animator, Clip
+from .motion.controls import Controls
 from .moving import MovingSource, Source, is_moving
 from .out_of_memory import BackOff
 from .retarget import Retargeting
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_BATCH = 8  # where none was chosen, by a caller or by free memory
 DEFAULT_MODE = "relative"
+DEFAULT_RATE = 25.0  # frames per second of a driving clip, which does not say it itself
 MOST_ENLARGED = 4  # times the model's size are results with detail
 SOURCE, DRIVING, ANCHOR = "source", "driving", "anchor"  # parameters, in error messages
 RESULT = "result"
@@ -58,7 +61,8 @@ class AnimateOptions:
     the side in pixels to work at, None for the model's own. `batch` is how many frames are worked on at once, None for
     a number that suits the model and the device. `max_pixels` limits how many pixels are decoded at once by a model
     that decodes them singly, None for the default. Both change nothing but speed and memory. `moving` is for a source
-    that is a clip.
+    that is a clip. `controls` say how strongly and how smoothly it moves; `rate` is that of the driving frames in
+    frames per second, which smoothing alone needs.
 
     `detail` in [0, 1] is how much of the source's own fine detail results show beyond the model's size; with any,
     `detail_size` is their side in pixels, None for the source's longer side, from the model's size to `MOST_ENLARGED`
@@ -72,6 +76,8 @@ class AnimateOptions:
     batch: int | None = None
     max_pixels: int | None = None
     moving: MovingSource = field(default_factory=MovingSource)
+    controls: Controls = field(default_factory=Controls)
+    rate: float = DEFAULT_RATE
     detail: float = 0.0
     detail_size: int | None = None
 
@@ -111,6 +117,8 @@ def check_clip(source: Source, clip: Clip, options: AnimateOptions) -> None:
     for name, number in (("batch", options.batch), ("max_pixels", options.max_pixels)):
         if number is not None and number < 1:
             raise InputError(f"is {number}; 1 or more was wanted. Leave it out for a number that fits.", name)
+    if not (math.isfinite(options.rate) and options.rate > 0):
+        raise InputError(f"is {options.rate:g}; frames per second above 0 were wanted. Give the clip's own.", "rate")
 
 
 def working_size(animator: Animator, options: AnimateOptions) -> int:
@@ -161,6 +169,15 @@ def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
             "%s was trained at %d pixels and works at %d: pictures may come apart. Enlarge the result instead.",
             animator.spec.name, animator.spec.size, options.size,
         )  # fmt: skip
+
+
+def warn_of_still(animator: Animator, clip: Clip, options: AnimateOptions) -> None:
+    """Log that one driving frame moves nothing where movement is measured from that very frame."""
+    if len(clip) == 1 and not isinstance(options.anchor, Tensor) and resolve_mode(animator, options) == "relative":
+        log.warning(
+            "One driving frame moves nothing, for movement is measured from it. Give a picture of the driving face at "
+            "rest as the anchor (--anchor neutral.png), or take the driving pose as it is (--absolute)."
+        )
 
 
 def resolve_mode(animator: Animator, options: AnimateOptions) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.types import Animator, Clip, Mapped
 from .moving import Source
-from .options import AnimateOptions, Hooks, warn_of_size
+from .options import AnimateOptions, Hooks, warn_of_size, warn_of_still
 from .session import Session, Step
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ def animate_several(
     """
     hooks = hooks or Hooks()
     warn_of_size(animator, sources[0][1])
+    warn_of_still(animator, clip, sources[0][1])
     sessions: list[Session] = []
     try:
         sessions += [Session.start(animator, source, clip, device, options, hooks) for source, options in sources]
@@ -90,6 +91,7 @@ def _run(
     """Yield what `draw` makes of each step through a clip; however this is left, memory is freed."""
     options, hooks = options or AnimateOptions(), hooks or Hooks()
     warn_of_size(animator, options)
+    warn_of_still(animator, clip, options)
     session: Session | None = None
     try:
         session = Session.start(animator, source, clip, device, options, hooks)

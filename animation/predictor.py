@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,16 +23,19 @@ from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.find import WeightFiles, WeightsRequest, find_weights
 from . import registry
 from .batch_size import choose_batch
-from .best_frame import AUTO, find_best_frame, landmark_finder
+from .best_frame import AUTO, find_best_frame, keypoints_only, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import FLOAT32, Engine, optimize_for_inference
-from .faces.clips import ShiftedClip
-from .finite import not_finite, until_not_finite
+from .finite import first_not_finite, not_finite, until_not_finite
 from .frames import TensorClip
+from .motion.clips import shifted
+from .motion.identity import ModelIdentity
+from .motion.track import MotionTrack
 from .moving import MovingSource, Source, as_long_as, is_moving
-from .options import AnimateOptions, Hooks, ignore, resolve_mode
+from .options import AnimateOptions, Hooks, ignore, resolve_mode, working_size
 from .out_of_memory import try_twice
 from .pipeline import animate, animate_mapped, animate_several
+from .session import read_poses
 from .unused import refuse_unused_inputs
 
 log = logging.getLogger(__name__)
@@ -49,11 +54,12 @@ Folders = str | Path | Sequence[str | Path]
 class Origin:
     """Source of a model: its files, as messages name them, and how it is loaded anew for exact arithmetic.
 
-    `in_float32` returns the model optimised and on its device.
+    `in_float32` returns the model optimised and on its device; `weights` are the files themselves.
     """
 
     files: str
     in_float32: Callable[[], Animator]
+    weights: WeightFiles | None = None
 
 
 class Predictor:
@@ -113,7 +119,7 @@ class Predictor:
             exact = replace(engine, precision=FLOAT32)
             return cls.optimized(registry.load_files(files, options), device, exact).animator
 
-        origin = Origin(files.path.name, in_float32)
+        origin = Origin(files.path.name, in_float32, files)
         return cls.optimized(registry.load_files(files, options, checkpoint), device, engine, origin)
 
     @classmethod
@@ -129,13 +135,41 @@ class Predictor:
         origin = self.origin
         if origin is not None:
             files, in_float32 = " with ".join([origin.files, *other_files]), origin.in_float32
-            origin = Origin(files, lambda: adapt(in_float32()))
+            origin = Origin(files, lambda: adapt(in_float32()), origin.weights)
         return Predictor(adapt(self.animator), self.device, origin)
 
     @property
     def size(self) -> int:
         """Side in pixels that the weights were trained at, and that of results unless the options say otherwise."""
         return self.animator.spec.size
+
+    @cached_property
+    def identity(self) -> ModelIdentity:
+        """What tells this model from others; files are hashed when it is first asked for."""
+        files = None if self.origin is None else self.origin.weights
+        return ModelIdentity.of_network(self.animator) if files is None else ModelIdentity.of_files(files)
+
+    def read_motion(
+        self,
+        driving: Clip | Tensor,
+        options: AnimateOptions | None = None,
+        hooks: Hooks | None = None,
+        rate: float | Fraction | None = None,
+    ) -> MotionTrack:
+        """Read the poses of a clip of `rate` frames per second, by default `options.rate`, to animate by them later.
+
+        They take about a kilobyte a frame. Raises InputError for what it cannot read, and for a model that needs the
+        driving pictures themselves.
+        """
+        if isinstance(driving, MotionTrack):
+            driving.refuse_other(self.identity)
+            return driving
+        options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
+        poses = read_poses(self.animator, as_clip(driving), self.device, options, hooks)
+        if first_not_finite(poses.points) is not None:
+            raise not_finite(self.identity.name)
+        size = working_size(self.animator, options)
+        return MotionTrack(poses, options.rate if rate is None else rate, self.identity, size)
 
     def find_best_frame(
         self,
@@ -150,8 +184,9 @@ class Predictor:
         `method` is one of `best_frame.METHODS`. Raises InputError.
         """
         options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
-        finder = landmark_finder(method, self.device)
-        return find_best_frame(self.animator, source, as_clip(driving), self.device, options, hooks, finder)
+        clip = as_clip(driving)
+        finder = keypoints_only(method) if isinstance(clip, MotionTrack) else landmark_finder(method, self.device)
+        return find_best_frame(self.animator, source, clip, self.device, options, hooks, finder)
 
     def animate(
         self,
@@ -244,6 +279,8 @@ class Predictor:
         given, hooks, done, bad = options or AnimateOptions(), hooks or Hooks(), 0, 0
         for source in sources:
             refuse_unused_inputs(self.animator, source, given)
+        if isinstance(driving, MotionTrack):
+            driving.refuse_other(self.identity)
         clip, sources = _matched(as_clip(driving), sources, given.moving)
         chosen, chosen_hooks = [given], hooks
         while bad is not None:
@@ -289,7 +326,7 @@ def _matched(clip: Clip, sources: Sequence[Source], moving: MovingSource) -> tup
     """
     lengths = [len(source) for source in sources if is_moving(source)]
     count = min([moving.frames_with(length, len(clip)) for length in lengths], default=len(clip))
-    clip = clip if count == len(clip) else ShiftedClip(clip, 0, count)
+    clip = clip if count == len(clip) else shifted(clip, 0, count)
     return clip, [as_long_as(source, count, moving) for source in sources]
 
 

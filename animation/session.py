@@ -9,11 +9,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..core.inference.precision import inference_mode
 from ..core.types import Animator, Clip, Mapped, Motion, Prepared
 from .detail import DetailedSource, FineDetail
 from .finite import mark_not_finite
 from .frames import ClipFrom, FrameFormat
+from .motion.controls import controlled, refuse_controls
+from .motion.smoothing import join, reach_of, smoothed, without_first
+from .motion.track import MotionTrack, poses_alone, refuse_reading
 from .moving import REPLACE, FrameSupply, Source, is_moving
 from .options import (
     DEFAULT_BATCH,
@@ -83,11 +87,14 @@ class Session:
     ) -> Session:
         """Check the inputs, encode the source and read the anchor's pose."""
         check_clip(source, clip, options)
+        refuse_controls(animator.spec, options.controls)
         size = working_size(animator, options)
         format_ = FrameFormat((size, size), device, options.antialias)
         prepared = try_twice(
             lambda: animator.prepare(_pictures(animator, source, format_)), hooks.free_memory, "encoding the source"
         )
+        if isinstance(clip, MotionTrack):
+            refuse_track(clip, animator, prepared.motion, options)
         retargeter = _retargeter(animator, prepared, clip, format_, options, hooks)
         by_pixel: PixelRenderer | None = None
         if animator.spec.query_bytes:
@@ -110,7 +117,19 @@ class Session:
             yield Step(poses, frames.take(len(poses)))
 
     def poses_of(self, clip: Clip, hooks: Hooks, start: int = 0) -> Iterator[Motion]:
-        """Read the poses of a clip, without its first `start` frames, in as many parts as memory requires."""
+        """Read the poses of a clip, without its first `start` frames, and smooth them over time as is wished."""
+        seconds, rate = self.options.controls.smoothing, self.options.rate
+        before = min(start, reach_of(seconds, rate))  # frames that those after `start` are smoothed by
+        poses = smoothed(self._read(clip, hooks, start - before), seconds, rate, self.animator.spec)
+        return poses if not before else without_first(poses, before)
+
+    def _read(self, clip: Clip, hooks: Hooks, start: int) -> Iterator[Motion]:
+        """Read poses as they are, in as many parts as memory requires."""
+        if isinstance(clip, MotionTrack):
+            for poses in clip.poses(start, self.options.batch or DEFAULT_BATCH, self.format.device):
+                hooks.check_cancelled()
+                yield poses
+            return
         for chunk in hooks.chunks(ClipFrom(clip, start), self.options.batch):
             yield from self.back_off.run(self.poses, chunk)
 
@@ -129,7 +148,9 @@ class Session:
         prepared = self.prepared
         if step.frames is not None:
             prepared = self.animator.prepare(self.format.convert(step.frames, SOURCE))
-        return prepared, self._retargeter_for(step, prepared)(step.poses)
+        retargeter = self._retargeter_for(step, prepared)
+        own = retargeter.source if self.options.moving.motion == REPLACE else prepared.motion
+        return prepared, controlled(self.options.controls, own, retargeter(step.poses), self.animator.spec)
 
     def _retargeter_for(self, step: Step, prepared: Prepared) -> Retargeter:
         """Return the retargeting for one step; that of a source that moves starts from the poses of its frames."""
@@ -188,11 +209,40 @@ def _retargeter(
         return Retargeter(options.retargeting, prepared.motion, anchor=None, own=partial(own, prepared))
     if mode != "relative":
         return Retargeter.for_clip(options.retargeting, prepared.motion, anchor=None)
+    if isinstance(clip, MotionTrack) and not isinstance(options.anchor, Tensor):
+        return Retargeter.for_clip(options.retargeting, prepared.motion, clip.pose(options.anchor, format_.device))
     frame, name = anchor_frame(clip, options)
     anchor = try_twice(
         lambda: animator.motion(format_.convert(frame, name)), hooks.free_memory, "reading the anchor's pose"
     )
     return Retargeter.for_clip(options.retargeting, prepared.motion, anchor)
+
+
+def refuse_track(track: MotionTrack, animator: Animator, own: Motion, options: AnimateOptions) -> None:
+    """Raise InputError for motion that is not made as the model's poses are, and where its pictures are needed too."""
+    track.refuse_other_shape(own, animator.spec)
+    if options.retargeting.background and model_retargeting(animator, options.retargeting) is not None:
+        raise InputError(
+            f"was given; {animator.spec.name} reads the background off the driving pictures, and {track.path} is "
+            "movement without any. Leave it out, or give the clip.",
+            "background",
+        )
+
+
+@inference_mode()
+def read_poses(animator: Animator, clip: Clip, device: torch.device, options: AnimateOptions, hooks: Hooks) -> Motion:
+    """Read the poses of a whole clip, on the CPU, without anything that does not describe them.
+
+    Raises InputError for a clip of no frames, and for a model that needs the pictures themselves.
+    """
+    refuse_reading(animator.spec, len(clip))
+    size = working_size(animator, options)
+    format_, back_off = FrameFormat((size, size), device, options.antialias), hooks.back_off()
+    parts: list[Motion] = []
+    for chunk in hooks.chunks(clip, options.batch):
+        poses = back_off.run(lambda frames: animator.motion(format_.convert(frames, DRIVING)), chunk)
+        parts += [poses_alone(part, animator.spec) for part in poses]
+    return join(parts)
 
 
 def _detail(animator: Animator, source: Source, device: torch.device, options: AnimateOptions) -> FineDetail | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import Animator
 from ..core.weights.architecture import RELATIVE_JACOBIAN
+from .motion.controls import refuse_controls
 from .moving import Source, is_moving
 from .options import SOURCE, AnimateOptions, resolve_mode
 
@@ -26,7 +27,8 @@ def refuse_unused_inputs(animator: Animator, source: Source, options: AnimateOpt
 
 
 def refuse_unused_options(animator: Animator, options: AnimateOptions, given: Collection[str]) -> None:
-    """Raise InputError for the first option given that has no meaning in the mode in which the model runs."""
+    """Raise InputError for the first option given that has no meaning for the model, in the mode in which it runs."""
+    refuse_controls(animator.spec, options.controls)
     mode = resolve_mode(animator, options)
     for name in sorted(set(given) & RELATIVE_JACOBIAN):
         if mode != "relative":
@@ -42,7 +44,7 @@ def given_options(options: AnimateOptions, best_frame: str | None) -> list[str]:
     """List the options that differ from their defaults, of those that not every mode has a use for."""
     own = options.retargeting
     given = {
-        "anchor": options.anchor != 0,
+        "anchor": isinstance(options.anchor, Tensor) or options.anchor != 0,
         "best_frame": best_frame is not None,
         "relative_jacobian": not own.relative_jacobian,
         "adapt_scale": not own.adapt_scale,

@@ -25,9 +25,12 @@ from .media.frame_times import FrameTimes
 from .media.frame_writer import FrameWriter
 from .media.open_clip import is_clip, open_clip
 from .media.picture_sequence import numbered_name
-from .media.prefetch import PrefetchedClip, prefetch
+from .media.prefetch import prefetch
 from .media.reader import read_picture
 from .media.writer import open_writer
+from .motion.clips import prefetched
+from .motion.track import MotionTrack
+from .motion.track_file import check_motion_file, is_motion_file
 from .moving import as_long_as, is_moving
 from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore, working_size
 from .predictor import Predictor
@@ -59,7 +62,8 @@ def animate_file(
 
     `source` is a picture, or several of one face for a model that takes them; of a video, or an animated picture, every
     frame is animated, as `options.moving` says, at its own speed. `driving` may also be an animated or a
-    still picture, a folder of frames or a pattern of their names (`%03d.png`), of which `fps` is the rate (25). The
+    still picture, a folder of frames or a pattern of their names (`%03d.png`), of which `fps` is the rate (25), or a
+    motion file (`MotionTrack.save`), which has no sound. The
     suffix of `output` says what is written: a video (mp4, m4v, mov, mkv, webm), or, without sound, an animated picture
     (gif, webp) or numbered pictures (png); it is replaced only when the new file is complete. Without a `predictor` the
     bundled model animates. `best_frame` is as in `Predictor.animate`; `sheet` names a png that shows source, driving
@@ -75,8 +79,9 @@ def animate_file(
     paths = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     if not paths:
         raise InputError("has 0 pictures; 1 or more was wanted. Name a picture file.", SOURCE)
-    check_results(Path(output), sheet, {"the source picture": paths, "the driving video": Path(driving)}, inspect)
-    pictures, clip = open_source(paths), open_clip(driving, fps)
+    paths_in = {"the source picture": paths, "the driving video": Path(driving)}
+    check_results(Path(output), sheet, paths_in, inspect=inspect)
+    pictures, clip = open_source(paths), open_driving(driving, fps)
     predictor = predictor or Predictor.load()
     plan = plan_faces(framing or Framing(), pictures, [clip], hooks)
     return animate_clip(
@@ -95,11 +100,20 @@ def open_source(paths: Sequence[Path]) -> FileSource:
     return [read_picture(path) for path in paths]
 
 
+def open_driving(path: str | Path, fps: float | Fraction | None = None) -> FileClip:
+    """Open what is to drive: what `open_clip` opens, or a motion file. Raises as that and `MotionTrack.load` do."""
+    if not is_motion_file(path):
+        return open_clip(path, fps)
+    if fps is not None:
+        raise InputError(f"is {float(fps):g}, but {path} has its own rate. Leave it out.", "fps")
+    return MotionTrack.load(path)
+
+
 def plan_faces(
     framing: Framing, source: FileSource, clips: Sequence[FileClip], hooks: Hooks | None = None
 ) -> FacePlan | None:
     """Plan which faces of a source are animated by clips; None for whole pictures, and for several of one face."""
-    drivers = [(PrefetchedClip(clip), float(clip.fps)) for clip in clips]
+    drivers = [(prefetched(clip), float(clip.fps)) for clip in clips]
     if is_moving(source):
         return framing.plan(source, drivers, hooks, float(source.fps))
     return framing.plan(source[0], drivers, hooks) if len(source) == 1 else None
@@ -109,16 +123,22 @@ def check_results(
     output: Path,
     sheet: str | Path | None,
     inputs: Mapping[str, Path | Sequence[Path] | None],
+    motion: Path | None = None,
     inspect: str | Path | None = None,
 ) -> None:
     """Refuse results before any work: those that cannot be written, and those that name an input or each other.
 
-    `inputs` are files by what they are, as in `refuse_clashes`. Raises MediaError or InputError.
+    `inputs` are files by what they are, as in `refuse_clashes`; `motion` is a motion file to write. Raises MediaError
+    or InputError.
     """
     open_writer(output, DEFAULT_RATE)  # which writes nothing yet
     if inspect is not None:
         open_writer(inspect, DEFAULT_RATE)
-    refuse_clashes(planned_results(output, sheet, inspect), inputs)
+    planned = planned_results(output, sheet, inspect)
+    if motion is not None:
+        check_motion_file(motion)
+        planned.append(Output("motion_file", motion))
+    refuse_clashes(planned, inputs)
 
 
 def planned_results(output: Path, sheet: str | Path | None, inspect: str | Path | None = None) -> list[Output]:
@@ -158,8 +178,15 @@ def animate_clip(
     plan: FacePlan | None = None,
     enhancer: Enhancer | None = None,
     inspect: str | Path | None = None,
+    show: Callable[[Tensor], None] = ignore,
 ) -> int:
-    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`."""
+    """Animate a source already read by a clip already opened, or with a plan the faces of one; see `animate_file`.
+
+    `show` is called with the pictures of each part (b, 3, H, W) once they are written.
+    """
+    for name, path in {"sheet": sheet, "inspect": inspect}.items():
+        if path is not None and isinstance(clip, MotionTrack):
+            raise InputError("was given; it shows driving frames, and a motion file has none. Leave it out.", name)
     options = at_own_speed(options or AnimateOptions(), source, clip)
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is not None and inspect is not None:
@@ -186,6 +213,7 @@ def animate_clip(
         for part in ready:
             writer.write(part)
             sampler.add(part)
+            show(part)
             done += len(part)
             progress(done, total)
         if sheet is not None and sheet_part is not None:
@@ -204,7 +232,7 @@ def _whole_frames(
     inspection: FrameWriter | None,
 ) -> Iterator[Tensor]:
     """Animate whole pictures, and write what the model saw where that is wanted."""
-    driving = PrefetchedClip(clip)
+    driving = prefetched(clip)
     if inspection is None:
         yield from predictor.animate(source, driving, options, hooks, best_frame)
         return
@@ -217,7 +245,8 @@ def _whole_frames(
 
 
 def at_own_speed(options: AnimateOptions, source: FileSource, clip: FileClip) -> AnimateOptions:
-    """Return the options with the speed at which a source that moves keeps its own."""
+    """Return the options with the driving clip's rate, and the speed at which a source that moves keeps its own."""
+    options = replace(options, rate=float(clip.fps))
     if not is_moving(source):
         return options
     return replace(options, moving=replace(options.moving, speed=float(source.fps / clip.fps)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ..animation.faces.detectors import AUTO as ANY_DETECTOR
@@ -27,15 +28,22 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--faces", help=f"which: {ALL}, largest, or numbers from left to right such as 0,2")
     group.add_argument("--boxes", type=Path, help="JSON file of the faces' boxes: [[left, top, right, bottom], ...]")
-    group.add_argument("--detector", choices=NAMES, default=ANY_DETECTOR, help="of faces (default: the best installed)")
-    group.add_argument(
-        "--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces (default: {DEFAULT_RATIO})"
-    )
     group.add_argument("--upright", action="store_true", help="turn faces so that their eyes are level")
     group.add_argument(
         "--feather", type=float, default=DEFAULT_FEATHER, help=f"width of the fading edge (default: {DEFAULT_FEATHER})"
     )
     group.add_argument("--match-colour", action="store_true", help="shift a face's colours to those around it")
+    group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")
+    group.add_argument("--offsets", help="seconds by which each face begins later in its video, such as 0,0.5")
+    add_driving_options(group)
+
+
+def add_driving_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Add the options that choose the faces of driving clips, and how faces are found."""
+    group.add_argument("--detector", choices=NAMES, default=ANY_DETECTOR, help="of faces (default: the best installed)")
+    group.add_argument(
+        "--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces (default: {DEFAULT_RATIO})"
+    )
     group.add_argument(
         "--driving-framing",
         choices=FRAMINGS,
@@ -44,9 +52,7 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--driving-boxes", type=Path, help="JSON file of boxes in the video, as --boxes")
     group.add_argument("--driving-faces", default=ALL, help="which faces of the video drive, as --faces")
-    group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")
     group.add_argument("--smooth-crop", action="store_true", help="follow the head in the video instead of one cut")
-    group.add_argument("--offsets", help="seconds by which each face begins later in its video, such as 0,0.5")
 
 
 def read_face_options(args: argparse.Namespace) -> FaceOptions:
@@ -74,13 +80,21 @@ def read_framing(args: argparse.Namespace) -> Framing:
     """Read from the command line's options which faces are animated, and what drives them."""
     boxes = None if args.boxes is None else read_boxes(args.boxes)
     chosen = args.faces is not None or boxes is not None
+    return replace(
+        read_driving_framing(args),
+        picture=args.framing or (FACE if chosen else AUTO),
+        options=read_face_options(args),
+        boxes=boxes,
+    )
+
+
+def read_driving_framing(args: argparse.Namespace) -> Framing:
+    """Read from the command line's options which face of a clip drives."""
     return Framing(
-        args.framing or (FACE if chosen else AUTO),
-        args.driving_framing,
-        lambda: load_face_finder(args.detector),
-        read_face_options(args),
-        boxes,
-        None if args.driving_boxes is None else read_boxes(args.driving_boxes),
+        driving=args.driving_framing,
+        finder=lambda: load_face_finder(args.detector),
+        options=FaceOptions(driving_faces=args.driving_faces, ratio=args.ratio, smooth_crop=args.smooth_crop),
+        driving_boxes=None if args.driving_boxes is None else read_boxes(args.driving_boxes),
     )
 
 

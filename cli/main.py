@@ -28,13 +28,16 @@ FLAGS = {
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
     | {"detail", "detail_size", "inspect"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
-    | {"driving_framing", "driving_faces"}
+    | {"driving_framing", "driving_faces", "driving_boxes"}
+    | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
 } | {
     "source": "SOURCE",
     "driving": "DRIVING",
     "output": "OUTPUT",
     "folder": "FOLDER",
+    "smoothing": "--smooth",
+    "motion_file": "the motion file",
     "table": "--output",
     "relative_jacobian": "--keep-jacobian",
     "adapt_scale": "--keep-scale",
@@ -71,43 +74,14 @@ def build_parser() -> argparse.ArgumentParser:
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
-    from .detail import add_detail_options
-    from .enhance import add_enhance_options
-    from .faces import add_face_options
-    from .run import run
-    from .swap import add_swap_options
+    from .motion import add_motion_commands
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("run", help="animate a picture file by a video file")
-    command.add_argument(
-        "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
-    )
-    command.add_argument(
-        "driving",
-        type=Path,
-        help="the video, animated or still picture, folder of frames or pattern (%%03d.png) whose motion it takes on; "
-        "sound is kept",
-    )
-    command.add_argument(
-        "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
-    )
-    command.add_argument(
-        "--more-sources",
-        type=Path,
-        nargs="+",
-        action="extend",
-        help="more pictures of the same face, for a model that takes several (fsrt)",
-    )
-    _add_model_options(command)
-    _add_motion_options(command)
-    add_swap_options(command)
-    add_face_options(command)
-    add_detail_options(command)
-    add_enhance_options(command)
-    _add_work_options(command)
-    command.set_defaults(command=run)
+    _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
+    add_motion_commands(command, _add_model_options, _add_engine_options)
 
     command = commands.add_parser("demo", help="animate the bundled sample")
     command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -129,6 +103,45 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_run_command(command: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of `run`."""
+    from .controls import add_control_options
+    from .detail import add_detail_options
+    from .enhance import add_enhance_options
+    from .faces import add_face_options
+    from .run import run
+    from .swap import add_swap_options
+
+    command.add_argument(
+        "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
+    )
+    command.add_argument(
+        "driving",
+        type=Path,
+        help="the video, animated or still picture, folder of frames or pattern (%%03d.png) whose motion it takes on; "
+        "sound is kept. Or a motion file (safetensors), which has no sound",
+    )
+    command.add_argument(
+        "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
+    )
+    command.add_argument(
+        "--more-sources",
+        type=Path,
+        nargs="+",
+        action="extend",
+        help="more pictures of the same face, for a model that takes several (fsrt)",
+    )
+    _add_model_options(command)
+    _add_motion_options(command)
+    add_control_options(command)
+    add_swap_options(command)
+    add_face_options(command)
+    add_detail_options(command)
+    add_enhance_options(command)
+    _add_work_options(command)
+    command.set_defaults(command=run)
+
+
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("weights")
     rows = architectures()
@@ -148,6 +161,8 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_motion_options(command: argparse.ArgumentParser) -> None:
+    from .controls import index_or_picture
+
     group = command.add_argument_group("motion")
     modes = group.add_mutually_exclusive_group()
     modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
@@ -185,7 +200,12 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
         const="auto",
         help="measure movement from the frame closest in pose, found by this method (default when given: auto)",
     )
-    anchors.add_argument("--anchor", type=int, help="measure movement from this frame (default: 0)")
+    anchors.add_argument(
+        "--anchor",
+        type=index_or_picture,
+        metavar="FRAME",
+        help="measure movement from this frame, or from a picture of the driving face at rest (default: 0)",
+    )
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..animation import registry
@@ -15,10 +16,10 @@ from ..animation.engine import Engine
 from ..animation.enhance import Enhancer
 from ..animation.framing import FacePlan
 from ..animation.media.clip import FileClip
-from ..animation.media.open_clip import open_clip
-from ..animation.media.prefetch import PrefetchedClip
+from ..animation.motion.clips import prefetched
+from ..animation.motion.track import MotionTrack
 from ..animation.moving import MovingSource, Source
-from ..animation.options import AnimateOptions
+from ..animation.options import AnimateOptions, working_size
 from ..animation.predictor import Predictor, find_model
 from ..animation.retarget import Retargeting
 from ..animation.unused import refuse_unused_options
@@ -31,6 +32,7 @@ from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
+from .controls import open_drivers, read_anchor, read_controls, save_motion
 from .detail import with_detail
 from .enhance import read_enhancer
 from .faces import read_framing
@@ -57,28 +59,39 @@ def run(args: argparse.Namespace) -> None:
             "the weight file": args.checkpoint,
             "the face parser": args.face_parser,
             "the enhancer": args.enhance,
+            "the anchor picture": args.anchor if isinstance(args.anchor, Path) else None,
         },
+        args.save_motion,
         args.inspect,
     )
-    pictures, clip = open_source(sources), open_clip(args.driving, args.fps)
-    clips = [clip, *(open_clip(path) for path in args.more_driving or ())]
-    plan = plan_faces(read_framing(args), pictures, clips)
-    files, checkpoint = find_chosen_model(args)
-    assert isinstance(files.kind, Architecture)  # `find_model` finds no others
-    registry.refuse_unaccepted(files.kind, given_options(args))
-    load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    predictor = Predictor.from_files(files, checkpoint, device, load_options, read_engine(args))
-    options = with_detail(read_options(args), args)
+    controls, framing = read_controls(args), read_framing(args)
+    pictures, clips = open_source(sources), open_drivers(args)
+    clip, plan = clips[0], plan_faces(framing, pictures, clips)
+    predictor = load_predictor(args, device)
+    options = with_detail(replace(read_options(args), controls=controls), args)
+    anchor = read_anchor(args.anchor, framing, plan, working_size(predictor.animator, options))
+    options = replace(options, anchor=anchor)
     refuse_unused_options(predictor.animator, options, given_options(args))
     if isinstance(predictor.animator, PartSwapAnimator):
         predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
     enhancer = read_enhancer(args, device)
+    if args.save_motion is not None:
+        save_motion(predictor, clip, [] if plan is None else plan.drivers, options, args.save_motion)
     best_frame: str | None = args.best_frame
     if best_frame is not None and plan is None:  # else each face has one of its own
         options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
     animate_and_report(
         predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, enhancer, args.inspect
     )
+
+
+def load_predictor(args: argparse.Namespace, device: torch.device) -> Predictor:
+    """Load the model that the options name, as they say."""
+    files, checkpoint = find_chosen_model(args)
+    assert isinstance(files.kind, Architecture)  # `find_model` finds no others
+    registry.refuse_unaccepted(files.kind, given_options(args))
+    load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
+    return Predictor.from_files(files, checkpoint, device, load_options, read_engine(args))
 
 
 def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint | None]:
@@ -101,7 +114,7 @@ def find_anchor(
 ) -> AnimateOptions:
     """Find the best frame with a progress bar, and return the options with it as the anchor."""
     with logging_redirect_tqdm(), progress_bar("frame", "finding the best frame") as progress:
-        counted = CountedClip(PrefetchedClip(clip), progress)
+        counted = clip if isinstance(clip, MotionTrack) else CountedClip(prefetched(clip), progress)
         return replace(options, anchor=predictor.find_best_frame(pictures, counted, options, method=method))
 
 
@@ -149,7 +162,6 @@ def read_options(args: argparse.Namespace) -> AnimateOptions:
     keep_jacobian, keep_scale = bool(args.relative_jacobian), bool(args.adapt_scale)
     return AnimateOptions(
         retargeting=Retargeting(mode, not keep_jacobian, not keep_scale, bool(args.background)),
-        anchor=args.anchor or 0,
         size=args.size,
         antialias=args.antialias,
         batch=args.batch,

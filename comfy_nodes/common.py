@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar, cast
 
 from comfy_api.v0_0_2 import io
+from torch import Tensor
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS, Engine
@@ -22,8 +23,12 @@ from .images import check_image
 from .runtime import folders, weights
 from .runtime.parts import part_of
 from .runtime.run import run
+from .runtime.shared import read_options
 
 CATEGORY = "FirstOrderMM"
+OPTIONS = io.Custom("FOM_OPTIONS")
+"""Wire from the options node to runners, with a value of `SharedOptions`."""
+
 BY_NAME = "by model_name"
 INPUTS = {
     "source": "source_image",
@@ -161,7 +166,18 @@ def optional_inputs(
         *weight_file(),
         *(mark_advanced(widget) for widget in (*sizes, *advanced, *_runtime_inputs(best_frame))),
         *([_anchor_frame(), mark_advanced(_framing())] if best_frame else []),
+        shared_options(),
     ]
+
+
+def shared_options() -> io.Input:
+    """Make the input for the settings that runners share."""
+    return OPTIONS.Input(
+        "options",
+        optional=True,
+        tooltip="From Animation Options: strength and smoothing of the movement, fine detail, sources that move, "
+        "enhancement.",
+    )
 
 
 def _framing() -> io.Input:
@@ -289,8 +305,9 @@ class Runner(io.ComfyNode):
     @classmethod
     def animate(
         cls,
-        options: AnimateOptions,
+        own: AnimateOptions,
         load_options: LoadOptions | None = None,
+        /,
         *,
         source_image: object,
         driving_video_input: object,
@@ -299,28 +316,32 @@ class Runner(io.ComfyNode):
         audio: object = None,
         find_best_frame: bool = False,
         anchor_frame: object = None,
+        options: object = None,
         **common_inputs: Any,
     ) -> io.NodeOutput:
-        """Animate with the options from a family's own inputs, and all other inputs by name as the node got them.
+        """Animate with a family's `own` options, and all other inputs by name as the node got them.
 
         `source_image` may be a list of several.
         """
-        wanted = CommonInputs(**common_inputs)
+        wanted, shared = CommonInputs(**common_inputs), read_options(options)
         with rename_parameters(INPUTS):
             if anchor_frame is not None:
-                options = replace(options, anchor=check_image(anchor_frame, ANCHOR))
+                own = replace(own, anchor=check_image(anchor_frame, ANCHOR))
+            own = shared.added_to(own)
+            measured = isinstance(own.anchor, Tensor)  # from a frame that was given
             images = run(
                 cls.ARCHITECTURE,
                 check_images(source_image),
                 check_image(driving_video_input, DRIVING),
                 wanted.request(model_name or cls.default_model()),
                 load_options or LoadOptions(),
-                wanted.options(options),
-                wanted.best_frame_by if find_best_frame and anchor_frame is None else None,
+                wanted.options(own),
+                wanted.best_frame_by if find_best_frame and not measured else None,
                 Engine(wanted.precision),
-                None if anchor_frame is not None else part_of(cls.hidden.prompt, cls.hidden.unique_id),
+                None if measured else part_of(cls.hidden.prompt, cls.hidden.unique_id),
                 Framing(wanted.framing) if wanted.framing != STRETCH else None,
                 frame_rate,
+                shared,
             )
         return io.NodeOutput(images, audio, frame_rate)
 

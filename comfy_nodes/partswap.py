@@ -14,6 +14,7 @@ from ..face_parsing.classes import DEFAULT, chosen_classes
 from . import common
 from .runtime import weights
 from .runtime.partswap import PARSER, PARSER_NAME, SwapSettings, run_swap
+from .runtime.shared import read_options
 
 # In the order of the earlier pack, whose default was not its first.
 MODELS = ["vox-5segments", "vox-10segments", "vox-15segments", "vox-cpk", "vox-adv-cpk", "vox-first-order"]
@@ -170,6 +171,7 @@ class FOMM_Partswap(common.Runner):
         face_parts: str = DEFAULT,
         segments_of_every_frame: bool = True,
         parser_mask: str = "sharp",
+        options: object = None,
         **common_inputs: Any,
     ) -> io.NodeOutput:
         wanted = common.CommonInputs(**common_inputs)
@@ -194,6 +196,7 @@ class FOMM_Partswap(common.Runner):
                 wanted.options(AnimateOptions()),
                 settings,
                 Engine(wanted.precision),
+                read_options(options),
             )
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks

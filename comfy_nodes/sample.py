@@ -7,6 +7,7 @@ from comfy_api.v0_0_2 import io
 from ..animation.samples import sample_boxes, sample_pictures, sample_videos
 from .common import CATEGORY, look_up_choice
 from .runtime.sample import sample
+from .runtime.videos import video_of
 
 
 class FirstOrderMotion_Sample(io.ComfyNode):
@@ -43,6 +44,7 @@ class FirstOrderMotion_Sample(io.ComfyNode):
                 io.String.Output(
                     "driving_boxes", display_name="driving_boxes", tooltip="The faces of the video, for Crop Faces."
                 ),
+                io.Video.Output("video_out", display_name="video", tooltip="The video's file, for Animate Video."),
             ],
         )
 
@@ -50,4 +52,5 @@ class FirstOrderMotion_Sample(io.ComfyNode):
     def execute(cls, picture: str, video: str = "") -> io.NodeOutput:
         source = look_up_choice("picture", picture, sample_pictures())
         driving = look_up_choice("video", video or next(iter(sample_videos())), sample_videos())
-        return io.NodeOutput(*sample(source, driving), sample_boxes(source), sample_boxes(driving))
+        boxes = sample_boxes(source), sample_boxes(driving)
+        return io.NodeOutput(*sample(source, driving), *boxes, video_of(driving))

@@ -9,7 +9,7 @@ from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .avd import RegionAVDNetwork
 from .config import ArticulateConfig
 from .generator import Generator
-from .region_predictor import RegionPredictor
+from .region_predictor import COVARIANCE, RegionPredictor
 
 
 class ArticulateAnimator(Animator):
@@ -30,6 +30,8 @@ class ArticulateAnimator(Animator):
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
             has_flow=True,
             keep_in_fp32=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
+            pose_extras=(COVARIANCE,),
+            unsigned_frames=True,
         )
         self.eval()
 

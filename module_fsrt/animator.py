@@ -41,6 +41,7 @@ class FSRTAnimator(Animator):
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
             keep_in_fp32=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0", colours),
+            pose_extras=(EXPRESSION,),
         )
         self.eval()
 

@@ -39,6 +39,7 @@ class PartSwapAnimator(Animator):
             modes=("standard",),
             has_flow=True,
             keep_in_fp32=("segmentation_module",),
+            keeps_pose=True,
         )
         self.swap = Swap()
         self.eval()

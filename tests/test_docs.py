@@ -26,7 +26,7 @@ def test_the_snippets_for_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copy(DRIVING, tmp_path / "talking.mp4")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    assert len(SNIPPETS) >= 6
+    assert len(SNIPPETS) >= 9
     if find_spec("spandrel") is not None:
         torch.save(compact_state(2), tmp_path / "upscaler.pth")
     for snippet in SNIPPETS:

@@ -140,5 +140,10 @@ class ShiftedClip:
                 frame, place = next(ahead, frame), place + 1  # a damaged clip may end early
             yield frame
 
+    @property
+    def order(self) -> list[int]:
+        """Indices in the other clip of all frames."""
+        return [self._place(index) for index in range(self._count)]
+
     def _place(self, index: int) -> int:
         return min(self._start + round(index * self._step), len(self._clip) - 1)

@@ -18,13 +18,17 @@ def register() -> None:
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, folder_paths.supported_pt_extensions | {".tar"})
 
 
+def model_folders() -> list[Path]:
+    """List ComfyUI's model folders of this pack."""
+    return [Path(path) for path in folder_paths.get_folder_paths(MODEL_FOLDER)]
+
+
 def search_folders(identity: str) -> list[Path]:
     """List the folders to search for weights of a kind, in order: ComfyUI's model folders, our own `checkpoints`, and
     the folders of the earlier pack, in this pack and in the earlier pack beside it.
     """
-    ours = [Path(path) for path in folder_paths.get_folder_paths(MODEL_FOLDER)]
     beside = [Path(root) / EARLIER_PACK for root in folder_paths.get_folder_paths("custom_nodes")]
-    return weight_folders(identity, ours, [PACK, *beside])
+    return weight_folders(identity, model_folders(), [PACK, *beside])
 
 
 def weight_file_names() -> list[str]:

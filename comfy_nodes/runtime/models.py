@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import comfy.model_management as management
 import torch
@@ -14,10 +15,12 @@ from comfy.model_patcher import ModelPatcher
 
 from ...animation.batch_size import batch_bytes
 from ...animation.engine import FLOAT32, Engine, optimize_for_inference
-from ...animation.options import AnimateOptions
+from ...animation.enhance import FACE_SIDE, Descriptor, Enhancer
+from ...animation.options import AnimateOptions, working_size
 from ...animation.predictor import Origin, Predictor
 from ...animation.registry import load_files, load_parser
 from ...core.device import trim_heap
+from ...core.errors import InputError
 from ...core.inference.optimize import optimize
 from ...core.types import PIXEL_BYTES, Animator, LoadOptions
 from ...core.weights.find import Stamps, WeightFiles
@@ -29,6 +32,7 @@ Settings = tuple[str, LoadOptions | None, Engine | None]
 
 Key = tuple[Path, Stamps, Settings]
 
+UPSCALED_PIXEL_BYTES = 3 * 4 * 384  # per pixel that an upscale model takes, and of its scale
 MAX_CACHED = 3  # two animators to compare, and a face parser
 _patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
 
@@ -54,13 +58,41 @@ class ForgottenOnUnload(ModelPatcher):
         trim_heap()
 
 
-def get_predictor(files: WeightFiles, load_options: LoadOptions, engine: Engine, options: AnimateOptions) -> Predictor:
-    """Load a model on the device that ComfyUI chooses, with memory left for one batch; it is read from disk only if its
-    files are new or have changed, or ComfyUI unloaded it.
+def get_predictor(
+    files: WeightFiles,
+    load_options: LoadOptions,
+    engine: Engine,
+    options: AnimateOptions,
+    enhancer: Enhancer | None = None,
+) -> Predictor:
+    """Load a model on the device that ComfyUI chooses, with memory left for one batch, and for an enhancer with its
+    own; it is read from disk only if its files are new or have changed, or ComfyUI unloaded it.
     """
     patcher = _animator(files, load_options, engine)
-    device = _load_on_device([patcher], batch_bytes(patcher.model, options))
+    size = working_size(patcher.model, options)
+    beside = 0 if enhancer is None else _enhancer_bytes(enhancer, size)
+    device = _load_on_device([patcher], batch_bytes(patcher.model, options) + beside)
     return Predictor(patcher.model, device, _origin(files, load_options, engine, options))
+
+
+def enhancer(model: object, strength: float, steadiness: float) -> Enhancer | None:
+    """Make an enhancer of an UPSCALE_MODEL, on ComfyUI's device while it works; None without a model.
+
+    Raises InputError for what is no such model, and for one that does not restore or enlarge pictures.
+    """
+    if model is None:
+        return None
+    if not hasattr(model, "architecture"):
+        raise InputError(
+            f"is a {type(model).__name__}; an UPSCALE_MODEL was wanted. Wire Load Upscale Model here.", "descriptor"
+        )
+    return Enhancer(cast(Descriptor, model), management.get_torch_device(), strength, steadiness)
+
+
+def _enhancer_bytes(enhancer: Enhancer, side: int) -> int:
+    """Estimate what an enhancer takes: its weights, and a batch of pictures as ComfyUI reckons for upscale models."""
+    pixels = enhancer.batch * (FACE_SIDE if enhancer.restores_faces else side) ** 2
+    return management.module_size(enhancer.descriptor.model) + pixels * enhancer.descriptor.scale * UPSCALED_PIXEL_BYTES
 
 
 def get_parser(files: WeightFiles, batch: int) -> tuple[FaceParser, torch.device]:
@@ -88,7 +120,7 @@ def _origin(files: WeightFiles, load_options: LoadOptions, engine: Engine, optio
         _keep(_key(files, _animator_settings(files, load_options, engine)), patcher)
         return patcher.model
 
-    return Origin(files.path.name, in_float32)
+    return Origin(files.path.name, in_float32, files)
 
 
 def _animator(files: WeightFiles, options: LoadOptions, engine: Engine) -> ModelPatcher:

@@ -11,8 +11,10 @@ from torch import Tensor
 from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.media.segment_picture import overlaid, with_legend
+from ...animation.motion.clips import back_and_forth
 from ...animation.options import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
 from ...animation.parse_faces import parse_faces
+from ...core.errors import InputError
 from ...core.layers.grid import resize_map
 from ...core.types import MASK, Animator, LoadOptions
 from ...core.weights.find import WeightsRequest
@@ -24,7 +26,8 @@ from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap
 from . import models, progress, weights
-from .run import checked_clip, collect
+from .run import checked_clip, collect, result_frames
+from .shared import SharedOptions
 
 PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
 
@@ -70,9 +73,15 @@ def run_swap(
     options: AnimateOptions,
     settings: SwapSettings,
     engine: Engine,
+    shared: SharedOptions | None = None,
 ) -> Swapped:
     """Swap parts inside ComfyUI."""
-    clip = checked_clip(source, driving, options)
+    shared = shared or SharedOptions()
+    if shared.enhancer is not None:
+        raise InputError("goes with other runners. Put Upscale Image (using Model) behind this one.", "upscale_model")
+    options = shared.added_to(options)
+    clip = checked_clip(source, driving[back_and_forth(len(driving))] if shared.ping_pong else driving, options)
+    moving = shared.source(source)
     files, parser, parser_files = weights.find(PARTSWAP.id, request), None, None
     if settings.classes is None:
         predictor = models.get_predictor(files, load_options, engine, options)
@@ -91,7 +100,7 @@ def run_swap(
 
     def rows() -> Iterator[tuple[Tensor, ...]]:
         done = 0
-        for batch in predictor.animate_mapped(source, clip, options, progress.hooks()):
+        for batch in predictor.animate_mapped(moving, clip, options, progress.hooks()):
             frames = format_.convert(clip.images[done : done + len(batch.pictures)], DRIVING)
             done += len(frames)
             if not first:
@@ -103,7 +112,7 @@ def run_swap(
                 kinds.append(overlaid(frames, batch.maps["target"], settings.alpha).movedim(1, -1))
             yield tuple(kinds)
 
-    images, masks, *targets = collect(rows(), len(clip))
+    images, masks, *targets = collect(rows(), result_frames(moving, clip, options))
     return Swapped(
         source=_with_legend(first[0][0], names, images),
         first_target=_with_legend(first[1][0], names, images),

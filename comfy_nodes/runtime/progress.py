@@ -39,3 +39,22 @@ class Progress:
         self._next = now + SECONDS_BETWEEN_UPDATES
         pixels = (frames[-1].cpu() * 255).byte().numpy()
         self._bar.update_absolute(done, self._total, ("JPEG", Image.fromarray(pixels), PREVIEW_SIDE))
+
+
+class VideoProgress:
+    """Progress bar of a video that is written as it is made; its length is known with the first frames."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._newest: Tensor | None = None
+
+    def show(self, pictures: Tensor) -> None:
+        """Take pictures (B, 3, H, W), uint8 or float in [0, 1], for the preview at the next update."""
+        self._newest = pictures[-1:]
+
+    def update(self, done: int, total: int) -> None:
+        """Report that `done` of `total` frames are written."""
+        self._bar = self._bar or Progress(total)
+        if self._newest is not None:
+            white = 1 if self._newest.is_floating_point() else 255
+            self._bar.update(done, self._newest.movedim(1, -1) / white)

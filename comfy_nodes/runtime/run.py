@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
-from ...animation.framing import Framing
+from ...animation.framing import FacePlan, Framing
 from ...animation.full_size import animate_faces
-from ...animation.moving import Source
+from ...animation.moving import Source, is_moving
 from ...animation.options import SOURCE, AnimateOptions, anchor_frame, check_clip, first_picture, working_size
 from ...animation.predictor import Predictor
 from ...core.errors import InputError
@@ -21,6 +21,7 @@ from ...core.types import Clip, LoadOptions
 from ...core.weights.find import WeightsRequest
 from . import models, progress, weights
 from .parts import Part
+from .shared import SharedOptions
 
 
 def run(
@@ -35,30 +36,51 @@ def run(
     part: Part | None = None,
     framing: Framing | None = None,
     rate: float = 24.0,
+    shared: SharedOptions | None = None,
 ) -> Tensor:
     """Animate one source IMAGE or several by a driving IMAGE: IMAGE (N, size, size, 3) in [0, 1].
 
-    With a `framing` the faces of the one source are animated where they are: IMAGE (N, H, W, 3); `rate` is then that of
-    the driving frames per second.
+    With a `framing` the faces of the one source are animated where they are: IMAGE (N, H, W, 3); `rate` is that of the
+    driving frames per second. `shared` are wishes for the clips and the result that `options` do not hold.
 
     `best_frame` is one of `animation.best_frame.METHODS`, or None to measure from frame 0. A `part` of a clip is
     measured from the anchor of the first.
     """
-    clip = checked_clip(source, driving, options)
-    predictor = models.get_predictor(weights.find(identity, request), load_options, engine or Engine(), options)
-    if framing is not None and not isinstance(source, Tensor) and len(source) > 1:
-        raise InputError(f"has {len(source)} pictures; the framing of faces takes one. Leave the others out.", SOURCE)
-    plan = None if framing is None else framing.plan(first_picture(source), [(clip, rate)], progress.hooks())
+    shared, options = shared or SharedOptions(), replace(options, rate=rate)
+    source = shared.source(source)
+    clip = shared.driving(checked_clip(source, driving, options))
+    files = weights.find(identity, request)
+    predictor = models.get_predictor(files, load_options, engine or Engine(), options, shared.enhancer)
+    plan = None if framing is None else _plan(framing, source, clip, rate)
     if plan is not None:
         if isinstance(options.anchor, Tensor):
             raise InputError("goes with the framing stretch alone. Leave it out, or stretch.", "anchor")
-        pictures = animate_faces(predictor, first_picture(source), plan, options, progress.hooks(), best_frame)
-        return collect(((picture.movedim(1, -1),) for picture in pictures), plan.frames)[0]
+        whole = source if is_moving(source) else first_picture(source)
+        pictures = animate_faces(predictor, whole, plan, options, progress.hooks(), best_frame, shared.enhancer)
+        return collected(pictures, plan.result_frames(options.moving))
     if part is not None:
         options = _with_shared_anchor(predictor, source, clip, options, best_frame, part)
         best_frame = None
-    frames = predictor.animate(source, clip, options, progress.hooks(), best_frame)
-    return collect(((part.movedim(1, -1),) for part in frames), len(clip))[0]
+    pictures = shared.enhanced(predictor.animate(source, clip, options, progress.hooks(), best_frame))
+    return collected(pictures, result_frames(source, clip, options))
+
+
+def result_frames(source: Source, clip: Clip, options: AnimateOptions) -> int:
+    """Count the frames that a clip makes of a source."""
+    return options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
+
+
+def _plan(framing: Framing, source: Source, clip: Clip, rate: float) -> FacePlan | None:
+    """Find the faces of a source; raises InputError for several pictures of one face."""
+    if not isinstance(source, Tensor) and not is_moving(source) and len(source) > 1:
+        raise InputError(f"has {len(source)} pictures; the framing of faces takes one. Leave the others out.", SOURCE)
+    whole = source if is_moving(source) else first_picture(source)
+    return framing.plan(whole, [(clip, rate)], progress.hooks(), rate)
+
+
+def collected(pictures: Iterator[Tensor], count: int) -> Tensor:
+    """Make an IMAGE of `count` pictures that come in batches (b, 3, H, W)."""
+    return collect(((part.movedim(1, -1),) for part in pictures), count)[0]
 
 
 def _with_shared_anchor(

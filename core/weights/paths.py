@@ -14,15 +14,15 @@ LONGEST_PART: Final = 255  # bytes; no common file system takes longer names
 BLOCK: Final = 2**20  # bytes read at a time
 
 
-def resolve_inside(folder: Path, name: str) -> Path:
+def resolve_inside(folder: Path, name: str, called: str = "the model folder") -> Path:
     """Resolve a file name of unknown origin to a path inside a folder; the file need not exist.
 
-    Subfolders may be written with either slash. Raises InputError for a name that leaves the folder: by
-    `..`, as an absolute path, through a drive letter, or by way of a link.
+    Subfolders may be written with either slash. Raises InputError, in which the folder is `called` so, for a name that
+    leaves it: by `..`, as an absolute path, through a drive letter, or by way of a link.
     """
     parts = PureWindowsPath(name).parts  # splits at both slashes, and knows drives on every system
     if not parts or not all(_is_plain(part) for part in parts):
-        raise InputError(f"{name!r} is no file name inside the model folder; choose another file.")
+        raise InputError(f"{name!r} is no file name inside {called}; choose another file.")
     try:
         root = folder.resolve()
         path = root.joinpath(*parts).resolve()

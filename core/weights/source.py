@@ -11,6 +11,7 @@ from typing import Final
 
 from ..errors import CheckpointError, join_names, quote
 
+WEIGHTS_ADVICE: Final = "a whole weight file is needed. Download it again."
 SHOWN_NAMES: Final = 90  # characters of the names in a refusal
 
 
@@ -63,8 +64,11 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path) -> Generator[Source, None, None]:
-    """Open a weight file; Malformed, Foreign and Refused from the block become CheckpointErrors that name the file."""
+def open_source(path: Path, advice: str = WEIGHTS_ADVICE) -> Generator[Source, None, None]:
+    """Open a weight file; Malformed, Foreign and Refused from the block become CheckpointErrors that name the file.
+
+    `advice` says of a damaged one what is needed, and what to do.
+    """
     size = 0
     try:
         with path.open("rb", buffering=0) as file:
@@ -72,9 +76,7 @@ def open_source(path: Path) -> Generator[Source, None, None]:
             size = source.size
             yield source
     except Malformed as fault:
-        raise CheckpointError(
-            f"{path} is damaged or cut short ({size} bytes; {fault}); a whole weight file is needed. Download it again."
-        ) from fault
+        raise CheckpointError(f"{path} is damaged or cut short ({size} bytes; {fault}); {advice}") from fault
     except Foreign as kind:
         raise CheckpointError(f"{path} is {kind}") from None
     except Refused as names:

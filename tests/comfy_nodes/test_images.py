@@ -1,4 +1,4 @@
-"""What else may be wired into a picture input: one line that names it, on a machine without ComfyUI."""
+"""What else may be wired into inputs for pictures and videos: one line that names it, without ComfyUI."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from firstordermm.comfy_nodes.images import check_image
+from firstordermm.comfy_nodes.images import check_image, check_video
 from firstordermm.core.errors import InputError
 
 OTHERS: dict[str, tuple[object, str]] = {
@@ -34,3 +34,18 @@ def test_pictures_pass_as_they_are(shape: tuple[int, ...]) -> None:
     """Whether they can be used, the driver says."""
     images = torch.zeros(shape)
     assert check_image(images, "source") is images
+
+
+def test_what_is_no_video_gets_one_line() -> None:
+    for value, says in (
+        (torch.zeros(2, 8, 8, 3), r"is pictures \(IMAGE\); a VIDEO was wanted. Put Create Video between."),
+        (None, r"is nothing \(None\); a VIDEO was wanted. Wire Load Video here."),
+        ({"waveform": torch.zeros(1, 2, 8)}, "is an AUDIO; a VIDEO was wanted. Wire Load Video here."),
+    ):
+        with pytest.raises(InputError, match=rf"^driving {says}$"):
+            check_video(value, "driving")
+
+
+def test_videos_pass_as_they_are() -> None:
+    video = SimpleNamespace(get_components=dict, get_stream_source=str, save_to=print)
+    assert check_video(video, "driving") is video

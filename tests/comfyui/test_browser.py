@@ -23,6 +23,12 @@ NODES = """() => app.graph.nodes.map(n => ({
     id: n.id, type: n.type, known: n.type in LiteGraph.registered_node_types,
     widgets: (n.widgets ?? []).map(w => w.value),
 }))"""
+OVERLAPS = """() => {
+    const boxes = app.graph.nodes.map(n => [n.type, ...n.boundingRect]);
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+        a[1] < b[1] + b[3] && b[1] < a[1] + a[3] && a[2] < b[2] + b[4] && b[2] < a[2] + a[4]
+    ).map(b => [a[0], b[0]]));
+}"""
 DIALOG = ".p-dialog:visible"
 OURS = sorted(ROOT.glob("workflows/*.json"))
 EARLIER = sorted(Path(os.environ.get("FUOUM_PATH", "nowhere")).glob("workflows/*.json"))
@@ -73,6 +79,7 @@ def test_a_workflow_opens_whole(page: Page, comfy: ComfyServer, tmp_path: Path, 
     assert [node["type"] for node in shown.values() if not node["known"]] == []
     assert page.get_by_text("Some Nodes Are Missing").count() == 0
     assert page.locator(DIALOG).count() == 0
+    assert file not in OURS or page.evaluate(OVERLAPS) == []
     for node in workflow["nodes"]:
         stored = node.get("widgets_values")
         if isinstance(stored, list):  # VideoHelperSuite keeps a dictionary and converts old ones

@@ -1,4 +1,8 @@
+from fractions import Fraction
+from io import BytesIO
 from typing import Any
+
+from torch import Tensor
 
 class ComfyExtension:
     async def get_node_list(self) -> list[type[io.ComfyNode]]: ...
@@ -21,6 +25,7 @@ class io:  # noqa: N801
             outputs: list[io.Output],
             hidden: list[io.Hidden] = ...,
             is_input_list: bool = ...,
+            is_output_node: bool = ...,
         ) -> None: ...
 
     class Hidden:
@@ -52,6 +57,8 @@ class io:  # noqa: N801
     def Custom(io_type: str) -> type[io.Wire]: ...  # noqa: N802
 
     class Audio(Wire): ...
+    class Video(Wire): ...
+    class UpscaleModel(Wire): ...
 
     class Float:
         class Input(io.Input):
@@ -91,3 +98,20 @@ class io:  # noqa: N801
             def __init__(
                 self, id: str, *, options: list[str], default: str, optional: bool = ..., tooltip: str
             ) -> None: ...
+
+class VideoComponents:
+    images: Tensor
+    audio: dict[str, Any] | None
+    frame_rate: Fraction
+
+class InputImpl:
+    class VideoFromFile:
+        def __init__(self, file: str | BytesIO) -> None: ...
+        def get_stream_source(self) -> str | BytesIO: ...
+        def get_components(self) -> VideoComponents: ...
+        def save_to(self, path: str) -> None: ...
+
+    class VideoFromComponents:
+        def get_stream_source(self) -> BytesIO: ...
+        def get_components(self) -> VideoComponents: ...
+        def save_to(self, path: str) -> None: ...

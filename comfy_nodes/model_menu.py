@@ -1,0 +1,80 @@
+"""Menu of models of every architecture, for nodes that are not one architecture's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from comfy_api.v0_0_2 import io
+
+from ..animation.predictor import DEFAULT_MODEL
+from ..animation.registry import architectures
+from ..core.weights.catalog import MODEL_FOLDER
+from ..core.weights.find import WeightFiles, WeightsRequest
+from .common import IF_MISSING, look_up_choice
+from .runtime import folders, weights
+
+OWN_NODES = frozenset({"partswap"})  # it animates nothing without a choice of parts
+
+
+@cache
+def published_models() -> Mapping[str, tuple[str, str]]:
+    """Return every published model by its entry in menus: the ids of architectures with the names of weights.
+
+    The bundled model comes first, under its name alone; others share names, so that theirs say which architecture.
+    """
+    pairs = [(row.id, weights.name) for row in architectures().values() for weights in row.published]
+    bundled = next(pair for pair in pairs if pair[1] == DEFAULT_MODEL)
+    others = [pair for pair in pairs if pair[1] != DEFAULT_MODEL and pair[0] not in OWN_NODES]
+    return {DEFAULT_MODEL: bundled} | {f"{name} ({identity})": (identity, name) for identity, name in others}
+
+
+def model_inputs() -> list[io.Input]:
+    """Make the menu of models, published ones and files, and the choice to download a missing one."""
+    return [
+        io.Combo.Input(
+            "model",
+            options=[*published_models(), *folders.weight_file_names()],
+            default=DEFAULT_MODEL,
+            tooltip="Which model: the bundled one for drawn faces, published weights by name and architecture, or a "
+            f"file of your own in models/{MODEL_FOLDER}, whose architecture is read off it.",
+        ),
+        io.Combo.Input(
+            "if_missing",
+            options=list(IF_MISSING),
+            default=next(iter(IF_MISSING)),
+            tooltip="What to do when the weight file is not there: say where to get it, or download it "
+            "(only files whose SHA-256 is published).",
+        ),
+    ]
+
+
+def find_files(model: str, if_missing: str) -> WeightFiles:
+    """Find the files of a model that was chosen in the menu; see `weights.find` and `weights.find_by_content`."""
+    chosen = published_models().get(model)
+    if chosen is None:
+        return weights.find_by_content(model)
+    identity, name = chosen
+    return weights.find(identity, WeightsRequest(name, download=look_up_choice("if_missing", if_missing, IF_MISSING)))
+
+
+def fingerprint(model: str) -> str:
+    """Return a text that changes with the weight file, so that a node runs again."""
+    chosen = published_models().get(model)
+    if chosen is None:
+        return weights.fingerprint_by_content(model)
+    return weights.fingerprint(chosen[0], WeightsRequest(chosen[1]))
+
+
+class ModelNode(io.ComfyNode):
+    """Base class of nodes with a menu of models."""
+
+    @classmethod
+    def validate_inputs(cls, model: str | None = None) -> bool | str:
+        """Accept any `model`: naming it switches the list check off, and `execute` explains a missing file."""
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str = "", **_: object) -> str:
+        """Return a text that changes with the weight file, so that the node runs again."""
+        return fingerprint(model)
