@@ -17,11 +17,18 @@ from firstordermm.module_mrfa.animator import MRFAAnimator
 from parity.seeded_weights import load_pack
 from PIL import Image
 from support.architectures import FSRT, MRFA, seeded
+from support.enhancers import compact_state
 from torch import Tensor
 
 PARITY = Path(__file__).resolve().parent.parent / "parity"
 FRAMES = 6  # of driving.mp4: a second on the screen, several to compute
 SAMPLE_RATE = 44100
+
+
+def write_upscaler(path: Path) -> None:
+    """A tiny upscaler by 2, as ComfyUI's own node loads them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(compact_state(2), path)
 
 
 def write_fomm_checkpoint(path: Path) -> None:

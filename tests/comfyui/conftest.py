@@ -61,6 +61,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     checkpoints.write_face_parser(models / "79999_iter.pth")
     checkpoints.write_mrfa_checkpoint(models / "vox.pth")
     checkpoints.write_fsrt_checkpoints(models)
+    checkpoints.write_upscaler(base / "models" / "upscale_models" / "compact_x2.pth")
     with ComfyServer(comfyui, base, packs) as server:
         for file in files:
             server.put_input(file)

@@ -113,3 +113,13 @@ def test_what_the_model_saw(comfy: ComfyServer) -> None:
     videos = [path for path in files if path.suffix == ".mp4"]
     assert [len(VideoClip(path)) for path in videos] == [96, 96]
     assert len(files) - len(videos) == 3
+
+
+def test_an_upscale_model_goes_over_the_result(comfy: ComfyServer, prompt: Prompt) -> None:
+    enlarged: Prompt = {name: {**node, "inputs": {**node["inputs"]}} for name, node in prompt.items()}
+    enlarged["90"] = {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "compact_x2.pth"}}
+    enlarged[OPTIONS]["inputs"] = NO_CHANGE | {"enhance_strength": 0.5, "upscale_model": ["90", 0]}
+    run = comfy.run(enlarged)
+    assert run.ending == "execution_success", run.error
+    [file] = [path for path in run.files(SAVER) if path.suffix == ".mp4"]
+    assert VideoClip(file).frame(0).shape == (1, 256, 256, 3)  # the bundled model's 128, twice
