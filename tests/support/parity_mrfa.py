@@ -137,7 +137,7 @@ class MRFAAdapter:
             moved[f"feature{i}"], moved[f"warped{i}"] = feature, sample(feature, step.flow)
             moved[f"coarse{i}"] = warp(feature, prior.deformation, resize_aligned=True)
             moved["warped_image"] = sample(features["source"], step.before)
-        return moved | {"prediction": net(features, points, prior)} | taps.seen
+        return moved | {"prediction": net(features, points, prior)[0]} | taps.seen
 
     def background(self, inputs: Arrays) -> dict[str, Tensor]:
         prepared, motion = self.model.prepare(self.source(inputs)), self.model.motion(self.frames(inputs))
