@@ -25,6 +25,7 @@ Source = Pictures | Clip
 ADD, REPLACE = MOTIONS = ("add", "replace")
 HOLD, CYCLE, MIRROR, CUT = ENDS = ("hold", "cycle", "mirror", "cut")
 
+_ROUNDING = 1e-6  # of a frame: products of rates that are whole may come out a little less
 BACKWARD_BLOCK = 32  # frames that are held to show a clip backwards
 
 
@@ -53,7 +54,7 @@ class MovingSource:
 
     def order_of(self, length: int, frames: int) -> list[int]:
         """List which of the source's `length` frames is shown with each of `frames`."""
-        places = [round(place * self.speed) for place in range(frames)]
+        places = [frame_at(place, self.speed) for place in range(frames)]
         if length == 1 or self.ends not in (CYCLE, MIRROR):
             return [min(place, length - 1) for place in places]
         period = length if self.ends == CYCLE else 2 * length - 2
@@ -63,6 +64,11 @@ class MovingSource:
     def frames_with(self, length: int, driving: int) -> int:
         """Count the frames that a source of `length` makes with `driving` ones."""
         return min(driving, math.ceil(length / self.speed)) if self.ends == CUT else driving
+
+
+def frame_at(place: int, speed: float) -> int:
+    """Return the frame shown with frame `place` of another clip, by which it goes at `speed`: the last one begun."""
+    return math.floor(place * speed + _ROUNDING)
 
 
 def is_moving(source: Source) -> TypeIs[Clip]:

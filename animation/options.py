@@ -112,6 +112,8 @@ def check_clip(source: Source, clip: Clip, options: AnimateOptions) -> None:
             raise InputError("has 0 pictures; 1 is needed. Check the picture loader.", name)
     if len(clip) == 0:
         raise InputError("has 0 frames; at least 1 is needed. Check the video loader's frame limits.", DRIVING)
+    if isinstance(options.anchor, Tensor) and len(options.anchor) == 0:
+        raise InputError("has 0 pictures; 1 was wanted. Check the picture loader.", ANCHOR)
     if not isinstance(options.anchor, Tensor) and not 0 <= options.anchor < len(clip):
         raise InputError(f"is {options.anchor}; the clip has frames 0 to {len(clip) - 1}. Choose one.", "anchor")
     for name, number in (("batch", options.batch), ("max_pixels", options.max_pixels)):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..core.types import Animator, Clip, Mapped
 from .moving import Source
-from .options import AnimateOptions, Hooks, warn_of_size, warn_of_still
+from .options import SOURCE, AnimateOptions, Hooks, first_picture, result_size, warn_of_size, warn_of_still
 from .session import Session, Step
 
 T = TypeVar("T")
@@ -62,7 +64,9 @@ def animate_several(
     Yields for every batch of frames the pictures of all sources (b, sources, 3, size, size); the first one's options
     decide on the batch.
     """
-    hooks = hooks or Hooks()
+    if not sources:
+        raise InputError("has 0 pictures; 1 or more was wanted. Name some.", SOURCE)
+    hooks, sources = hooks or Hooks(), _of_one_size(animator, sources)
     warn_of_size(animator, sources[0][1])
     warn_of_still(animator, clip, sources[0][1])
     sessions: list[Session] = []
@@ -76,6 +80,19 @@ def animate_several(
     finally:
         sessions.clear()  # before memory is freed, as they hold some
         hooks.free_memory()
+
+
+def _of_one_size(
+    animator: Animator, sources: Sequence[tuple[Source, AnimateOptions]]
+) -> Sequence[tuple[Source, AnimateOptions]]:
+    """Choose one side for results with detail, that of the largest source, where the options leave it open."""
+    sides = [
+        result_size(animator, max(first_picture(source).shape[-3:-1]), options) if options.detail else 0
+        for source, options in sources
+    ]
+    if not any(sides):
+        return sources
+    return [(source, replace(options, detail_size=max(sides))) for source, options in sources]
 
 
 def _run(

@@ -120,7 +120,7 @@ class Session:
         """Read the poses of a clip, without its first `start` frames, and smooth them over time as is wished."""
         seconds, rate = self.options.controls.smoothing, self.options.rate
         before = min(start, reach_of(seconds, rate))  # frames that those after `start` are smoothed by
-        poses = smoothed(self._read(clip, hooks, start - before), seconds, rate, self.animator.spec)
+        poses = smoothed(self._read(clip, hooks, start - before), seconds, rate, self.animator.spec, len(clip))
         return poses if not before else without_first(poses, before)
 
     def _read(self, clip: Clip, hooks: Hooks, start: int) -> Iterator[Motion]:

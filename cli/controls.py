@@ -76,15 +76,19 @@ def read_anchor(anchor: int | Path | None, framing: Framing, plan: FacePlan | No
     return picture if plan is None else cut_anchor(framing, plan, picture, size)
 
 
+def refuse_several(drivers: Sequence[Driver]) -> None:
+    """Raise InputError where several faces drive, as a motion file holds the motion of one."""
+    if len(drivers) > 1:
+        raise InputError(
+            f"holds the motion of one face, and {len(drivers)} drive. Choose one by --driving-faces, or leave it out.",
+            "motion_file",
+        )
+
+
 def save_motion(
     predictor: Predictor, clip: FileClip, drivers: Sequence[Driver], options: AnimateOptions, path: Path
 ) -> None:
     """Read the motion of a clip, or of the one face that drives in it, and write it to a file."""
-    if len(drivers) > 1:
-        raise InputError(
-            f"was given with {len(drivers)} faces that drive; a file holds the motion of 1. Choose one of them.",
-            "driving_faces",
-        )
     driving = drivers[0].for_size(working_size(predictor.animator, options)) if drivers else prefetched(clip)
     with logging_redirect_tqdm(), progress_bar("frame", "reading the motion") as progress:
         counted = driving if isinstance(driving, MotionTrack) else CountedClip(driving, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..animation import registry
 from ..animation.engine import Engine
 from ..animation.enhance import Enhancer
-from ..animation.framing import FacePlan
+from ..animation.framing import Driver, FacePlan
 from ..animation.media.clip import FileClip
 from ..animation.motion.clips import prefetched
 from ..animation.motion.track import MotionTrack
@@ -32,7 +33,7 @@ from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles
 from ..module_partswap.animator import PartSwapAnimator
-from .controls import open_drivers, read_anchor, read_controls, save_motion
+from .controls import open_drivers, read_anchor, read_controls, refuse_several, save_motion
 from .detail import with_detail
 from .enhance import read_enhancer
 from .faces import read_framing
@@ -75,14 +76,17 @@ def run(args: argparse.Namespace) -> None:
     if isinstance(predictor.animator, PartSwapAnimator):
         predictor = with_swap(predictor, read_swap(args, predictor.animator, device))
     enhancer = read_enhancer(args, device)
+    drivers: Sequence[Driver] = () if plan is None else plan.drivers
     if args.save_motion is not None:
-        save_motion(predictor, clip, [] if plan is None else plan.drivers, options, args.save_motion)
+        refuse_several(drivers)
     best_frame: str | None = args.best_frame
     if best_frame is not None and plan is None:  # else each face has one of its own
         options, best_frame = find_anchor(predictor, pictures, clip, options, best_frame), None
     animate_and_report(
         predictor, pictures, clip, args.output, args.sheet, options, best_frame, plan, enhancer, args.inspect
     )
+    if args.save_motion is not None:
+        save_motion(predictor, clip, drivers, options, args.save_motion)
 
 
 def load_predictor(args: argparse.Namespace, device: torch.device) -> Predictor:

@@ -86,6 +86,12 @@ def numbered_names(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"{before}(?:\d{{{width}}}|[1-9]\d{{{width},}}){after}", re.IGNORECASE)
 
 
+def _around_number(names: re.Pattern[str]) -> str:
+    """Return what stands before and after the number in names that `numbered_names` built."""
+    before, _, rest = names.pattern.partition("(?:")
+    return f"{before}#{rest.partition(')')[2]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """File to be written, as the user named it, or with `names` the numbered files in its folder.
@@ -111,6 +117,13 @@ class Output:
             return False
         return bool(self.names.fullmatch(place.name)) if self.names else _folded(own.name) == _folded(place.name)
 
+    def may_meet(self, other: Output) -> bool:
+        """Tell whether one file could be of both; numbered ones could where the text around their numbers is alike."""
+        if self.names is None or other.names is None:
+            return any(a.covers(b.path) for a, b in ((self, other), (other, self)) if b.names is None)
+        beside = Output(self.parameter, self.path.with_name(_around_number(self.names)))
+        return beside.covers(other.path.with_name(_around_number(other.names)))
+
 
 def refuse_clashes(outputs: Sequence[Output], inputs: Mapping[str, Path | Sequence[Path] | None]) -> None:
     """Raise InputError for an output that is one of the inputs, however it is spelled or linked, or another output.
@@ -127,7 +140,7 @@ def refuse_clashes(outputs: Sequence[Output], inputs: Mapping[str, Path | Sequen
                         output.parameter,
                     )
     for first, second in combinations(outputs, 2):
-        if any(one.covers(other.path) for one, other in ((first, second), (second, first)) if other.names is None):
+        if first.may_meet(second):
             raise InputError(
                 f"is {shown(second.path)}, which would be written twice, as {shown(first.path)} is to be written too. "
                 "Choose another name.",

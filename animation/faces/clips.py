@@ -14,6 +14,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import Clip
 from ..frames import INTEGER_WHITE
+from ..moving import frame_at
 from .face import Face, FaceFinder, choose_faces
 from .square import DEFAULT_RATIO, Square, cut
 from .track import LONGEST_GAP, Track, link, present_longest, smooth_squares, union_square
@@ -146,4 +147,4 @@ class ShiftedClip:
         return [self._place(index) for index in range(self._count)]
 
     def _place(self, index: int) -> int:
-        return min(self._start + round(index * self._step), len(self._clip) - 1)
+        return min(self._start + frame_at(index, self._step), len(self._clip) - 1)

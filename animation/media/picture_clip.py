@@ -41,7 +41,7 @@ class PictureClip:
         numbers: Sequence[int] | None = None,
     ) -> None:
         self.path, self._files = path, tuple(files)
-        even = FrameTimes.even(rate or FALLBACK_RATE, len(self._files))
+        even = FrameTimes.even(FALLBACK_RATE if rate is None else rate, len(self._files))
         starts = range(len(files)) if numbers is None else [number - numbers[0] for number in numbers]
         self.times = FrameTimes(even.rate, starts, even.tick, 1)
         first = self.frame(0)

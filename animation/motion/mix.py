@@ -8,6 +8,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.layers.matrix2x2 import inverse_2x2
 from ...core.types import Motion
+from ..finite import first_not_finite
 from .rigid import Similarity
 from .smoothing import agreement
 from .track import MotionTrack
@@ -26,6 +27,12 @@ def mix(head: MotionTrack, expression: MotionTrack, head_anchor: int = 0, expres
             f"{expression.path} is movement that {expression.model} read, {head.path} that {head.model} did; one model "
             "was wanted for both. Read the clips anew with the same weights.",
         )
+    shapes = [_shapes(track.motion) for track in (head, expression)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"{expression.path} has poses of another shape than {head.path}: {shapes[1]} instead of {shapes[0]}. Read "
+            "the clips anew with the same weights."
+        )
     for name, track, anchor in (
         ("head_anchor", head, head_anchor),
         ("expression_anchor", expression, expression_anchor),
@@ -35,7 +42,21 @@ def mix(head: MotionTrack, expression: MotionTrack, head_anchor: int = 0, expres
     first, other = head.motion, expression.motion
     faces = resampled(other, float(expression.fps / head.fps), len(head))
     mixed = _mixed(first, first[head_anchor : head_anchor + 1], faces, other[expression_anchor : expression_anchor + 1])
+    if first_not_finite(torch.cat([mixed.points.flatten(1), *_flat(mixed)], dim=1)) is not None:
+        raise InputError(
+            f"{head.path} and {expression.path} cannot be mixed: the poses become no numbers. Read the clips anew."
+        )
     return MotionTrack(mixed, head.fps, head.model, head.size, head.path)
+
+
+def _shapes(motion: Motion) -> dict[str, tuple[int, ...]]:
+    """List the shapes of one pose's parts."""
+    parts = {"points": motion.points, "jacobians": motion.jacobians, **motion.extra}
+    return {name: tuple(part.shape[1:]) for name, part in parts.items() if part is not None}
+
+
+def _flat(motion: Motion) -> list[Tensor]:
+    return [] if motion.jacobians is None else [motion.jacobians.flatten(1)]
 
 
 def _mixed(heads: Motion, calm: Motion, faces: Motion, other_calm: Motion) -> Motion:

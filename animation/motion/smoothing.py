@@ -17,23 +17,29 @@ SPEED_GAIN = 8.0  # Hz of cutoff per half picture side a second, of the causal f
 SPEED_CUTOFF = 2.0  # Hz, of the speed that it goes by
 
 
+MOST_REACH = 10**6  # frames
+
+
 def reach_of(seconds: float, rate: float) -> int:
     """Count the frames that are looked ahead, and back, for smoothing by `seconds` at `rate` frames per second."""
-    return round(REACH * seconds * rate)
+    return round(min(REACH * seconds * rate, MOST_REACH))
 
 
-def smoothed(stream: Iterable[Motion], seconds: float, rate: float, spec: AnimatorSpec) -> Iterator[Motion]:
+def smoothed(
+    stream: Iterable[Motion], seconds: float, rate: float, spec: AnimatorSpec, frames: int = MOST_REACH
+) -> Iterator[Motion]:
     """Smooth a stream of poses by a Gaussian with the standard deviation `seconds`, at `rate` frames per second.
 
     Zero phase: it looks as far ahead as back, so that nothing comes late; beyond its ends the clip stands still.
     Batches come out no larger than they went in, and how a clip is cut into them changes nothing. Points, linear maps
-    and the extras that the spec says describe the pose are smoothed. It holds the poses it looks ahead to, no more.
+    and the extras that the spec says describe the pose are smoothed. It holds the poses it looks ahead to, no more, and
+    work is bounded by the clip's `frames` where they are known.
     """
     reach = reach_of(seconds, rate)
     if reach == 0:
         yield from stream
         return
-    window, largest = _Window(_gaussian(seconds * rate, reach), spec), 0
+    window, largest = _Window(_gaussian(seconds * rate, reach, frames), spec), 0
     for batch in stream:
         largest = max(largest, len(batch))
         window.add(batch)
@@ -52,10 +58,16 @@ def without_first(stream: Iterable[Motion], count: int) -> Iterator[Motion]:
             yield left
 
 
-def _gaussian(deviation: float, reach: int) -> list[float]:
-    weights = [math.exp(-0.5 * (place / deviation) ** 2) for place in range(-reach, reach + 1)]
-    total = sum(weights)
-    return [weight / total for weight in weights]
+def _gaussian(deviation: float, reach: int, most: int) -> list[float]:
+    """List the weights of frames `reach` back to `reach` ahead; what is more than `most` away counts as being there.
+
+    Beyond a clip's ends it stands still, so that this changes nothing.
+    """
+    half = [math.exp(-0.5 * (place / deviation) ** 2) for place in range(reach + 1)]
+    total = 2 * sum(half) - half[0]
+    kept = min(reach, max(1, most))
+    ahead = [*half[1:kept], sum(half[kept:])]
+    return [weight / total for weight in (*reversed(ahead), half[0], *ahead)]
 
 
 class _Window:

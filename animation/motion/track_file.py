@@ -27,6 +27,7 @@ SUFFIX = ".safetensors"
 FORMAT, VERSION = "first-order-motion", "1"  # in the metadata, so that no weight file is taken for one
 POINTS, JACOBIANS, EXTRA = "points", "jacobians", "extra."
 MOST_BYTES = 2**30
+FARTHEST = 1e6  # of any number of a pose; pictures span -1 to 1
 MOST_FRAMES, MOST_POINTS, MOST_NUMBERS, MOST_EXTRAS = 10**7, 1000, 2**14, 8
 ADVICE = "a whole motion file was wanted. Save it again."
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -141,6 +142,8 @@ def _check_entries(stored: Mapping[str, StoredTensor]) -> None:
 
 def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for tensor in tensors.values():
-        bad = tensor.flatten(1).isfinite().all(dim=1).logical_not().nonzero()
+        rows = tensor.flatten(1)
+        bad = (rows.abs() <= FARTHEST).all(dim=1).logical_not().nonzero()
         if len(bad):
-            raise _refusal(path, f"has a pose that is no number (frame {int(bad[0])})")
+            what = "far outside any picture" if rows[bad[0]].isfinite().all() else "no number"
+            raise _refusal(path, f"has a pose that is {what} (frame {int(bad[0])})")

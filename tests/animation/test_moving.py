@@ -96,6 +96,21 @@ def test_a_shorter_source_goes_on_as_wished(ends: str) -> None:
     assert len(found) == (4 if ends == "cut" else FRAMES)
 
 
+def test_a_source_of_half_the_rate_shows_each_frame_twice() -> None:
+    assert MovingSource(speed=0.5).order_of(10, 8) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert MovingSource(speed=25 / 24).order_of(100, 25) == [*range(24), 25]
+
+
+def test_several_sources_with_detail_get_one_side() -> None:
+    predictor, options = Predictor(published_form("fomm"), CPU), AnimateOptions(detail=1.0)
+    sources = [source_picture(), blobs(1, height=96, width=40)]
+    with one_thread():
+        result = torch.cat([*predictor.animate_several(sources, clip_of(2), options)])
+    assert result.shape[:2] == (2, 2) and result.shape[-1] == 96
+    with pytest.raises(InputError, match=r"has 0 pictures"):
+        [*predictor.animate_several([], clip_of(2), AnimateOptions())]
+
+
 def test_a_longer_source_is_left_unfinished() -> None:
     found = animated("fomm", moving(), clip_of()[:3], STANDARD)
     torch.testing.assert_close(found, animated("fomm", moving()[:3], clip_of()[:3], STANDARD), **SAME)

@@ -85,6 +85,19 @@ def test_two_outputs_are_two_files(folder: Path, first: str, second: str, meet: 
         refuse_clashes(outputs, {})
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "meet"),
+    [("a_%05d.png", "a_%05d.png", True), ("a_%05d.png", "A_%d.png", True), ("a_%05d.png", "b_%05d.png", False)],
+)
+def test_two_sets_of_numbered_pictures(tmp_path: Path, first: str, second: str, meet: bool) -> None:
+    outputs = [Output(name, tmp_path / name, numbered_names(name)) for name in (first, second)]
+    if not meet:
+        refuse_clashes(outputs, {})
+        return
+    with pytest.raises(InputError, match="written twice"):
+        refuse_clashes(outputs, {})
+
+
 def test_a_sheet_is_none_of_the_numbered_pictures(tmp_path: Path) -> None:
     numbered = Output("output", tmp_path / "a.png", numbered_names("a_%05d.png"))
     refuse_clashes([numbered, Output("sheet", tmp_path / "a.png")], {"none": None})

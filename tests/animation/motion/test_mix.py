@@ -118,6 +118,13 @@ def test_other_weights_and_anchors_outside_are_refused() -> None:
     turned, other = track(turning(points, ANGLES)), ModelIdentity("fomm", 64 * "b", "other.pth")
     with pytest.raises(InputError, match=r"that other.pth \(fomm, SHA-256 b{12}…\) read, .* that face.pth"):
         mix(turned, track(grimaces(points, 5), model=other))
+    fewer = Motion(turned.motion.points[:, :4], None)
+    for pair in ((turned, track(fewer)), (track(fewer), turned)):
+        with pytest.raises(InputError, match=r"poses of another shape than"):
+            mix(*pair)
+    far = track(Motion(turned.motion.points * 1e308, turned.motion.jacobians))
+    with pytest.raises(InputError, match=r"cannot be mixed: the poses become no numbers"):
+        mix(turned, far)
     for anchors, says in (((5, 0), "head_anchor is 5"), ((0, -1), "expression_anchor is -1")):
         with pytest.raises(InputError, match=says):
             mix(turned, turned, *anchors)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from firstordermm.animation.motion.controls import Controls
-from firstordermm.animation.motion.smoothing import CausalSmoother, join, reach_of, smoothed, without_first
+from firstordermm.animation.motion.smoothing import MOST_REACH, CausalSmoother, join, reach_of, smoothed, without_first
 from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.pipeline import animate
 from firstordermm.animation.predictor import Predictor
@@ -80,6 +80,14 @@ def test_it_is_the_gaussian_with_its_ends_held(seconds: float) -> None:
             radius=reach_of(seconds, RATE),
         )  # fmt: skip
         np.testing.assert_allclose(named(found)[name].numpy(), wanted, atol=2e-6)
+
+
+def test_a_clip_shorter_than_the_reach_costs_no_more_than_its_frames() -> None:
+    motion = walk(5)
+    known = join([*smoothed(cut(motion, [2]), 0.3, RATE, SPEC, frames=5)])
+    torch.testing.assert_close(known.points, all_smoothed(motion, 0.3, [2]).points, rtol=0, atol=1e-6)
+    assert len([*smoothed(cut(motion, [2]), 5.0, 1e300, SPEC, frames=5)]) > 0
+    assert reach_of(5.0, 1e300) == MOST_REACH
 
 
 def test_batches_grow_no_larger_and_only_so_much_is_held() -> None:

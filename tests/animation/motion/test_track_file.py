@@ -112,6 +112,7 @@ def hurt(name: str, value: float) -> Callable[[dict[str, Tensor], dict[str, str]
         (hurt("points", torch.nan), r"a pose that is no number \(frame 3\)"),
         (hurt("jacobians", torch.inf), r"no number \(frame 3\)"),
         (hurt("extra.expression", -torch.inf), r"no number \(frame 3\)"),
+        (hurt("points", 3e38), r"far outside any picture \(frame 3\)"),
         (put("format", "else"), "holds no motion but something else, perhaps weights"),
         (put("version", "2"), "is of version 2, which this pack does not know"),
         (put("weights_sha256", "A" * 64), "of its weights_sha256"),
