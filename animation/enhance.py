@@ -42,7 +42,7 @@ class Named(Protocol):
 
 
 class Descriptor(Protocol):
-    """What is used of a `spandrel.ImageModelDescriptor`; a call takes and gives (B, C, H, W) in [0, 1]."""
+    """Part of a `spandrel.ImageModelDescriptor` that is used; a call takes and gives (B, C, H, W) in [0, 1]."""
 
     @property
     def model(self) -> nn.Module: ...

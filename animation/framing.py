@@ -108,24 +108,34 @@ def frame_source_clip(
     tracks = follow_faces(clip, finder, rate, (hooks or Hooks()).check_cancelled)
     if not tracks:
         return _no_face(framing, finder)
-    chosen = choose_tracks(tracks, options.faces)
-    log.info("Animating %d of %d faces (%s).", len(chosen), len(tracks), finder.name)
-    return FaceSquares(
-        tuple(path_of(track, len(clip), rate, options) for track in chosen), (first.shape[1], first.shape[2])
-    )
+    found = place_paths(tracks, len(clip), rate, (first.shape[1], first.shape[2]), options)
+    log.info("Animating %d of %d faces (%s).", len(found), len(tracks), finder.name)
+    return found
 
 
-def path_of(track: Track, frames: int, rate: float, options: FaceOptions) -> tuple[Square, ...]:
-    """Place the square of a face that is animated in a clip: one for all frames, or one for each."""
-    squares = squares_for(track, frames, rate, options.ratio, options.smooth_crop, options.upright)
-    return tuple(squares) if options.smooth_crop else tuple(squares[:1])
+def place_paths(
+    tracks: Sequence[Track], frames: int, rate: float, size: tuple[int, int], options: FaceOptions
+) -> FaceSquares:
+    """Choose the faces of a clip of pictures (height, width) that are animated, and place the squares of each.
+
+    They are one for all frames, or one for each; see `choose_tracks` for the order and the errors.
+    """
+    paths = [
+        squares_for(track, frames, rate, options.ratio, options.smooth_crop, options.upright)
+        for track in choose_tracks(tracks, options.faces)
+    ]
+    return FaceSquares(tuple(tuple(path if options.smooth_crop else path[:1]) for path in paths), size)
 
 
 def _is_whole(picture: Tensor, framing: str, given: Sequence[Face] | None) -> bool:
     """Tell whether a whole picture is animated; raises InputError for an unknown framing."""
-    if framing not in FRAMINGS:
-        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "framing")
+    _check_framing(framing, "framing")
     return framing == STRETCH or (framing == AUTO and given is None and is_square(picture))
+
+
+def _check_framing(framing: str, parameter: str) -> None:
+    if framing not in FRAMINGS:
+        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", parameter)
 
 
 def _no_face(framing: str, finder: FaceFinder) -> None:
@@ -158,8 +168,7 @@ def frame_clip(
     `framing` is as in `frame_picture`; "face" raises InputError where there is no face. `given` faces stay where they
     are for the whole clip.
     """
-    if framing not in FRAMINGS:
-        raise InputError(f"is {framing!r}; choose one of: {', '.join(FRAMINGS)}.", "driving_framing")
+    _check_framing(framing, "driving_framing")
     if isinstance(clip, MotionTrack):
         if given or framing == FACE:
             wish = ("were given", "driving_boxes") if given else ("is 'face'", "driving_framing")

@@ -17,7 +17,8 @@ from .options import DRIVING, RESULT, SOURCE, first_picture
 
 COLUMNS = 3  # of panels
 FULL_COLOUR = 0.5  # shift, in half sides of the picture, that is drawn in full colour
-MOVED = 1.0  # pixels; what shifts less counts as still
+MOVED = "moved"  # panel
+FARTHEST_STILL = 1.0  # pixels; what shifts less counts as still
 POINT_RADIUS = 1 / 45  # of the side
 
 
@@ -63,7 +64,7 @@ def draw_flow(flow: Tensor) -> Tensor:
 def moved_pixels(flow: Tensor) -> Tensor:
     """Mark the pixels that a flow (B, 2, H, W) moves by more than one: (B, 1, H, W) of 0 and 1."""
     side = flow.shape[-1]
-    return (_length(flow - identity(side, flow)) * (side - 1) / 2 > MOVED).to(flow.dtype)
+    return (_length(flow - identity(side, flow)) * (side - 1) / 2 > FARTHEST_STILL).to(flow.dtype)
 
 
 def _length(shifts: Tensor) -> Tensor:
@@ -71,21 +72,25 @@ def _length(shifts: Tensor) -> Tensor:
     return torch.hypot(shifts[:, :1], shifts[:, 1:])
 
 
-def draw_inspection(mapped: Mapped, source: Tensor, driving: Tensor) -> Tensor:
-    """Draw for each picture of a batch a sheet of panels (B, H, W, 3) in [0, 1], on the device of the pictures.
+def draw_panels(mapped: Mapped, source: Tensor, driving: Tensor) -> dict[str, Tensor]:
+    """Draw what is behind a batch of pictures, each (B, C, S, S) in [0, 1] on the device of the pictures.
 
-    In the first row are the source (1 or B, 3, S, S), the driving frames (B, 3, S, S) and the results, each with its
-    keypoints; for a model with a flow, in the second row the flow, the occlusion map and the pixels that moved.
+    `source` (1 or B, 3, S, S), `driving` (B, 3, S, S) and `result` come with their keypoints; for a model with a flow
+    there are also `flow` in colours, and of one channel the `occlusion` map and which pixels `moved`.
     """
     size = (driving.shape[2], driving.shape[3])
     pictures = {SOURCE: source, DRIVING: driving, RESULT: resized(mapped.pictures.float(), size)}
-    panels = [draw_points(picture, mapped.points[name]) for name, picture in pictures.items()]
+    panels = {name: draw_points(picture, mapped.points[name]) for name, picture in pictures.items()}
     if FLOW in mapped.maps:
         flow = mapped.maps[FLOW].float()
         shown = mapped.maps.get(OCCLUSION, torch.ones_like(flow[:, :1]))
-        panels += [draw_flow(flow), shown.float(), moved_pixels(flow)]
-    batch = len(driving)
-    even = [resized(panel.expand(batch, 3, -1, -1), size) for panel in panels]
+        panels |= {FLOW: draw_flow(flow), OCCLUSION: shown.float(), MOVED: moved_pixels(flow)}
+    return {name: resized(panel.expand(len(driving), -1, -1, -1), size) for name, panel in panels.items()}
+
+
+def draw_inspection(mapped: Mapped, source: Tensor, driving: Tensor) -> Tensor:
+    """Draw `draw_panels` side by side, three in a row: (B, H, W, 3) in [0, 1]."""
+    even = [panel.expand(-1, 3, -1, -1) for panel in draw_panels(mapped, source, driving).values()]
     rows = [torch.cat(even[i : i + COLUMNS], dim=3) for i in range(0, len(even), COLUMNS)]
     return torch.cat(rows, dim=2).movedim(1, -1)
 
@@ -102,9 +107,17 @@ class Inspector:
         self._still = format_.convert(first_picture(source), SOURCE)
 
     def draw(self, mapped: Mapped) -> Tensor:
-        """Draw the next batch of the animation: (B, H, W, 3); see `draw_inspection`."""
+        """Draw the next batch of the animation: (B, H, W, 3) on the CPU; see `draw_inspection`."""
+        return draw_inspection(mapped, *self._beside(mapped)).cpu()
+
+    def panels(self, mapped: Mapped) -> dict[str, Tensor]:
+        """Draw the next batch of the animation, each panel by itself; see `draw_panels`."""
+        return draw_panels(mapped, *self._beside(mapped))
+
+    def _beside(self, mapped: Mapped) -> tuple[Tensor, Tensor]:
+        """Read the source and the driving frames that belong to the next batch."""
         count = len(mapped.pictures)
         own, driving = self._moving.take(count), self._driving.take(count)
         assert driving is not None  # it is a clip
         source = self._still if own is None else self._format.convert(own, SOURCE)
-        return draw_inspection(mapped, source, self._format.convert(driving, DRIVING)).cpu()
+        return source, self._format.convert(driving, DRIVING)

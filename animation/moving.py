@@ -76,6 +76,11 @@ def is_moving(source: Source) -> TypeIs[Clip]:
     return not isinstance(source, Tensor | Sequence)
 
 
+def result_frames(source: Source, driving: Clip, moving: MovingSource) -> int:
+    """Count the frames that a driving clip makes of a source."""
+    return moving.frames_with(len(source), len(driving)) if is_moving(source) else len(driving)
+
+
 def as_long_as(source: Source, frames: int, moving: MovingSource) -> Source:
     """Show a source that is a clip for so many frames; pictures stay as they are. InputError for an empty clip."""
     if not is_moving(source):
@@ -117,14 +122,15 @@ class OrderedClip:
     """
 
     def __init__(self, clip: Clip, order: Sequence[int]) -> None:
-        self._clip, self._order = clip, order
+        self._clip, self.order = clip, order
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
     def frame(self, index: int) -> Tensor:
         """Read one frame as (1, H, W, C)."""
-        return self._clip.frame(self._order[index])
+        place = min(self.order[index], len(self._clip) - 1)  # a damaged clip turns out shorter
+        return self._clip.frame(place)
 
     def chunks(self, size: int) -> Iterator[Tensor]:
         """Yield all frames in order, `size` at a time."""
@@ -133,7 +139,7 @@ class OrderedClip:
             yield torch.stack(part)
 
     def _frames(self, size: int) -> Iterator[Tensor]:
-        for run in _runs(self._order):
+        for run in _runs(self.order):
             if run[0] <= run[-1]:
                 yield from self._rising(run, size)
             else:
@@ -142,11 +148,10 @@ class OrderedClip:
     def _rising(self, run: Sequence[int], size: int) -> Iterator[Tensor]:
         """Yield the frames of a run of indices that nowhere fall."""
         first = run[0]
-        chunks = (
-            self._clip.chunks_from(first, size)
-            if isinstance(self._clip, SeekableClip)
-            else ClipFrom(self._clip, first).chunks(size)
-        )
+        if first and isinstance(self._clip, SeekableClip):
+            chunks = self._clip.chunks_from(first, size)
+        else:
+            chunks = ClipFrom(self._clip, first).chunks(size)
         ahead = (frame for chunk in chunks for frame in chunk)
         frame, place = next(ahead), first
         for index in run:

@@ -1,4 +1,4 @@
-"""What callers choose for an animation, how the driver reaches them, and checks of what they give."""
+"""Choices of callers for an animation, hooks by which the driver reaches them, and checks of what they give."""
 
 from __future__ import annotations
 

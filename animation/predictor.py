@@ -145,7 +145,7 @@ class Predictor:
 
     @cached_property
     def identity(self) -> ModelIdentity:
-        """What tells this model from others; files are hashed when it is first asked for."""
+        """Mark that tells this model from others; files are hashed when it is first asked for."""
         files = None if self.origin is None else self.origin.weights
         return ModelIdentity.of_network(self.animator) if files is None else ModelIdentity.of_files(files)
 

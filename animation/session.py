@@ -130,17 +130,13 @@ class Session:
                 hooks.check_cancelled()
                 yield poses
             return
-        for chunk in hooks.chunks(ClipFrom(clip, start), self.options.batch):
-            yield from self.back_off.run(self.poses, chunk)
+        yield from _poses_of(
+            self.animator, ClipFrom(clip, start), self.format, self.options.batch, self.back_off, hooks
+        )
 
     def source_frames(self, start: int) -> FrameSupply:
         """Open the frames of a source that moves, from frame `start` on; of one that does not there are none."""
         return FrameSupply(self.moving, start, self.options.batch or DEFAULT_BATCH)
-
-    @inference_mode()
-    def poses(self, frames: Tensor) -> Motion:
-        """Read the poses of driving frames (B, H, W, C)."""
-        return self.animator.motion(self.format.convert(frames, DRIVING))
 
     @inference_mode()
     def posed(self, step: Step) -> tuple[Prepared, Motion]:
@@ -237,12 +233,22 @@ def read_poses(animator: Animator, clip: Clip, device: torch.device, options: An
     """
     refuse_reading(animator.spec, len(clip))
     size = working_size(animator, options)
-    format_, back_off = FrameFormat((size, size), device, options.antialias), hooks.back_off()
-    parts: list[Motion] = []
-    for chunk in hooks.chunks(clip, options.batch):
-        poses = back_off.run(lambda frames: animator.motion(format_.convert(frames, DRIVING)), chunk)
-        parts += [poses_alone(part, animator.spec) for part in poses]
-    return join(parts)
+    format_ = FrameFormat((size, size), device, options.antialias)
+    poses = _poses_of(animator, clip, format_, options.batch, hooks.back_off(), hooks)
+    return join([poses_alone(part, animator.spec) for part in poses])
+
+
+def _poses_of(
+    animator: Animator, clip: Clip, format_: FrameFormat, batch: int | None, back_off: BackOff, hooks: Hooks
+) -> Iterator[Motion]:
+    """Read the poses of a clip's frames, in as many parts as memory requires."""
+
+    @inference_mode()
+    def read(frames: Tensor) -> Motion:
+        return animator.motion(format_.convert(frames, DRIVING))
+
+    for chunk in hooks.chunks(clip, batch):
+        yield from back_off.run(read, chunk)
 
 
 def _detail(animator: Animator, source: Source, device: torch.device, options: AnimateOptions) -> FineDetail | None:

@@ -31,7 +31,7 @@ from .media.writer import open_writer
 from .motion.clips import prefetched
 from .motion.track import MotionTrack
 from .motion.track_file import check_motion_file, is_motion_file
-from .moving import as_long_as, is_moving
+from .moving import as_long_as, is_moving, result_frames
 from .options import SOURCE, AnimateOptions, Hooks, first_picture, ignore, working_size
 from .predictor import Predictor
 from .unused import given_options, refuse_unused_options
@@ -191,10 +191,7 @@ def animate_clip(
     refuse_unused_options(predictor.animator, options, given_options(options, best_frame))
     if plan is not None and inspect is not None:
         raise InputError("shows whole pictures, not the faces of one. Choose the framing stretch.", "inspect")
-    if plan is not None:
-        total = plan.result_frames(options.moving)
-    else:
-        total = options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
+    total = result_frames(source, clip, options.moving) if plan is None else plan.result_frames(options.moving)
     times = clip.times if total <= len(clip) else FrameTimes.even(clip.fps, total)
     inspection = None if inspect is None else open_writer(inspect, times)
     if plan is not None:
@@ -236,8 +233,8 @@ def _whole_frames(
     if inspection is None:
         yield from predictor.animate(source, driving, options, hooks, best_frame)
         return
-    side, moving = working_size(predictor.animator, options), options.moving
-    shown = as_long_as(source, moving.frames_with(len(source), len(clip)), moving) if is_moving(source) else source
+    side = working_size(predictor.animator, options)
+    shown = as_long_as(source, result_frames(source, clip, options.moving), options.moving)
     inspector = Inspector(shown, clip, FrameFormat((side, side), predictor.device, antialias=True))
     for part in predictor.animate_mapped(source, driving, options, hooks, best_frame):
         inspection.write(inspector.draw(part).movedim(-1, 1))

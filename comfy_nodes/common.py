@@ -212,15 +212,20 @@ def weight_file() -> list[io.Input]:
             optional=True,
             tooltip=f"A weight file of your own in models/{MODEL_FOLDER}, instead of the published one by name.",
         ),
-        io.Combo.Input(
-            "if_missing",
-            options=list(IF_MISSING),
-            default=DEFAULTS.if_missing,
-            optional=True,
-            tooltip="What to do when the weight file is not there: say where to get it, or download it "
-            "(only files whose SHA-256 is published).",
-        ),
+        if_missing(optional=True),
     ]
+
+
+def if_missing(optional: bool = False) -> io.Input:
+    """Make the choice of what happens where a weight file is missing."""
+    return io.Combo.Input(
+        "if_missing",
+        options=list(IF_MISSING),
+        default=DEFAULTS.if_missing,
+        optional=optional,
+        tooltip="What to do when the weight file is not there: say where to get it, or download it "
+        "(only files whose SHA-256 is published).",
+    )
 
 
 def _size() -> io.Input:

@@ -11,7 +11,7 @@ from ..animation.predictor import DEFAULT_MODEL
 from ..animation.registry import architectures
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightFiles, WeightsRequest
-from .common import IF_MISSING, look_up_choice
+from .common import IF_MISSING, if_missing, look_up_choice
 from .runtime import folders, weights
 
 OWN_NODES = frozenset({"partswap"})  # it animates nothing without a choice of parts
@@ -39,23 +39,17 @@ def model_inputs() -> list[io.Input]:
             tooltip="Which model: the bundled one for drawn faces, published weights by name and architecture, or a "
             f"file of your own in models/{MODEL_FOLDER}, whose architecture is read off it.",
         ),
-        io.Combo.Input(
-            "if_missing",
-            options=list(IF_MISSING),
-            default=next(iter(IF_MISSING)),
-            tooltip="What to do when the weight file is not there: say where to get it, or download it "
-            "(only files whose SHA-256 is published).",
-        ),
+        if_missing(),
     ]
 
 
-def find_files(model: str, if_missing: str) -> WeightFiles:
+def find_files(model: str, missing: str) -> WeightFiles:
     """Find the files of a model that was chosen in the menu; see `weights.find` and `weights.find_by_content`."""
     chosen = published_models().get(model)
     if chosen is None:
         return weights.find_by_content(model)
     identity, name = chosen
-    return weights.find(identity, WeightsRequest(name, download=look_up_choice("if_missing", if_missing, IF_MISSING)))
+    return weights.find(identity, WeightsRequest(name, download=look_up_choice("if_missing", missing, IF_MISSING)))
 
 
 def fingerprint(model: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import Clip
 from ..frames import INTEGER_WHITE
-from ..moving import frame_at
+from ..moving import OrderedClip, frame_at
 from .face import Face, FaceFinder, choose_faces
 from .square import DEFAULT_RATIO, Square, cut
 from .track import LONGEST_GAP, Track, link, present_longest, smooth_squares, union_square
@@ -108,7 +107,7 @@ class FaceClip:
         return torch.cat(parts).movedim(1, -1) / INTEGER_WHITE.get(frames.dtype, 1.0)
 
 
-class ShiftedClip:
+class ShiftedClip(OrderedClip):
     """Clip of `count` frames out of another: it begins with frame `start`, and holds the last frame at the end.
 
     `step` is how many frames of the other one pass with each frame, for clips of different rates: at 2 every second
@@ -118,33 +117,4 @@ class ShiftedClip:
     def __init__(self, clip: Clip, start: int, count: int, step: float = 1.0) -> None:
         if not 0 <= start < len(clip):
             raise InputError(f"is {start} frames; the clip has {len(clip)}. Start earlier.", "offset")
-        self._clip, self._start, self._count, self._step = clip, start, count, step
-
-    def __len__(self) -> int:
-        return self._count
-
-    def frame(self, index: int) -> Tensor:
-        """Read one frame as (1, H, W, C)."""
-        return self._clip.frame(self._place(index))
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield all frames in order, `size` at a time."""
-        frames = self._frames(size)
-        while part := [*islice(frames, size)]:
-            yield torch.stack(part)
-
-    def _frames(self, size: int) -> Iterator[Tensor]:
-        ahead = (frame for chunk in self._clip.chunks(size) for frame in chunk)
-        frame, place = next(ahead), 0
-        for index in range(self._count):
-            while place < self._place(index):
-                frame, place = next(ahead, frame), place + 1  # a damaged clip may end early
-            yield frame
-
-    @property
-    def order(self) -> list[int]:
-        """Indices in the other clip of all frames."""
-        return [self._place(index) for index in range(self._count)]
-
-    def _place(self, index: int) -> int:
-        return min(self._start + frame_at(index, self._step), len(self._clip) - 1)
+        super().__init__(clip, [min(start + frame_at(index, step), len(clip) - 1) for index in range(count)])

@@ -34,6 +34,25 @@ class FileClip(Clip, Protocol):
         ...
 
 
+class TimedClip:
+    """Base of clips that know the times of their frames, from which number and rate follow; without sound."""
+
+    times: FrameTimes
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second, exact; the mean where the rate varies."""
+        return self.times.rate
+
+    @property
+    def sound(self) -> Path | None:
+        """File whose sound belongs to the clip: none."""
+        return None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
 def in_chunks(pictures: Iterator[Tensor], size: int, pixels: int) -> Iterator[Tensor]:
     """Stack pictures (H, W, C) of `pixels` pixels to (B, H, W, C), `size` at a time, or as many as memory is set for.
 

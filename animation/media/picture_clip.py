@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...core.errors import MediaError, join_names
 from ..frames import without_alpha
-from .clip import check_index, in_chunks
+from .clip import TimedClip, check_index, in_chunks
 from .frame_rate import FALLBACK_RATE
 from .frame_times import FrameTimes
 from .picture import check_pixels, picture_errors, read_picture
@@ -27,7 +27,7 @@ _SUFFIXES: Final = (
 NUMBER: Final = re.compile(r"%(?:0?(\d{1,2}))?d")
 
 
-class PictureClip:
+class PictureClip(TimedClip):
     """Pictures of one size as a `Clip`: uint8 RGB in [0, 255], one file read at a time, transparent parts white.
 
     `path` is what was asked for. Where `numbers` are given, those that are missing leave a gap in the times.
@@ -47,19 +47,6 @@ class PictureClip:
         first = self.frame(0)
         self._size = first.shape[2], first.shape[1]  # width, height
         self._check_sizes()
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second."""
-        return self.times.rate
-
-    @property
-    def sound(self) -> Path | None:
-        """None: pictures have no sound."""
-        return None
-
-    def __len__(self) -> int:
-        return len(self._files)
 
     def frame(self, index: int) -> Tensor:
         """Read frame `index` as (1, H, W, 3); InputError outside [0, len), MediaError for a damaged file."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import dropwhile, islice, pairwise
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ...core.errors import MediaError
 from ..frames import without_alpha
-from .clip import check_index, in_chunks
+from .clip import TimedClip, check_index, in_chunks
 from .colour import RgbConverter
 from .container import decoded, open_media, video_stream
 from .frame_times import FrameTimes
@@ -28,7 +27,7 @@ __all__ = ["VideoClip", "read_picture"]
 _SEEKABLE = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 
 
-class VideoClip:
+class VideoClip(TimedClip):
     """Video file as a `Clip`: uint8 RGB in [0, 255], upright, decoded anew on each pass in flat memory.
 
     Every frame keeps its time (`times`). The length is counted from the packets, because headers lie. Where some of
@@ -56,17 +55,9 @@ class VideoClip:
         self._size = first.width, first.height
 
     @property
-    def fps(self) -> Fraction:
-        """Frames per second, exact; the mean where the file's rate varies."""
-        return self.times.rate
-
-    @property
     def sound(self) -> Path | None:
         """File whose sound belongs to the clip."""
         return self.path
-
-    def __len__(self) -> int:
-        return len(self.times)
 
     def frame(self, index: int) -> Tensor:
         """Read frame `index` as (1, H, W, 3): decoded from the start, or from the keyframe before after a full pass.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...core.errors import MediaError
 from ..frames import without_alpha
-from .clip import check_index, in_chunks
+from .clip import TimedClip, check_index, in_chunks
 from .frame_times import FrameTimes
 from .picture import check_pixels, picture_errors
 from .picture_formats import opened_picture
@@ -24,7 +24,7 @@ _TICK: Final = Fraction(1, 1000)
 _SHORTEST, _INSTEAD = 11, 100  # ms: browsers show a frame that is shorter for as long as this
 
 
-class WebpClip:
+class WebpClip(TimedClip):
     """Animated WebP as a `Clip`: uint8 RGB in [0, 255], decoded anew on each pass, transparent parts white."""
 
     def __init__(self, path: Path) -> None:
@@ -39,19 +39,6 @@ class WebpClip:
             raise MediaError(f"{path} has 0 frames; at least 1 is needed. Export the file anew.")
         starts = list(accumulate(shown[: count - 1], initial=0))
         self.times = FrameTimes.listed(starts, _TICK, shown[count - 1])
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second; the mean where they are shown for different times."""
-        return self.times.rate
-
-    @property
-    def sound(self) -> Path | None:
-        """None: the format has no sound."""
-        return None
-
-    def __len__(self) -> int:
-        return len(self.times)
 
     def frame(self, index: int) -> Tensor:
         """Read frame `index` as (1, H, W, 3), decoding those before it; InputError outside [0, len)."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 from ...core.types import Clip
 from ..faces.clips import ShiftedClip
-from ..media.clip import FileClip
+from ..media.clip import FileClip, TimedClip
 from ..media.frame_times import FrameTimes
 from ..media.prefetch import PrefetchedClip
 from ..moving import OrderedClip
@@ -19,7 +18,7 @@ def back_and_forth(frames: int) -> list[int]:
     return [*range(frames), *range(frames - 2, 0, -1)]
 
 
-class PingPongClip(OrderedClip):
+class PingPongClip(TimedClip, OrderedClip):
     """Clip of a file played forward and then back, in flat memory: few frames are held, and those before read again.
 
     Its sound is the file's, unchanged.
@@ -27,14 +26,9 @@ class PingPongClip(OrderedClip):
 
     def __init__(self, clip: FileClip) -> None:
         order = back_and_forth(len(clip))
-        super().__init__(clip, order)
+        OrderedClip.__init__(self, clip, order)
         self.path, self._file = clip.path, clip
         self.times = _mirrored(clip.times, order)
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second, exact; the mean where the rate varies."""
-        return self._file.fps
 
     @property
     def sound(self) -> Path | None:

@@ -18,7 +18,7 @@ from ...core.weights.paths import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """What tells a model from others: its architecture's id, and the SHA-256 of its weights, in hexadecimal.
+    """Mark that tells a model from others: its architecture's id, and the SHA-256 of its weights, in hexadecimal.
 
     `name` is that of the weight file, for messages.
     """

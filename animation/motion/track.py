@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from ...core.errors import InputError
 from ...core.types import AnimatorSpec, Motion
+from ..media.clip import TimedClip
 from ..media.frame_rate import exact_rate
 from ..media.frame_times import FrameTimes
 from .identity import ModelIdentity
@@ -22,7 +23,7 @@ from .track_file import read_motion_file, write_motion_file
 DRIVING = "driving"  # parameter, in error messages
 
 
-class MotionTrack:
+class MotionTrack(TimedClip):
     """Poses of every frame of a clip, on the CPU, as one model reads them; drives wherever a clip does.
 
     `rate` is in frames per second, `size` the side in pixels at which the frames were read. It has what clips of files
@@ -43,19 +44,6 @@ class MotionTrack:
     def save(self, path: str | Path) -> None:
         """Write a motion file (`.safetensors`), whole or not at all. Raises InputError or MediaError."""
         write_motion_file(Path(path), self.motion, self.fps, self.model, self.size)
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second."""
-        return self.times.rate
-
-    @property
-    def sound(self) -> Path | None:
-        """None: movement has no sound."""
-        return None
-
-    def __len__(self) -> int:
-        return len(self.motion)
 
     def frame(self, index: int) -> Tensor:
         """Refuse, as there are no pictures: InputError."""

@@ -16,7 +16,7 @@ from ...animation.faces.preview import numbered
 from ...animation.faces.square import Square
 from ...animation.faces.squares import ClipPaster, FaceSquares
 from ...animation.frames import TensorClip, check_images, without_alpha
-from ...animation.framing import FaceOptions, FinderOnDemand, choose_tracks, path_of, place_squares
+from ...animation.framing import FaceOptions, FinderOnDemand, place_paths, place_squares
 from ...core.errors import InputError
 from . import progress
 
@@ -56,8 +56,7 @@ def _squares(
         found = FaceSquares.still(place_squares(faces, options), size)
     else:
         tracks = follow_faces(TensorClip(images), finder, rate, progress.hooks().check_cancelled)
-        chosen = choose_tracks(tracks, options.faces)
-        found = FaceSquares(tuple(path_of(track, len(images), rate, options) for track in chosen), size)
+        found = place_paths(tracks, len(images), rate, size, options)
     if len(found) == 0:
         raise InputError(
             f"shows no face that {finder.name} finds. Give boxes or a mask, or choose another detector.", "image"

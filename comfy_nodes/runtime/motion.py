@@ -12,6 +12,7 @@ from ...animation.engine import Engine
 from ...animation.media.prefetch import PrefetchedClip
 from ...animation.motion.track import MotionTrack
 from ...animation.motion.track_file import SUFFIX
+from ...animation.moving import result_frames
 from ...animation.options import AnimateOptions
 from ...core.errors import InputError
 from ...core.types import Clip, LoadOptions
@@ -19,7 +20,7 @@ from ...core.weights.find import WeightFiles
 from ...core.weights.paths import resolve_inside
 from ..images import Video
 from . import models, progress
-from .run import collected, result_frames
+from .run import collected
 from .shared import SharedOptions
 from .videos import opened
 
@@ -63,7 +64,7 @@ def animate_by(source: Tensor, motion: MotionTrack, files: WeightFiles, shared: 
     moving, track = shared.source(source), shared.file_driving(motion)
     predictor = models.get_predictor(files, LoadOptions(), Engine(), options, shared.enhancer)
     pictures = shared.enhanced(predictor.animate(moving, track, options, progress.hooks()))
-    return collected(pictures, result_frames(moving, track, options))
+    return collected(pictures, result_frames(moving, track, options.moving))
 
 
 def save_motion(motion: MotionTrack, prefix: str) -> str:

@@ -12,6 +12,7 @@ from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.media.segment_picture import overlaid, with_legend
 from ...animation.motion.clips import back_and_forth
+from ...animation.moving import result_frames
 from ...animation.options import DRIVING, SOURCE, AnimateOptions, first_picture, working_size
 from ...animation.parse_faces import parse_faces
 from ...core.errors import InputError
@@ -26,7 +27,7 @@ from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap
 from . import models, progress, weights
-from .run import checked_clip, collect, result_frames
+from .run import checked_clip, collect
 from .shared import SharedOptions
 
 PARSER, PARSER_NAME = FACE_PARSING.id, FACE_PARSING.published[0].name
@@ -112,7 +113,7 @@ def run_swap(
                 kinds.append(overlaid(frames, batch.maps["target"], settings.alpha).movedim(1, -1))
             yield tuple(kinds)
 
-    images, masks, *targets = collect(rows(), result_frames(moving, clip, options))
+    images, masks, *targets = collect(rows(), result_frames(moving, clip, options.moving))
     return Swapped(
         source=_with_legend(first[0][0], names, images),
         first_target=_with_legend(first[1][0], names, images),

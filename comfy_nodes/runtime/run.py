@@ -13,7 +13,7 @@ from ...animation.engine import Engine
 from ...animation.frames import FrameFormat, TensorClip
 from ...animation.framing import FacePlan, Framing
 from ...animation.full_size import animate_faces
-from ...animation.moving import Source, is_moving
+from ...animation.moving import Source, is_moving, result_frames
 from ...animation.options import SOURCE, AnimateOptions, anchor_frame, check_clip, first_picture, working_size
 from ...animation.predictor import Predictor
 from ...core.errors import InputError
@@ -62,12 +62,7 @@ def run(
         options = _with_shared_anchor(predictor, source, clip, options, best_frame, part)
         best_frame = None
     pictures = shared.enhanced(predictor.animate(source, clip, options, progress.hooks(), best_frame))
-    return collected(pictures, result_frames(source, clip, options))
-
-
-def result_frames(source: Source, clip: Clip, options: AnimateOptions) -> int:
-    """Count the frames that a clip makes of a source."""
-    return options.moving.frames_with(len(source), len(clip)) if is_moving(source) else len(clip)
+    return collected(pictures, result_frames(source, clip, options.moving))
 
 
 def _plan(framing: Framing, source: Source, clip: Clip, rate: float) -> FacePlan | None:
