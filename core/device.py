@@ -9,6 +9,7 @@ import torch
 
 from .errors import InputError
 
+
 def pick_device(name: str) -> torch.device:
     """Turn a name into a device: "auto" is the GPU where there is one, else the CPU.
 
@@ -25,7 +26,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bfloat16_matrices() -> bool:
-    """Tell whether the processor, and PyTorch's kernels for it, multiply matrices of bfloat16: Intel's AMX, Arm's BFMMLA.
+    """Tell whether the processor has units for matrices of bfloat16 (Intel's AMX, Arm's BFMMLA) that PyTorch can use.
 
     AVX-512's dot products of bfloat16 do not count: on a Xeon without AMX they came to 0.55 of float32's speed.
     """

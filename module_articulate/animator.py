@@ -30,6 +30,7 @@ class ArticulateAnimator(Animator):
             multiple=config.multiple,
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
             has_flow=True,
+            pixel_bytes=15 * config.generator.block_expansion,
             keep_in_fp32=(
                 "region_predictor",
                 *(["avd_network"] if config.avd else []),

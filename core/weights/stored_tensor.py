@@ -148,7 +148,7 @@ class TensorReader:
         return self._bytes[storage]
 
     def _mapped(self, position: int, nbytes: int) -> Tensor | None:
-        """Show bytes where they lie in the file; None where numbers there would not be aligned, or nothing is gained."""
+        """Show bytes where they lie in the file; None where they are not aligned, or few."""
         if nbytes < LEAST_MAPPED or position % ALIGNMENT:
             return None
         mapping = self._source.mapped()
