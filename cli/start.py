@@ -16,6 +16,7 @@ BROKEN_PIPE = FIRST_STATUS + int(getattr(signal, "SIGPIPE", 13))
 def start(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status, whatever becomes of signals and of the standard streams."""
     _open_missing_streams()
+    _wait_passively()
     install_handlers()
     from .main import main
 
@@ -28,6 +29,15 @@ def start(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads on, as behind `| head`
         _silence()
         return BROKEN_PIPE
+
+
+def _wait_passively() -> None:
+    """Have threads sleep while they wait for each other, unless the user chose: spinning takes a busy machine's time.
+
+    GNU's OpenMP, which PyTorch works with on Linux, reads this when it is loaded, and never again.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
 def script() -> None:
