@@ -107,16 +107,23 @@ def _value(wanted: Any, value: object, place: str) -> object:
         return value
     if origin is tuple:
         return _items(get_args(wanted), value, place)
+    if origin is Sequence:
+        return _items((*get_args(wanted), ...), value, place)
     if is_dataclass(wanted):
         return read_section(cast(Any, wanted), value, place)
     return _single(wanted, value, place)
 
 
 def _one_of(kinds: Sequence[Any], value: object, place: str) -> object:
-    """Read a value that may be absent, or of one other kind."""
+    """Read a value that may be absent, or one of a kind or a list of it."""
     if value is None and NoneType in kinds:
         return None
-    return _value(next(kind for kind in kinds if kind is not NoneType), value, place)
+    fitting = [kind for kind in kinds if _is_list(kind) == isinstance(value, list | tuple)]
+    return _value(next((kind for kind in [*fitting, *kinds] if kind is not NoneType)), value, place)
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) in (tuple, Sequence)
 
 
 def _items(kinds: Sequence[Any], value: object, place: str) -> object:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.heatmap import gaussian_heatmaps
-from ..core.types import Motion
-from ..module_fomm.drawn.network import PARTS, DrawnAnimator
-from .drawn.pairs import Sample
-from .losses import (
+from ...core.layers.heatmap import gaussian_heatmaps
+from ...core.types import Motion
+from ...module_fomm.drawn.network import PARTS, DrawnAnimator
+from .pairs import Sample
+from ..losses import (
     LossWeights,
     Perceptual,
     assignment_loss,
@@ -21,7 +21,7 @@ from .losses import (
     pixel_weights,
     pyramid_l1,
 )
-from .transform import Transform
+from ..transform import Transform
 
 
 def training_losses(
