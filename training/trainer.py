@@ -29,7 +29,7 @@ from .muon import Muon, is_inner
 from .preview import save_picture, sheet
 from .saved import is_sound
 from .step import training_losses
-from .transform import Transform
+from .transform import Transform, TransformParams
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -135,7 +135,9 @@ class Trainer:
         config, progress = self.config, self.config.progress(self.step, self.seconds)
         generator = training_generator(config.seed, self.step)
         sample = training_sample(generator, config.identities, config.size, self.device)
-        transform = Transform.sample(2 * config.identities, generator, self.device, config.affine)
+        transform = Transform.sample(
+            2 * config.identities, generator, self.device, TransformParams(sigma_affine=config.affine)
+        )
         losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
         self.model.zero_grad(set_to_none=True)
         weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
