@@ -3,14 +3,14 @@
 import torch
 from firstordermm.core.types import Motion
 from firstordermm.training import losses
-from firstordermm.training.transform import Transform
+from firstordermm.training.transform import Transform, TransformParams
 
 CPU = torch.device("cpu")
 
 
 def transform(count: int = 2, sigma_tps: float = 0.05) -> Transform:
     generator = torch.Generator().manual_seed(3)
-    return Transform.sample(count, generator, CPU, sigma_affine=0.2, sigma_tps=sigma_tps)
+    return Transform.sample(count, generator, CPU, TransformParams(sigma_affine=0.2, sigma_tps=sigma_tps))
 
 
 def test_jacobian_equals_autograd() -> None:
