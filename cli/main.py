@@ -30,6 +30,7 @@ FLAGS = {
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
+    | {"test_share", "least_frames", "split_by"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
 } | {
     "source": "SOURCE",
@@ -75,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .convert import convert
     from .demo import demo
     from .motion import add_motion_commands
+    from .prepare import add_prepare_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -93,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", type=Path)
     command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
     command.set_defaults(command=convert)
+    add_prepare_options(commands.add_parser("prepare", help="make a data set of videos: cut, resize, divide"))
     command = commands.add_parser("train", help="train the bundled model on drawn faces")
     add_train_options(command)
     command.set_defaults(command=train)
