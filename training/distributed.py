@@ -60,7 +60,7 @@ class Ranks:
             return numbers
         told = torch.tensor(numbers, dtype=torch.float64)
         dist.all_reduce(told, dist.ReduceOp.MAX, self.control)
-        return tuple(told.tolist())
+        return tuple(number.item() for number in told)
 
     def mean(self, values: Tensor) -> Tensor:
         """Average a tensor over all processes."""
@@ -83,7 +83,7 @@ class Ranks:
         if self.device.type != "cuda":
             logger.info("Batch norm counts the samples of each process alone: PyTorch joins them on CUDA only.")
             return network
-        return cast(Network, nn.SyncBatchNorm.convert_sync_batchnorm(network))
+        return cast(Network, nn.SyncBatchNorm.convert_sync_batchnorm(network))  # pyright: ignore[reportUnknownMemberType]
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def joined(device: str) -> Generator[Ranks, None, None]:
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        control = cast(dist.ProcessGroup, dist.new_group(backend="gloo", timeout=PATIENCE))  # all are in it
         yield Ranks(chosen, dist.get_rank(), world, control)
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Logs of a run: a table of losses and a contact sheet in its folder, and TensorBoard's files where that is installed."""
+"""Logs of a run: a table of losses in its folder, and TensorBoard's files where that is installed."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class RunLog:
         self._write(row)
         if self._board is not None:
             for name, value in means.items():
-                self._board.add_scalar(name, value, step)
+                self._board.add_scalar(name, value, step)  # pyright: ignore[reportUnknownMemberType]
 
     def picture(self, step: int, sheet: Tensor) -> None:
         """Give TensorBoard a contact sheet (3, H, W) in [0, 1]."""
         if self._board is not None:
-            self._board.add_image("sheet", sheet.clamp(0, 1), step)
+            self._board.add_image("sheet", sheet.clamp(0, 1), step)  # pyright: ignore[reportUnknownMemberType]
 
     def _write(self, row: Mapping[str, str]) -> None:
         make_folder(self._path.parent)

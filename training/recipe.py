@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import to_metadata
 from ..core.weights.convert import to_safetensors
 from .objectives.adversarial import DiscriminatorObjective
+from .objectives.base import Losses
 from .params import BFLOAT16, RunParams
 
 Step = tuple[Any, Any]
@@ -39,8 +40,8 @@ class Recipe(ABC):
 
     `animator` holds the networks as they animate; `objective` maps batch and transform to `Losses`, and trains
     `networks`, by their published names; `critic` is the discriminator with its own loss, or None. `critics` are the
-    optimizers of that, by name, `optimizers` those of the rest. `architecture` is the id of the row in the registry that
-    loads what comes out, which is stored in `dtype` (None: as it is).
+    optimizers of that, by name, `optimizers` those of the rest. `architecture` is the id of the registry's row that loads
+    what comes out, which is stored in `dtype` (None: as it is).
     """
 
     dtype: ClassVar[torch.dtype | None] = None
@@ -52,7 +53,7 @@ class Recipe(ABC):
         self.architecture, self.params, self.device = architecture, params, device
         self.animator = animator
         self.optimizers, self.critics = {}, {}
-        average = get_ema_multi_avg_fn(params.ema_decay)
+        average = cast(Callable[..., None], get_ema_multi_avg_fn(params.ema_decay))
         animator.to(device)
         self.averaged = AveragedModel(animator, multi_avg_fn=average, use_buffers=True) if params.ema_decay else None
 
@@ -80,7 +81,7 @@ class Recipe(ABC):
     @property
     def shown(self) -> Animator:
         """Model to look at, to evaluate and to export: the one of averaged weights, where they are kept."""
-        return self.animator if self.averaged is None else self.averaged.module
+        return self.animator if self.averaged is None else cast(Animator, self.averaged.module)
 
     def _freeze(self) -> None:
         if unknown := [name for name in self.params.freeze if name not in self.networks]:
@@ -109,6 +110,10 @@ class Recipe(ABC):
     def share_done(self, step: int, seconds: float) -> float:
         """Return the share of the run that is over, in [0, 1]."""
         return self.params.share_done(step, seconds)
+
+    def logged(self, losses: Losses) -> Mapping[str, Tensor]:
+        """Choose what is logged of a step's losses."""
+        return losses.terms
 
     def saves_at(self, _step: int) -> bool:
         """Tell whether a copy of the model is wanted after so many steps, besides those every few minutes."""

@@ -119,7 +119,7 @@ def _one_of(kinds: Sequence[Any], value: object, place: str) -> object:
     if value is None and NoneType in kinds:
         return None
     fitting = [kind for kind in kinds if _is_list(kind) == isinstance(value, list | tuple)]
-    return _value(next((kind for kind in [*fitting, *kinds] if kind is not NoneType)), value, place)
+    return _value(next(kind for kind in [*fitting, *kinds] if kind is not NoneType), value, place)
 
 
 def _is_list(kind: Any) -> bool:
@@ -133,7 +133,7 @@ def _items(kinds: Sequence[Any], value: object, place: str) -> object:
     items = [*cast(Sequence[object], value)]
     each = [kinds[0]] * len(items) if kinds[-1] is ... else [*kinds]
     if len(each) != len(items):
-        raise _refusal(value, place, f"a list of {len(each)}")
+        raise _refusal(items, place, f"a list of {len(each)}")
     return tuple(_value(kind, item, place) for kind, item in zip(each, items, strict=True))
 
 

@@ -73,9 +73,8 @@ def write_torch(path: Path, content: Mapping[str, object]) -> None:
 def load_state(path: Path, recipe: Recipe) -> Counters:
     """Read a state into a recipe's networks and optimizers; CheckpointError for any that is not whole and theirs."""
     start = path.with_name(MODEL)
-    saved = SavedFile(
-        path, "training state", f"Put a whole one back, or begin in a new folder, with --start {start} if that is whole."
-    )
+    advice = f"Put a whole one back, or begin in a new folder, with --start {start} if that is whole."
+    saved = SavedFile(path, "training state", advice)
     state = saved.entries(saved.content, "it")
     if "model_config" in state:
         raise CheckpointError(f"{path} was left by an older version. Begin in a new folder, with --start {start}.")

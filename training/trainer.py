@@ -96,33 +96,35 @@ class Trainer:
         if recipe.critic is not None:
             recipe.critic.requires_grad_(False)  # what the generator's losses would add is not wanted
         losses = objective(batch, transform)
-        terms = dict(losses.terms)
-        self._improve(recipe.optimizers, terms)
+        logged = {**recipe.logged(losses), **self._improve(recipe.optimizers, losses.terms, recipe.clip)}
         if critic is not None and recipe.critic is not None:
             recipe.critic.requires_grad_(True)
             outputs = losses.outputs
             judged = critic(batch.driving, outputs["prediction"], outputs["kp_driving"])
-            terms |= self._improve(recipe.critics, dict(judged.terms), clipped=False)
+            logged |= judged.terms
+            self._improve(recipe.critics, judged.terms)
         if recipe.averaged is not None:
             recipe.averaged.update_parameters(recipe.animator)
         counters.step += 1
-        return {name: value.detach() for name, value in terms.items()}
+        return {name: value.detach() for name, value in logged.items()}
 
     def _improve(
-        self, optimizers: Mapping[str, torch.optim.Optimizer], terms: dict[str, Tensor], *, clipped: bool = True
+        self,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        terms: Mapping[str, Tensor],
+        clip: Callable[[], dict[str, Tensor]] = dict,
     ) -> dict[str, Tensor]:
-        """Move the parameters of optimizers down the sum of losses; adds to these what is worth logging."""
+        """Move the parameters of optimizers down the sum of losses, and return what clipping found."""
         total = torch.stack([*terms.values()]).sum()
         if total.device.type == "cpu":  # elsewhere finding out would mean to wait
             self._refuse_broken({name: value.item() for name, value in terms.items()})
         for optimizer in optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         total.backward()  # pyright: ignore[reportUnknownMemberType]
-        if clipped:
-            terms |= self.recipe.clip()
+        norms = clip()
         for optimizer in optimizers.values():
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]
-        return terms
+        return norms
 
     def _refuse_broken(self, terms: Mapping[str, float]) -> None:
         """Raise TrainingError for losses that are no numbers."""

@@ -8,7 +8,6 @@ from torch import Tensor
 from ...core.layers.heatmap import gaussian_heatmaps
 from ...core.types import Motion
 from ...module_fomm.drawn.network import PARTS, DrawnAnimator
-from .pairs import Sample
 from ..losses import (
     LossWeights,
     Perceptual,
@@ -22,6 +21,7 @@ from ..losses import (
     pyramid_l1,
 )
 from ..transform import Transform
+from .pairs import Sample
 
 
 def training_losses(
