@@ -35,7 +35,7 @@ def undisturbed(at_most: int | None = None) -> Generator[Sequence[int], None, No
     def note(received: int, _: FrameType | None) -> None:
         came.append(received)
         if at_most is not None and len(came) > at_most:
-            signal.signal(received, replaced[received])
+            signal.signal(received, replaced[signal.Signals(received)])
             signal.raise_signal(received)
 
     for number in replaced:

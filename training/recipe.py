@@ -40,8 +40,8 @@ class Recipe(ABC):
 
     `animator` holds the networks as they animate; `objective` maps batch and transform to `Losses`, and trains
     `networks`, by their published names; `critic` is the discriminator with its own loss, or None. `critics` are the
-    optimizers of that, by name, `optimizers` those of the rest. `architecture` is the id of the registry's row that loads
-    what comes out, which is stored in `dtype` (None: as it is).
+    optimizers of that, by name, `optimizers` those of the rest. `architecture` is the id of the registry's row that
+    loads what comes out, which is stored in `dtype` (None: as it is).
     """
 
     dtype: ClassVar[torch.dtype | None] = None

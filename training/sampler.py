@@ -43,8 +43,8 @@ class DrawSampler(Sampler[list[Draw]]):
         self.steps = self.length // (share * world)
         if not self.steps:
             raise InputError(
-                f"the data set has {videos} videos, {repeats} samples of each to an epoch; {share * world} samples or more, "
-                "one batch, were wanted. Raise train_params.num_repeats, or lower train_params.batch_size."
+                f"the data set has {videos} videos, {repeats} samples of each to an epoch; {share * world} samples or "
+                "more, one batch, were wanted. Raise train_params.num_repeats, or lower train_params.batch_size."
             )
         self._order = DistributedSampler[int](
             _Places(self.length), world, rank, shuffle=True, seed=seed % LARGEST_SEED, drop_last=True

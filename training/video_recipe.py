@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -98,7 +97,7 @@ class VideoRecipe(Recipe):
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=leave_signals,
-            multiprocessing_context=_context() if workers else None,
+            multiprocessing_context="spawn" if workers else None,  # a copy of this process would hold FFmpeg's threads
             prefetch_factor=PREFETCHED if workers else None,
         )
         for batch in cast(Iterable[Batch], loader):
@@ -190,11 +189,6 @@ def leave_signals(_worker: int) -> None:
     """Leave signals to the first process, which has workers end when it does; they are sent to all of a terminal."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _context() -> str | None:
-    """Choose how workers start: as copies where that can be done, for this pack need not be installed then."""
-    return "fork" if "fork" in multiprocessing.get_all_start_methods() and os.name == "posix" else None
 
 
 def _refuse_small(size: int, comparison: Comparison) -> None:
