@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from firstordermm.core.errors import InputError
+from firstordermm.core.inference.precision import to_mixed_precision
 from firstordermm.core.types import Motion
 from firstordermm.module_articulate.animator import ArticulateAnimator
 from firstordermm.module_articulate.config import BGPredictorConfig
@@ -184,6 +185,7 @@ def test_pixel_losses_by_hand() -> None:
 def test_equivariance_of_regions_by_inverse_and_autograd() -> None:
     objective, given = articulate().eval(), batch()
     transform = objective.transform_for(given.draws, 1, CPU)
+    transform = replace(transform, affine=-transform.affine)  # half a turn, which frames cannot show
     terms = objective(given, transform).terms
     driving: Motion = objective.region_predictor(given.driving)
     moved: Motion = objective.region_predictor(transform.picture(given.driving, align_corners=False))
@@ -191,6 +193,7 @@ def test_equivariance_of_regions_by_inverse_and_autograd() -> None:
     warped = transform.points(points)
     rows = [torch.autograd.grad(warped[..., axis].sum(), points, retain_graph=True)[0] for axis in (0, 1)]
     product = torch.linalg.inv(driving.jacobians) @ torch.stack(rows, dim=-2) @ moved.jacobians
+    assert (product[..., 0, 0] < 0).any()
     product = product * product[..., :1, :1].sign()
     expected = 10 * (torch.eye(2) - product).abs().mean()
     torch.testing.assert_close(terms["equivariance_affine"], expected, rtol=1e-4, atol=1e-5)
@@ -276,3 +279,15 @@ def test_shares_of_those_left_out_go_to_the_others() -> None:
     torch.testing.assert_close(found.sum(1), torch.ones(2, 3, 3), rtol=0, atol=2e-6)
     torch.testing.assert_close(found[1], every[1], rtol=0, atol=2e-6)
     torch.testing.assert_close(found[0, 2] / found[0, 3], every[0, 2] / every[0, 3])
+
+
+@OBJECTIVES
+def test_networks_of_fewer_bits_lose_about_as_much(name: str) -> None:
+    wanted, objective = losses_of(made(name)).terms, made(name)
+    to_mixed_precision(objective, torch.bfloat16, keep_weights=True, heavy=1)
+    losses = losses_of(objective)
+    assert {value.dtype for value in losses.terms.values()} == {torch.float32}
+    for term, value in losses.terms.items():
+        assert value.item() == pytest.approx(wanted[term].item(), rel=0.05), term
+    losses.total.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in objective.parameters())
