@@ -148,8 +148,8 @@ def _jittered(pair: Tensor, params: JitterParams, generator: torch.Generator) ->
             changes.append((change, uniform(generator, max(0.0, 1 - amount), 1 + amount)))
     if params.hue > 0:
         changes.append((tv.adjust_hue, uniform(generator, -params.hue, params.hue)))
-    for place in torch.randperm(len(changes), generator=generator).tolist():
-        change, factor = changes[place]
+    for place in torch.randperm(len(changes), generator=generator):
+        change, factor = changes[int(place)]
         pair = change(pair, factor)
     return pair
 

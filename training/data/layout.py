@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from ...core.errors import MediaError
 from ...core.output_path import shown
+
+Item = TypeVar("Item")
 
 TRAIN, TEST = SPLITS = ("train", "test")
 TEST_SHARE: Final = 0.2
@@ -40,7 +42,7 @@ def split_videos(root: Path, split: str) -> list[Path]:
 
     Raises MediaError where there are none.
     """
-    if (root / TRAIN).is_dir():
+    if (root / TRAIN).is_dir() or (root / split).is_dir():
         if not (root / split).is_dir():
             raise MediaError(f"{shown(root)} has {TRAIN}/ and no {split}/, which was wanted. Make it, with videos.")
         videos = list_videos(root / split)
@@ -52,10 +54,11 @@ def split_videos(root: Path, split: str) -> list[Path]:
     return videos
 
 
-def random_split(videos: Sequence[Path], share: float = TEST_SHARE) -> tuple[list[Path], list[Path]]:
-    """Divide videos into those to train and to test with: the division that scikit-learn makes with seed 0.
+def random_split(videos: Sequence[Item], share: float = TEST_SHARE) -> tuple[list[Item], list[Item]]:
+    """Divide videos, or groups of them, into those to train and those to test with.
 
-    The published code has it divide a listing in whatever order the disk gives; here it goes by name.
+    It is the division that scikit-learn makes with seed 0. The published code has it divide a listing in whatever order
+    the disk gives; here it goes by name.
     """
     order = np.random.RandomState(SPLIT_SEED).permutation(len(videos)).tolist()
     tested = math.ceil(share * len(videos))
