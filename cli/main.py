@@ -30,7 +30,7 @@ FLAGS = {
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
-    | {"test_share", "least_frames", "split_by"}
+    | {"test_share", "least_frames", "split_by", "json", "identity", "videos", "frames"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
     | {"keep_detector", "finish"}
 } | {
@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
     from .convert import convert
     from .demo import demo
-    from .evaluate import add_evaluate_options, evaluate
+    from .evaluate import add_evaluate_options
     from .motion import add_motion_commands
     from .prepare import add_prepare_options
     from .train import add_train_options
@@ -101,9 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_prepare_options(commands.add_parser("prepare", help="make a data set of videos: cut, resize, divide"))
     add_train_options(commands.add_parser("train", help="train a model on videos, or the bundled one on drawn faces"))
 
-    command = commands.add_parser("evaluate", help="judge a model on drawn faces it has never seen")
-    add_evaluate_options(command)
-    command.set_defaults(command=evaluate)
+    add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
 
 

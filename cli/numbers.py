@@ -1,4 +1,4 @@
-"""Numbers that commands get: bounds, and how many threads work."""
+"""Checks of numbers on the command line of training and evaluation."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ class Ranks:
         """Return how many samples of a batch are this process's. Raises InputError where it cannot be divided."""
         if batch % self.world:
             raise InputError(
-                f"train_params.batch_size is {batch}; a multiple of {self.world} was wanted, as it counts the samples of "
-                f"all {self.world} processes. Set another."
+                f"train_params.batch_size is {batch}; a multiple of {self.world} was wanted, as it counts the samples "
+                f"of all {self.world} processes. Set another."
             )
         return batch // self.world
 

@@ -153,3 +153,11 @@ class FramesDataset(Dataset[PairItem]):
         if video not in self._refused:
             self._refused.add(video)
             log.warning("%s is skipped: %s", video.name, error)
+
+
+def videos_to_test(source: Path, split: str, side: int) -> Iterator[TestVideo]:
+    """Yield the whole videos of a data set's split, or one video that is a file, in frames of `side` pixels."""
+    if source.is_file():
+        yield TestVideo(source, (side, side), FrameReader((side, side)).count(source))
+        return
+    yield from FramesDataset(DatasetParams(source, (side, side, 3)), split).test_videos()

@@ -42,7 +42,7 @@ def split_videos(root: Path, split: str) -> list[Path]:
 
     Raises MediaError where there are none.
     """
-    if (root / TRAIN).is_dir():
+    if (root / TRAIN).is_dir() or (root / split).is_dir():
         if not (root / split).is_dir():
             raise MediaError(f"{shown(root)} has {TRAIN}/ and no {split}/, which was wanted. Make it, with videos.")
         videos = list_videos(root / split)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from typing_extensions import Self
 
@@ -49,7 +49,7 @@ class PreparationReport:
         try:
             content = cast("Mapping[str, object]", json.loads(path.read_text("utf-8")))
             found = cast("dict[str, object]", content["settings"])
-            written = [Written(**entry) for entry in cast("list[dict[str, str | int]]", content["written"])]  # pyright: ignore[reportArgumentType]
+            written = [Written(**entry) for entry in cast("list[dict[str, Any]]", content["written"])]
         except (ValueError, KeyError, TypeError) as error:
             raise MediaError(
                 f"{shown(path)} is no report of a preparation ({error}). Choose another folder."

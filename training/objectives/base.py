@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ...core.layers.heatmap import at_least_float32
 from ...core.types import Motion
 from ..data.batch import Batch
 from ..losses import equivariance, gradient_l1, pyramid_l1
@@ -53,6 +54,11 @@ class Painted:
     deformed: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     outputs: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def in_full(self) -> Painted:
+        """Convert the pictures to float32, if networks of fewer bits painted them: the losses are sums of many."""
+        prediction, deformed = (at_least_float32(picture) for picture in (self.prediction, self.deformed))
+        return replace(self, prediction=prediction, deformed=deformed)
 
 
 class Objective(nn.Module):
@@ -117,7 +123,7 @@ class Objective(nn.Module):
         """Compute the losses of a batch (FOMM, section 3.3)."""
         # one after the other, for each call has batch statistics of its own
         source, driving = self.detect(batch.source), self.detect(batch.driving)
-        painted = self.paint(batch, source, driving)
+        painted = self.paint(batch, source, driving).in_full()
         terms = self._reconstruction(painted, batch.driving) | dict(painted.terms)
         motions = {"kp_source": source, "kp_driving": driving}
         outputs = {"prediction": painted.prediction, "deformed": painted.deformed, **painted.outputs}

@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...core.errors import InputError
+from ...core.layers.heatmap import at_least_float32
 from ...core.types import Motion
 from ...module_fomm.animator import FOMMAnimator
 from ...module_fomm.generator import OcclusionAwareGenerator
@@ -73,6 +74,7 @@ class FOMMObjective(Objective):
     def paint(self, batch: Batch, source: Motion, driving: Motion) -> Painted:
         """Predict the driving pictures, and have them judged."""
         prediction, motion = self.generator(batch.source, source, driving)
+        prediction = at_least_float32(prediction)
         outputs = {"deformation": motion.deformation, "mask": motion.mask}
         if motion.occlusion_map is not None:
             outputs["occlusion_map"] = motion.occlusion_map

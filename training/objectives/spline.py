@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...core.layers.background import BGMotionPredictor
+from ...core.layers.heatmap import at_least_float32
 from ...core.types import Motion
 from ...module_spline.animator import SplineAnimator
 from ...module_spline.dense_motion import DenseMotion, DenseMotionNetwork
@@ -120,5 +121,6 @@ class SplineObjective(Objective):
         errors: list[Tensor] = []
         for stage, mask in enumerate(shown.occlusion_maps):
             wanted = target[self.inpainting_network.key(stage)] * mask
-            errors.append((wanted - self.inpainting_network.warped(source, shown, stage)).abs().mean())
+            found = self.inpainting_network.warped(source, shown, stage)
+            errors.append((at_least_float32(wanted) - found).abs().mean())
         return torch.stack(errors).sum()
