@@ -60,8 +60,9 @@ class RunLog:
     def begin(self, step: int) -> None:
         """Go on from a step: rows of later ones, which a run that was cut off has left, are taken out."""
         if self._path.exists():
-            with self._path.open(newline="", encoding="utf-8") as file:
-                self._rows = [row for row in csv.DictReader(file) if _number(row.get(STEP)) <= step]
+            lines = self._path.read_text("utf-8").splitlines(keepends=True)
+            whole = csv.DictReader(line for line in lines if line.endswith("\n"))  # the last may have been cut off
+            self._rows = [row for row in whole if _number(row.get(STEP)) <= step]
         self._columns = [*dict.fromkeys(name for row in self._rows for name in row)] or self._columns
         self._board = open_board(self._board_folder, step)
 
@@ -118,5 +119,5 @@ def open_board(folder: Path, step: int) -> SummaryWriter | None:
 
 
 def _number(text: str | None) -> float:
-    """Read the step of a row; one that is not whole, as a crash may leave the last, counts as late."""
+    """Read the step of a row; what is no number counts as late."""
     return int(text) if text and text.isdecimal() else float("inf")

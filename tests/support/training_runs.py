@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,26 @@ def video_trainer(
     torch.set_num_threads(1)
     ranks = ranks or Ranks(CPU)
     return Trainer(make_recipe(video_config(root, architecture, *changes, **params), ranks), folder, ranks)
+
+
+def recorded_steps(run: Trainer, before: Callable[[], None] = lambda: None) -> dict[int, dict[str, torch.Tensor]]:
+    """Have a run record the gradients of each step, with batch norms in evaluation form, which couple no samples."""
+    recorded: dict[int, dict[str, torch.Tensor]] = {}
+    step = run.train_step
+
+    def train_step() -> dict[str, torch.Tensor]:
+        before()
+        for module in run.recipe.objective.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        losses = step()
+        recorded[run.counters.step] = {
+            f"{name}.{key}": value.grad.clone()
+            for name, network in run.recipe.networks.items()
+            for key, value in network.named_parameters()
+            if value.grad is not None
+        }
+        return losses
+
+    run.train_step = train_step  # type: ignore[method-assign]
+    return recorded
