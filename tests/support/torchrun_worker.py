@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import torch  # noqa: E402
 from firstordermm.training.distributed import joined  # noqa: E402
-from support.training_runs import recorded_steps, video_trainer  # noqa: E402
+from support.training_runs import Gradients, in_float64, recorded_steps, video_trainer  # noqa: E402
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     data, folder, steps, deadly = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     first_try = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     with joined("cpu") as ranks:
-        run = video_trainer(data, folder, ranks=ranks, steps=steps, batch_size=4, save_minutes=1e-6)
+        run = in_float64(video_trainer(data, folder, ranks=ranks, steps=steps, batch_size=4, save_minutes=1e-6))
         run.resume()
         last = ranks.rank == ranks.world - 1
 
@@ -33,11 +33,12 @@ def main() -> None:
             if first_try and last and run.counters.step == deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        recorded = recorded_steps(run, fall)
-        start = run.counters.step
+        def write(step: int, gradients: Gradients) -> None:
+            if ranks.is_first:
+                torch.save(gradients, folder / f"gradients-{first_try:d}-{step}.pt")
+
+        recorded_steps(run, fall, write)
         run.run()
-        if ranks.is_first:
-            torch.save(recorded, folder / f"gradients-{start}.pt")
 
 
 if __name__ == "__main__":

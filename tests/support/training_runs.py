@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,14 @@ def video_trainer(
     return Trainer(make_recipe(video_config(root, architecture, *changes, **params), ranks), folder, ranks)
 
 
-def recorded_steps(run: Trainer, before: Callable[[], None] = lambda: None) -> dict[int, dict[str, torch.Tensor]]:
+Gradients = dict[str, torch.Tensor]
+
+
+def recorded_steps(
+    run: Trainer, before: Callable[[], None] = lambda: None, after: Callable[[int, Gradients], None] = lambda *_: None
+) -> dict[int, Gradients]:
     """Have a run record the gradients of each step, with batch norms in evaluation form, which couple no samples."""
-    recorded: dict[int, dict[str, torch.Tensor]] = {}
+    recorded: dict[int, Gradients] = {}
     step = run.train_step
 
     def train_step() -> dict[str, torch.Tensor]:
@@ -142,7 +147,23 @@ def recorded_steps(run: Trainer, before: Callable[[], None] = lambda: None) -> d
             for key, value in network.named_parameters()
             if value.grad is not None
         }
+        after(run.counters.step, recorded[run.counters.step])
         return losses
 
     run.train_step = train_step  # type: ignore[method-assign]
     return recorded
+
+
+def in_float64(run: Trainer) -> Trainer:
+    """Have a run compute in float64, in which sums in another order are as good as equal."""
+    batches = run.recipe.batches
+    run.recipe.objective.double()
+
+    def exact(step: int) -> Iterator[Any]:
+        for batch, transform in batches(step):
+            parts = {name: value.double() for name, value in vars(transform).items()}
+            yield batch._replace(source=batch.source.double(), driving=batch.driving.double()), replace(transform, **parts)
+
+    run.recipe.batches = exact  # type: ignore[method-assign]
+    run.recipe.sheet = lambda: torch.zeros(3, 1, 1)  # type: ignore[method-assign]
+    return run
