@@ -26,7 +26,7 @@ WHOLE_SHARE: Final = 4  # part of the memory, 1/4, that the frames of one video 
 # parent has. Decoders are held by cycles too, which a collection would free at any time.
 _inherited: list[object] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=gc.freeze)
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 
 class FrameReader:
