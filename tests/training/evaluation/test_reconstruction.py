@@ -123,7 +123,7 @@ def test_weights_of_the_identity_network_are_read_and_never_run(
     torch.save(
         {"weight": torch.ones(3, 2), "bias": torch.zeros(3), "logits.weight": torch.ones(9, 3)}, tmp_path / "w.pt"
     )
-    monkeypatch.setitem(__import__("sys").modules, "facenet_pytorch", None)
+    monkeypatch.setitem(sys.modules, "facenet_pytorch", None)
     with pytest.raises(InputError, match="needs the package facenet-pytorch"):
         load_identity_judge(tmp_path / "w.pt")
     put_module(monkeypatch, "facenet_pytorch")
