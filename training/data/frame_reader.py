@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +15,18 @@ from torch import Tensor
 from typing_extensions import Self
 
 from ...animation.faces.square import resized
+from ...core.errors import MediaError
 from .frame_sources import FrameSource, open_frames
 
 MEMORY: Final = 2**28  # bytes of frames that one process remembers
 MOST_OPEN: Final = 16  # files that one process has open
 WHOLE_SHARE: Final = 4  # part of the memory, 1/4, that the frames of one video may take
+
+# What a worker inherits of its parent's decoders must not be freed there: FFmpeg would wait for threads that only the
+# parent has. Decoders are held by cycles too, which a collection would free at any time.
+_inherited: list[object] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=gc.freeze, after_in_parent=gc.unfreeze)
 
 
 class FrameReader:
@@ -44,24 +53,40 @@ class FrameReader:
         self.__dict__.update(state)
         self._forget()
 
+    @property
+    def held(self) -> int:
+        """Bytes of the frames that are remembered."""
+        return self._held
+
+    @property
+    def opened(self) -> int:
+        """Number of videos that are open."""
+        return len(self._open)
+
     def count(self, path: Path) -> int:
         """Count the frames of a video."""
         return len(self._source(path))
 
     def read(self, path: Path, indices: Sequence[int]) -> list[Tensor]:
         """Read the frames of a video with these rising indices."""
-        source = self._source(path)
         found = {index: self._frames[path, index] for index in indices if (path, index) in self._frames}
-        missing = sorted(set(indices) - found.keys())
-        wanted = range(len(source)) if missing and self._worth_all(source) else missing
-        frames = source.all() if len(wanted) > len(missing) else source.read(missing)
-        for index, frame in zip(wanted, frames, strict=False):
+        for key in found:
+            self._frames.move_to_end((path, key))
+        if missing := sorted(set(indices) - found.keys()):
+            found |= self._read_anew(path, missing)
+        return [found[index] for index in indices]
+
+    def _read_anew(self, path: Path, indices: Sequence[int]) -> dict[int, Tensor]:
+        """Read frames from their file, and with them all others where that takes no longer."""
+        source, found = self._source(path), dict[int, Tensor]()
+        whole = self._worth_all(source)
+        frames = zip(count(), source.all(), strict=False) if whole else zip(indices, source.read(indices), strict=True)
+        for index, frame in frames:
             found[index] = self._fit(frame)
             self._remember((path, index), found[index])
-        for index in indices:
-            if (path, index) in self._frames:
-                self._frames.move_to_end((path, index))
-        return [found[index] for index in indices]
+        if lost := [index for index in indices if index not in found]:
+            raise MediaError(f"frame {lost[0]} of {path} does not decode; the file is damaged. Export it anew.")
+        return found
 
     def all(self, path: Path) -> Iterator[Tensor]:
         """Yield all frames of a video in order, remembering none."""
@@ -81,6 +106,7 @@ class FrameReader:
 
     def _source(self, path: Path) -> FrameSource:
         if self._process != os.getpid():  # a forked worker shares the places in open files with its parent
+            _inherited.append(self._open)
             self._forget()
         source = self._open.get(path)
         if source is None:

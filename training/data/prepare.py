@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -28,7 +28,7 @@ from ...core.atomic_file import atomic_folder
 from ...core.errors import InputError, MediaError
 from ...core.output_path import shown
 from ...core.unfinished import make_folder
-from .layout import BETWEEN, TEST, TEST_SHARE, TRAIN, VIDEOS, by_identity, list_videos, random_split
+from .layout import BETWEEN, SPLITS, TEST, TEST_SHARE, TRAIN, VIDEOS, by_identity, list_videos, random_split
 from .preparation_report import PreparationReport, Written
 
 log = logging.getLogger(__name__)
@@ -97,39 +97,69 @@ def prepare(
     """
     if source.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(f"is {shown(folder)}, among the videos themselves. Choose one outside of it.", "folder")
-    videos = divided(source, options)
-    options = replace(options, split_by=options.split_by or (TIME if len(videos) == 1 else VIDEO))
+    splits = _listed(source)
+    videos = [video for videos in splits.values() for video in videos]
+    by_default = TIME if len(videos) == 1 else VIDEO
+    options = replace(options, split_by=(options.split_by or by_default) if "" in splits else VIDEO)
     make_folder(folder)
     report = PreparationReport.go_on(folder, asdict(options))
-    names = _names([video for video, _ in videos])
-    for done, (video, split) in enumerate(videos):
-        progress(done, len(videos))
-        before = report.outputs_of(video.name)
+    names = _names(videos)
+    labels = {video: video.relative_to(source).as_posix() if video != source else video.name for video in videos}
+    for video in videos:
+        if (fault := _fault(video, options)) is not None:
+            _skip(report, labels[video], fault)
+    usable = [video for video in videos if labels[video] not in report.skipped]
+    divided = _divided(usable, splits, options)
+    for done, video in enumerate(usable):
+        progress(done, len(usable))
+        before = report.outputs_of(labels[video])
         if before and all((folder / output).exists() for output in before):
             continue
-        report.written = [entry for entry in report.written if entry.video != video.name]
+        report.written = [entry for entry in report.written if entry.video != labels[video]]
         try:
-            for entry in _prepare_video(video, names[video], split, folder, options, finder):
-                report.written.append(entry)
+            for output, frames, side in _prepare_video(video, names[video], divided[video], folder, options, finder):
+                report.written.append(Written(labels[video], output, frames, side))
         except (MediaError, InputError) as error:
-            report.skipped[video.name] = str(error)
-            log.warning("%s is skipped: %s", video.name, error)
+            _skip(report, labels[video], error)
         report.save(folder)
-    progress(len(videos), len(videos))
+    progress(len(usable), len(usable))
     report.save(folder)
     return report
 
 
-def divided(source: Path, options: PrepareOptions) -> list[tuple[Path, str]]:
-    """List the videos of a source by name, each with the split it goes to; see `prepare`."""
+def _skip(report: PreparationReport, video: str, error: Exception) -> None:
+    report.skipped[video] = str(error)
+    log.warning("%s is skipped: %s", video, error)
+
+
+def _fault(video: Path, options: PrepareOptions) -> Exception | None:
+    """Return the error of a video that cannot be opened or is too short; those are skipped before the division."""
+    try:
+        count = len(open_clip(video))
+    except (MediaError, InputError) as error:
+        return error
+    return _too_short(video, count, options) if count < options.least_frames else None
+
+
+def _too_short(video: Path, count: int, options: PrepareOptions) -> MediaError:
+    return MediaError(f"{shown(video)} leaves {count} frames; {options.least_frames} were wanted.")
+
+
+def _listed(source: Path) -> dict[str, list[Path]]:
+    """List the videos of a source by the splits that it has, or all under "" where it has none."""
     if (source / TRAIN).is_dir():
-        splits = [split for split in (TRAIN, TEST) if (source / split).is_dir()]
-        return [(video, split) for split in splits for video in _videos(source / split)]
-    videos = _videos(source)
-    if options.split_by == TIME or len(videos) == 1:
-        return [(video, TRAIN) for video in videos]
+        return {split: _videos(source / split) for split in SPLITS if (source / split).is_dir()}
+    return {"": _videos(source)}
+
+
+def _divided(videos: Sequence[Path], listed: Mapping[str, Sequence[Path]], options: PrepareOptions) -> dict[Path, str]:
+    """Choose the split of each video: its own, or of a random division in which identities stay together."""
+    if "" not in listed:
+        return {video: split for split, found in listed.items() for video in found}
+    if options.split_by == TIME:
+        return dict.fromkeys(videos, TRAIN)
     tested = {video for group in random_split(by_identity(videos), options.test_share)[1] for video in group}
-    return [(video, TEST if video in tested else TRAIN) for video in videos]
+    return {video: TEST if video in tested else TRAIN for video in videos}
 
 
 def _videos(source: Path) -> list[Path]:
@@ -150,11 +180,12 @@ def _names(videos: Sequence[Path]) -> dict[Path, str]:
 
 def _prepare_video(
     video: Path, name: str, split: str, folder: Path, options: PrepareOptions, finder: FaceFinder
-) -> Iterator[Written]:
+) -> Iterator[tuple[str, int, int]]:
+    """Write the clips that a video gives; yield the place, the frames and the side of the cut of each."""
     clip = open_clip(video)
     for take in _takes(clip, name, options, finder):
         if len(take.frames) < options.least_frames:
-            raise MediaError(f"{shown(video)} leaves {len(take.frames)} frames; {options.least_frames} were wanted.")
+            raise _too_short(video, len(take.frames), options)
         tested = max(1, round(len(take.frames) * options.test_share)) if options.split_by == TIME else 0
         parts = [(TRAIN if tested else split, take.frames[: len(take.frames) - tested])]
         parts += [(TEST, take.frames[len(take.frames) - tested :])] if tested else []
@@ -163,7 +194,7 @@ def _prepare_video(
             output = f"{part}/{take.name}.mp4"
             make_folder(folder / part)
             written = _write(folder / output, islice(pictures, len(frames)), options, clip)
-            yield Written(video.name, output, written, round(max(square.side for square in take.squares)))
+            yield output, written, round(max(square.side for square in take.squares))
 
 
 def _takes(clip: FileClip, name: str, options: PrepareOptions, finder: FaceFinder) -> list[Take]:
@@ -195,7 +226,7 @@ def _numbered(name: str, number: int) -> str:
 
 def _kept(times: FrameTimes, frames: range, fps: float | None) -> list[int]:
     """List those of a clip's frames that show at every 1/fps of a second, or all."""
-    if fps is None or not frames:
+    if fps is None or times.rate <= fps or not frames:
         return [*frames]
     starts = np.array([times.start(index) for index in frames], np.float64) * float(times.tick)
     moments = np.arange(starts[0], starts[-1] + 1e-9, 1 / fps)
