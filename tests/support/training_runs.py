@@ -162,7 +162,10 @@ def in_float64(run: Trainer) -> Trainer:
     def exact(step: int) -> Iterator[Any]:
         for batch, transform in batches(step):
             parts = {name: value.double() for name, value in vars(transform).items()}
-            yield batch._replace(source=batch.source.double(), driving=batch.driving.double()), replace(transform, **parts)
+            yield (
+                batch._replace(source=batch.source.double(), driving=batch.driving.double()),
+                replace(transform, **parts),
+            )
 
     run.recipe.batches = exact  # type: ignore[method-assign]
     run.recipe.sheet = lambda: torch.zeros(3, 1, 1)  # type: ignore[method-assign]
