@@ -338,7 +338,7 @@ def test_what_differs_between_published_configurations_is_kept() -> None:
         ("model.kp_detector_params.depth=5", r"model_params: kp_detector_params holds the unknown setting 'depth'"),
         ("model.discriminator_params.depth=5", r"discriminator_params holds unknown settings: depth"),
         ("model.common_params.num_kp=0", r"model_params: num_kp is 0; a whole number from 1"),
-        ("trian.batch_size=8", r"the configuration holds unknown settings: trian"),
+        ("tuning.batch_size=8", r"the configuration holds unknown settings: tuning"),
         ("train.batch_size=eight", r"train_params.batch_size is 'eight'; a whole number was wanted"),
         ("train.batch_size=0", r"train_params: batch_size is 0; 1 or more was wanted"),
         ("train.lr_generator=fast", r"train_params.lr_generator is 'fast'; a number was wanted"),
