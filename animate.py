@@ -25,8 +25,10 @@ def load_pack() -> ModuleType:
     return package
 
 
-if __name__ == "__main__":
+if __name__ in ("__main__", "__mp_main__"):  # the second in processes that work for the first
     load_pack()
+
+if __name__ == "__main__":
     from firstordermm.cli.start import start  # pyright: ignore[reportMissingImports]
 
     sys.exit(start())

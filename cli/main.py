@@ -30,8 +30,11 @@ FLAGS = {
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
-    | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only"}
+    | {"test_share", "least_frames", "split_by", "json", "identity", "videos", "frames"}
+    | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
+    | {"keep_detector", "finish"}
 } | {
+    "config": "CONFIG",
     "source": "SOURCE",
     "driving": "DRIVING",
     "output": "OUTPUT",
@@ -71,10 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
-    from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
+    from .evaluate import add_evaluate_options
     from .motion import add_motion_commands
+    from .prepare import add_prepare_options
+    from .train import add_train_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -93,13 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", type=Path)
     command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
     command.set_defaults(command=convert)
-    command = commands.add_parser("train", help="train the bundled model on drawn faces")
-    add_train_options(command)
-    command.set_defaults(command=train)
+    add_prepare_options(commands.add_parser("prepare", help="make a data set of videos: cut, resize, divide"))
+    add_train_options(commands.add_parser("train", help="train a model on videos, or the bundled one on drawn faces"))
 
-    command = commands.add_parser("evaluate", help="judge a model on drawn faces it has never seen")
-    add_evaluate_options(command)
-    command.set_defaults(command=evaluate)
+    add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
 
 

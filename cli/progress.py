@@ -15,9 +15,14 @@ BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
 
 
 @contextmanager
-def progress_bar(unit: str, label: str | None = None) -> Generator[Callable[[int, int | None], None], None, None]:
-    """Show a bar and yield the function that updates it, by the amounts done and in total."""
-    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY)
+def progress_bar(
+    unit: str, label: str | None = None, initial: int = 0
+) -> Generator[Callable[[int, int | None], None], None, None]:
+    """Show a bar and yield the function that updates it, by the amounts done and in total.
+
+    `initial` is what was done in an earlier run.
+    """
+    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY, initial=initial)
 
     def progress(done: int, total: int | None) -> None:
         bar.total = total

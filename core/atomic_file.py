@@ -33,6 +33,24 @@ def atomic_write(path: Path) -> Generator[Path, None, None]:
         hidden.remove()
 
 
+@contextmanager
+def atomic_folder(target: Path) -> Generator[Path, None, None]:
+    """Fill a whole folder or none: yields a hidden folder, which takes the name `target` when the block ends well.
+
+    There must be nothing of that name yet. Raises OSError where the system refuses.
+    """
+    hidden = HiddenFolder(target)
+    try:
+        part = hidden.path / "folder"
+        part.mkdir()
+        yield part
+        with undisturbed():
+            part.rename(target)
+            keep(target)
+    finally:
+        hidden.remove()
+
+
 class AtomicFile:
     """File that is written whole or not at all, by a writer that begins and ends in different calls.
 

@@ -47,6 +47,10 @@ class DownloadError(FirstOrderError, OSError):
     """Download that could not be finished or whose bytes are not the published ones."""
 
 
+class TrainingError(FirstOrderError):
+    """Training run that cannot go on."""
+
+
 class MediaError(FirstOrderError):
     """Picture or video file that cannot be read or written."""
 

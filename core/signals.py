@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -17,20 +17,31 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextmanager
-def undisturbed() -> Generator[None, None, None]:
-    """Put off signals until the block is over; for moments in which a stop would leave half of something."""
-    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
-        yield
-        return
+def undisturbed(at_most: int | None = None) -> Generator[Sequence[int], None, None]:
+    """Put off signals until the block is over; for moments in which a stop would leave half of something.
+
+    Yields those that have come, so that long work can end itself early. Of more than `at_most` the others act at once:
+    whoever asks again will not wait.
+    """
     came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
+        yield came
+        return
     handlers = {number: signal.getsignal(number) for number in STOPPING}
     replaced = {
         number: handler for number, handler in handlers.items() if callable(handler) or handler is signal.SIG_DFL
     }
+
+    def note(received: int, _: FrameType | None) -> None:
+        came.append(received)
+        if at_most is not None and len(came) > at_most:
+            signal.signal(received, replaced[signal.Signals(received)])
+            signal.raise_signal(received)
+
     for number in replaced:
-        signal.signal(number, lambda received, _: came.append(received))
+        signal.signal(number, note)
     try:
-        yield
+        yield came
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)

@@ -32,19 +32,29 @@ def principal_axes(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """
     a, b, c = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     determinant = a * c - b * b
-    first = (a + c) / 2 + (((a - c) / 2).square() + b.square()).sqrt()  # `hypot` cannot be exported to ONNX
+    spread = ((a - c) / 2).square() + b.square()
+    first = (a + c) / 2 + safe_sqrt(spread)  # `hypot` cannot be exported to ONNX
     second = (determinant / first.clamp_min(torch.finfo(first.dtype).tiny)).clamp_min(0)
-    angle = torch.atan2(2 * b, a - c) / 2
+    angle = torch.atan2(2 * b, torch.where(spread == 0, torch.ones_like(a), a - c)) / 2  # 0 for a round region
     upright = (b > 0) & (determinant > a * a + b * b)
     sign = torch.where(upright, 1.0, -1.0).to(angle)
     x, y = sign * angle.cos(), sign * angle.sin()
     return torch.stack([x, y, y, -x], dim=-1).view(covariance.shape), torch.stack([first, second], dim=-1)
 
 
+def safe_sqrt(x: Tensor) -> Tensor:
+    """Take the square root of numbers of at least 0, with no gradient at 0 in place of an infinite one.
+
+    In training, that of a round region, or of one without extent, would leave no weight a number.
+    """
+    zero = x == 0
+    return torch.where(zero, torch.zeros_like(x), torch.where(zero, torch.ones_like(x), x).sqrt())
+
+
 def square_root(covariance: Tensor) -> Tensor:
     """Compute A = U sqrt(S), with A A^T the covariance U S U^T (section 3.2): (..., 2, 2), signs as LAPACK's."""
     axes, variances = principal_axes(covariance)
-    return axes * variances.sqrt().unsqueeze(-2)
+    return axes * safe_sqrt(variances).unsqueeze(-2)
 
 
 def covariance_heatmaps(points: Tensor, covariance: Tensor, maps: Tensor) -> Tensor:

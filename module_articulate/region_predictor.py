@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..core.layers.antialias import shrink
 from ..core.layers.grid import make_coordinate_grid
-from ..core.layers.heatmap import expected_point, spatial_softmax
+from ..core.layers.heatmap import at_least_float32, expected_point, spatial_softmax
 from ..core.layers.hourglass import Hourglass
 from ..core.types import Motion
 from .config import ArticulateConfig
@@ -33,7 +33,7 @@ class RegionPredictor(nn.Module):
     def forward(self, image: Tensor) -> Motion:
         """Map pictures (B, 3, H, W) in [0, 1] to shifts (B, K, 2), affines (B, K, 2, 2) and, as extra, covariances."""
         logits = self.regions(self.predictor(self.down(image)))
-        heatmap = spatial_softmax(logits.float(), self.temperature)
+        heatmap = spatial_softmax(at_least_float32(logits), self.temperature)
         grid = make_coordinate_grid(*heatmap.shape[2:], like=heatmap)
         shift = expected_point(heatmap, grid)
         covariance = expected_covariance(heatmap, shift, grid)

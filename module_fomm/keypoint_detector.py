@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..core.layers.antialias import shrink
 from ..core.layers.grid import make_coordinate_grid
-from ..core.layers.heatmap import expected_frame, expected_point, spatial_softmax
+from ..core.layers.heatmap import at_least_float32, expected_frame, expected_point, spatial_softmax
 from ..core.layers.hourglass import Hourglass
 from ..core.types import Motion
 from .config import FOMMConfig
@@ -39,8 +39,8 @@ class KPDetector(nn.Module):
     def forward(self, image: Tensor) -> Motion:
         """Map pictures (B, 3, H, W) in [0, 1] to keypoints (B, K, 2) and jacobians (B, K, 2, 2)."""
         features = self.predictor(self.down(image))
-        heatmap = spatial_softmax(self.kp(features).float(), self.temperature)
+        heatmap = spatial_softmax(at_least_float32(self.kp(features)), self.temperature)
         points = expected_point(heatmap, make_coordinate_grid(*heatmap.shape[2:], like=heatmap))
         if self.jacobian is None:
             return Motion(points)
-        return Motion(points, expected_frame(heatmap, self.jacobian(features).float()))
+        return Motion(points, expected_frame(heatmap, at_least_float32(self.jacobian(features))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .background import BGMotionPredictor
+from ..core.layers.background import BGMotionPredictor
 from .config import MRFAConfig
 from .dense_motion import DenseMotionNetwork
 from .raft_flow import RaftFlow

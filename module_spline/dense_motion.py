@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..core.layers.antialias import shrink
 from ..core.layers.blocks import InstanceNorm, UpBlock2d
 from ..core.layers.grid import flow_map, make_coordinate_grid, project, resize_map, warp_each
-from ..core.layers.heatmap import gaussian_heatmaps, heatmap_difference
+from ..core.layers.heatmap import at_least_float32, gaussian_heatmaps, heatmap_difference
 from ..core.layers.hourglass import Hourglass
 from ..core.types import FLOW, OCCLUSION
 from .config import POINTS_PER_SPLINE, SplineConfig
@@ -86,18 +86,38 @@ class DenseMotionNetwork(nn.Module):
         return torch.cat([heatmaps.to(pictures), pictures.flatten(1, 2)], dim=1)
 
     def forward(
-        self, encoded: Mapping[str, Tensor], source: Tensor, driving: Tensor, background: Tensor | None = None
+        self,
+        encoded: Mapping[str, Tensor],
+        source: Tensor,
+        driving: Tensor,
+        background: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> DenseMotion:
-        """Find the flow from `encode`'s maps of the source (1 or B), its keypoints (1 or B) and driving ones (B)."""
+        """Find the flow from `encode`'s maps of the source (1 or B), its keypoints (1 or B) and driving ones (B).
+
+        In training some of the candidates may be left out: those for which `kept` (B, num_tps + 1) is False.
+        """
         height, width = encoded["small"].shape[2:]
         transformations = self.transformations((height, width), source, driving, background)
         pyramid = self.hourglass.pyramid(self.hourglass_input(encoded, driving, transformations))
-        weights = torch.softmax(self.maps(pyramid[-1]).float(), dim=1)
+        weights = contributions(at_least_float32(self.maps(pyramid[-1])), kept)
         deformation = (weights[..., None] * transformations).sum(dim=1)
         maps = pyramid[-self.from_pyramid :]
         for block in self.up:
             maps.append(block(maps[-1]))
         return DenseMotion(deformation, [torch.sigmoid(head(m)) for head, m in zip(self.occlusion, maps, strict=True)])
+
+
+def contributions(logits: Tensor, kept: Tensor | None) -> Tensor:
+    """Turn logits (B, N, h, w) into shares of the candidates, of which only those `kept` (B, N) take part.
+
+    As published: shares that are left grow to make up for those left out, and their sum misses 1 by up to a millionth
+    of what it was (equations 7 and 8).
+    """
+    if kept is None:
+        return torch.softmax(logits, dim=1)
+    shares = (logits - logits.amax(1, keepdim=True)).exp() * kept[:, :, None, None]
+    return shares / (shares.sum(1, keepdim=True) + 1e-6)
 
 
 def by_spline(points: Tensor) -> Tensor:

@@ -51,7 +51,11 @@ class InpaintingNetwork(nn.Module):
 
     def warped(self, features: Mapping[str, Tensor], motion: DenseMotion, stage: int) -> Tensor:
         """Warp the source's map of a stage (0 the coarsest), and dim it where the source does not show it."""
-        return moved(features[f"encoded{len(self.up_blocks) - stage}"], motion, motion.occlusion_maps[stage])
+        return moved(features[self.key(stage)], motion, motion.occlusion_maps[stage])
+
+    def key(self, stage: int) -> str:
+        """Name the encoder's map of a stage, among those of `encode`."""
+        return f"encoded{len(self.up_blocks) - stage}"
 
 
 def moved(features: Tensor, motion: DenseMotion, shown: Tensor) -> Tensor:

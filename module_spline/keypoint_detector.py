@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..core.layers.heatmap import at_least_float32
 from ..core.layers.resnet import ResNet18
 from .config import SplineConfig
 
@@ -18,5 +19,5 @@ class KPDetector(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W) in [0, 1] to points (B, 5 num_tps, 2) in [-1, 1]."""
-        numbers = self.fg_encoder(image).float()
+        numbers = at_least_float32(self.fg_encoder(image))
         return (2 * self.sigmoid(numbers) - 1).view(numbers.shape[0], -1, 2)

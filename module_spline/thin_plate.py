@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.layers.heatmap import at_least_float32
+
 REGULARISER = 0.01  # on the whole diagonal; the published weights were trained with it
 SOLVERS = ("cpu", "cuda")  # devices that solve linear systems in double precision
 NEVER_ZERO = 1e-9  # keeps the logarithm finite where a position lies on a control point
@@ -68,10 +70,11 @@ def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     """Fit splines that send control points to targets, both (B, K, N, 2), nearly: the regulariser lets them miss.
 
     Solved in double precision, which clustered points need, on the CPU where the device may lack it; returned in
-    float32.
+    float32, or with all bits where `points` have them.
     """
     solver = points.device if points.device.type in SOLVERS else torch.device("cpu")
     values = F.pad(targets.to(solver, torch.float64), (0, 0, 0, 3))  # (B, K, N + 3, 2)
     solution, _ = SOLVE(system(points.to(solver, torch.float64)), values)
-    count, solution = points.shape[-2], solution.to(points.device, torch.float32)
-    return ThinPlate(points.float(), solution[..., :count, :], solution[..., count:, :].mT)
+    points = at_least_float32(points)
+    count, solution = points.shape[-2], solution.to(points)
+    return ThinPlate(points, solution[..., :count, :], solution[..., count:, :].mT)

@@ -12,7 +12,7 @@ from firstordermm.animation.registry import load_files
 from firstordermm.animation.samples import DRIVING, sample_pictures
 from firstordermm.cli.main import main
 from firstordermm.core.types import Animator
-from firstordermm.training.evaluate import judge
+from firstordermm.training.evaluation.drawn import judge
 from firstordermm.training.pose_reader import PoseReader
 from support.media_files import check_shows
 

@@ -64,14 +64,19 @@ def gradient_l1(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return across + ((error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
 
 
-def equivariance(driving: Motion, moved: Motion, transform: Transform) -> dict[str, Tensor]:
+def equivariance(
+    driving: Motion, moved: Motion, transform: Transform, unsigned_frames: bool = False
+) -> dict[str, Tensor]:
     """Errors of equivariance: a picture seen through T should have its keypoints, moved by T (equations 9 to 11).
 
-    `driving` are the keypoints of d, `moved` those of `transform.picture(d)`.
+    `driving` are the keypoints of d, `moved` those of `transform.picture(d)`. With `unsigned_frames` a jacobian and its
+    negative mean the same.
     """
     losses = {"equivariance_value": (driving.points - transform.points(moved.points)).abs().mean()}
     if driving.jacobians is not None and moved.jacobians is not None:
         product = inverse_2x2(driving.jacobians) @ transform.jacobian(moved.points) @ moved.jacobians
+        if unsigned_frames:
+            product = torch.where(product[..., :1, :1] < 0, -product, product)
         losses["equivariance_jacobian"] = (torch.eye(2, device=product.device) - product).abs().mean()
     return losses
 

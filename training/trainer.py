@@ -1,126 +1,79 @@
-"""Trains a FOMM on drawn faces: seeded, resumable, and finished on time."""
+"""Runs a recipe: step by step to its end, seeded, resumable, and in as many processes as there are."""
 
 from __future__ import annotations
 
-import json
 import logging
+import math
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from itertools import filterfalse
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch._inductor import decomposition
 
-from ..core.errors import CheckpointError, join_names
-from ..core.inference.precision import to_mixed_precision
-from ..core.layers.blocks import UpBlock2d
-from ..core.unfinished import keep, make_folder
-from ..core.weights.checkpoint import read_checkpoint
-from ..module_fomm.drawn.network import DrawnAnimator
-from .checkpoint import LOG, MODEL, SHEET, STATE, TrainState, export, load_state, save_state
-from .config import TrainConfig
-from .drawn.pairs import training_generator, training_sample
-from .losses import weighted_sum
-from .muon import Muon, is_inner
-from .preview import save_picture, sheet
-from .saved import is_sound
-from .step import training_losses
-from .transform import Transform
+from ..core.errors import CheckpointError, TrainingError, join_names
+from ..core.signals import undisturbed
+from .distributed import Ranks
+from .keeping import Keeper
+from .logs import SHEET, Meter, RunLog
+from .preview import save_picture
+from .recipe import Recipe, Step
+from .sampler import seed_step
+from .state import STATE, Counters, load_state, save_state
 
 logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 
-LOG_EVERY = 25  # steps
-SAVE_EVERY = 180  # seconds
+Progress = Callable[[int, int | None], None]
+"""Called with the steps done, and about how many there will be."""
 
-
-def compiled(function: Callable[P, T]) -> Callable[P, T]:
-    """Compile a function, but for sampling, where PyTorch's own kernel is several times as fast on a CPU."""
-    sampling = torch.ops.aten.grid_sampler_2d.default
-    decomposition.decompositions.pop(sampling, None)  # pyright: ignore[reportUnknownMemberType]
-    return torch.compile(function)
+WAITING, RATE = "waiting", "steps_per_second"
+"""Share of the time in which no data was there, and speed, in the log."""
 
 
-class Doubling(nn.Module):
-    """Nearest-neighbour doubling whose gradient is a sum; the compiler makes scattered additions of PyTorch's own."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, 2H, 2W)."""
-        return x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).flatten(4).flatten(2, 3)
+def ignore(_done: int, _total: int | None) -> None:
+    """Take no notice of progress."""
 
 
 class Trainer:
-    """One run in one folder: `state.pt` to go on from, `model.safetensors` to use,
-    `log.jsonl` and `sheet.png` to look at."""
+    """One run in one folder: a state to go on from, models to use, a log and a contact sheet to look at."""
 
-    def __init__(self, config: TrainConfig, folder: Path, device: torch.device) -> None:
-        self.config, self.folder, self.device = config, folder, device
-        self.step, self.seconds = 0, 0.0
-        torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
-        self.model = DrawnAnimator(config.model, config.size).train()
-        self.model.kp_detector.train(config.detector).requires_grad_(config.detector)
-        self.model.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        if config.half_precision:
-            to_mixed_precision(self.model, torch.bfloat16, keep_weights=True, heavy=1)
-        self.losses = training_losses
-        if config.compile:
-            for block in (module for module in self.model.modules() if isinstance(module, UpBlock2d)):
-                block.register_module("up", Doubling())
-            self.losses = compiled(training_losses)
-        parameters = list(self.model.parameters())
-        self.optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(filter(is_inner, parameters), lr=0.0),
-            torch.optim.Adam(filterfalse(is_inner, parameters), lr=0.0, betas=(0.5, 0.999)),
-        )
+    def __init__(self, recipe: Recipe, folder: Path, ranks: Ranks | None = None, keeper: Keeper | None = None) -> None:
+        self.recipe, self.folder, self.params = recipe, folder, recipe.params
+        self.ranks = ranks or Ranks(recipe.device)
+        self.keeper = keeper or Keeper(recipe, folder)
+        self.counters = Counters()
+        self._meter, self._log = Meter(), RunLog(folder)
+        self._waited = self._saved = 0.0
+        self._logged = (0, 0.0)  # steps and seconds at the last row of the log
+        self._wrapped: tuple[nn.Module, nn.Module | None] | None = None
+        self._batches: Iterator[Step] | None = None
 
     def resume(self) -> bool:
         """Go on from the folder's state, if it has one; from there every step is the same as without the break."""
         path = self.folder / STATE
         if not path.exists():
             return False
-        state = load_state(path, self.config, self.model, self.optimizers)
-        self.model.load_state_dict(state.model)
-        for optimizer, moments in zip(self.optimizers, state.optimizers, strict=True):
-            optimizer.load_state_dict(moments)
-        self.step, self.seconds = state.step, state.seconds
-        logger.info("resumed %s at step %d", path, self.step)
+        self.counters = load_state(path, self.recipe)
+        self._saved = self.counters.seconds
+        logger.info("resumed %s at step %d", path, self.counters.step)
         return True
 
-    def start_from(self, path: Path) -> None:
-        """Begin with every tensor of a checkpoint that has its place and shape in this model, and the rest anew."""
-        parts = read_checkpoint(path).components
-        found = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
-        own = self.model.state_dict()
-        fitting = {name: value for name, value in found.items() if name in own and own[name].shape == value.shape}
-        if not fitting:
-            raise CheckpointError(f"{path} has no tensor that this model has too. Begin with another file, or without.")
-        if damaged := [name for name, value in fitting.items() if not is_sound(name, value)]:
-            raise CheckpointError(
-                f"{path} has values that no network can have ({join_names(damaged)}). Begin with another file."
-            )
-        self.model.load_state_dict(own | fitting)
-        logger.info("began with %d of %d tensors from %s", len(fitting), len(own), path)
-
     def save(self) -> None:
-        """Write the state and the model. Raises CheckpointError where the disk refuses; older files are then whole."""
-        state = TrainState(
-            dict(self.model.state_dict()),
-            [optimizer.state_dict() for optimizer in self.optimizers],
-            self.step,
-            self.seconds,
-        )
-        with self.disk_refusals():
-            save_state(self.folder / STATE, state, self.config)
-            export(self.folder / MODEL, self.model, self.config.size)
-            save_picture(self.folder / SHEET, sheet(self.model, self.config.size))
+        """Write the state and the models. Raises CheckpointError where the disk refuses; older files are then whole."""
+        self._saved = self.counters.seconds
+        self._refuse_broken(self._means())
+        if not self.ranks.is_first:
+            return
+        with self._disk_refusals():
+            save_state(self.folder / STATE, self.recipe, self.counters)
+            self.keeper.keep(self.counters.step)
+            sheet = self.recipe.sheet()
+            save_picture(self.folder / SHEET, sheet)
+            self._log.picture(self.counters.step, sheet)
 
     @contextmanager
-    def disk_refusals(self) -> Generator[None, None, None]:
+    def _disk_refusals(self) -> Generator[None, None, None]:
         """Raise what the disk refuses as CheckpointError."""
         try:
             yield
@@ -131,46 +84,153 @@ class Trainer:
             ) from error
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw, predict, improve; the losses by name. All randomness comes from the seed and the step's number."""
-        config, progress = self.config, self.config.progress(self.step, self.seconds)
-        generator = training_generator(config.seed, self.step)
-        sample = training_sample(generator, config.identities, config.size, self.device)
-        transform = Transform.sample(2 * config.identities, generator, self.device, config.affine)
-        losses = self.losses(self.model, sample, transform, config.losses, progress < config.motion_only)
-        self.model.zero_grad(set_to_none=True)
-        weighted_sum(losses, config.losses).backward()  # pyright: ignore[reportUnknownMemberType]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = config.rate(progress, group["lr"])
+        """Predict and improve; the losses by name, on their device.
+
+        All randomness comes from the seed and the step's number.
+        """
+        objective, critic = self._modules()
+        batch, transform = self._next_batch()
+        recipe, counters = self.recipe, self.counters
+        recipe.schedule(counters.step, self.share_done())
+        seed_step(self.params.seed, counters.step, self.ranks.rank)
+        if recipe.critic is not None:
+            recipe.critic.requires_grad_(False)  # what the generator's losses would add is not wanted
+        losses = objective(batch, transform)
+        logged = {**recipe.logged(losses), **self._improve(recipe.optimizers, losses.terms, recipe.clip)}
+        if critic is not None and recipe.critic is not None:
+            recipe.critic.requires_grad_(True)
+            outputs = losses.outputs
+            judged = critic(batch.driving, outputs["prediction"], outputs["kp_driving"])
+            logged |= judged.terms
+            self._improve(recipe.critics, judged.terms)
+        if recipe.averaged is not None:
+            recipe.averaged.update_parameters(recipe.animator)
+        counters.step += 1
+        return {name: value.detach() for name, value in logged.items()}
+
+    def _improve(
+        self,
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        terms: Mapping[str, Tensor],
+        clip: Callable[[], dict[str, Tensor]] = dict,
+    ) -> dict[str, Tensor]:
+        """Move the parameters of optimizers down the sum of losses, and return what clipping found."""
+        total = torch.stack([*terms.values()]).sum()
+        if total.device.type == "cpu":  # elsewhere finding out would mean to wait
+            self._refuse_broken({name: value.item() for name, value in terms.items()})
+        for optimizer in optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        total.backward()  # pyright: ignore[reportUnknownMemberType]
+        norms = clip()
+        for optimizer in optimizers.values():
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]
-        self.step += 1
-        return {name: value.detach() for name, value in {**losses, "norm": norm}.items()}
+        return norms
 
-    def run(self) -> None:
-        """Train to the end, saving every few minutes."""
-        saved, sums = self.seconds, dict[str, float]()
-        while self.config.progress(self.step, self.seconds) < 1:
-            start = time.monotonic()
-            losses = self.train_step()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value.item() / LOG_EVERY
-            self.seconds += time.monotonic() - start
-            if self.step % LOG_EVERY == 0:
-                self.log(sums)
-                sums = {}
-            if self.seconds - saved > SAVE_EVERY:
-                self.save()
-                saved = self.seconds
-        self.save()
+    def _refuse_broken(self, terms: Mapping[str, float]) -> None:
+        """Raise TrainingError for losses that are no numbers."""
+        if broken := [name for name, value in terms.items() if not math.isfinite(value)]:
+            raise TrainingError(
+                f"{join_names(broken)} became no number at step {self.counters.step}; what was saved last in "
+                f"{self.folder} is good. Give the same command with a lower learning rate, or with train.clip_norm, "
+                "to go on from there."
+            )
 
-    def log(self, means: dict[str, float]) -> None:
-        """Append one line of mean losses to the log."""
-        line = {"step": self.step, "minutes": round(self.seconds / 60, 2)}
-        rounded = {name: round(value, 4) for name, value in means.items()}
-        with self.disk_refusals():
-            make_folder(self.folder)
-            with (self.folder / LOG).open("a") as file:
-                file.write(json.dumps({**line, **rounded}) + "\n")
-            keep(self.folder / LOG)
-        logger.info("step %d, %.1f min: %s", self.step, self.seconds / 60, rounded)
+    def _modules(self) -> tuple[nn.Module, nn.Module | None]:
+        """Return objective and critic, joined with those of the other processes."""
+        if self._wrapped is None:
+            recipe = self.recipe
+            if recipe.critic is None:
+                self._wrapped = self.ranks.wrap(recipe.objective), None
+            else:
+                critic = self.ranks.wrap(recipe.critic.requires_grad_(True))
+                recipe.critic.requires_grad_(False)  # the objective is joined without what only judges it
+                self._wrapped = self.ranks.wrap(recipe.objective), critic
+        return self._wrapped
+
+    def _next_batch(self) -> Step:
+        start = time.monotonic()
+        if self._batches is None:
+            self._batches = self.recipe.batches(self.counters.step)
+        step = next(self._batches)
+        self._waited += time.monotonic() - start
+        return step
+
+    def share_done(self) -> float:
+        """Return the share of the run that is over, in [0, 1]."""
+        return self.recipe.share_done(self.counters.step, self.counters.seconds)
+
+    def run(self, progress: Progress = ignore) -> None:
+        """Train to the end, saving every few minutes. A signal that asks for a stop acts once the state is saved."""
+        with undisturbed(at_most=1) as came, ExitStack() as stack:
+            if self.ranks.is_first:
+                with self._disk_refusals():
+                    self._log.begin(self.counters.step)
+                    stack.callback(self._log.close)
+            self._logged = self.counters.step, self.counters.seconds
+            if self.counters.step == 0:
+                self.save()  # a folder that cannot be written to is noticed now
+            while self._goes_on(bool(came)):
+                self._timed_step()
+                self._report(progress)
+            self.save()
+            self.ranks.agree(0.0)  # the others wait until all is written
+
+    def _goes_on(self, asked_to_stop: bool) -> bool:
+        """Agree with the other processes on time and on what to do, and save where that is due."""
+        counters = self.counters
+        due = counters.seconds - self._saved > 60 * self.params.save_minutes
+        seconds, due, stop = self.ranks.agree(counters.seconds, float(due), float(asked_to_stop))
+        counters.seconds = seconds  # learning rates may depend on it
+        if stop or self.share_done() >= 1 or self._is_stale():
+            return False
+        if due or (counters.step > 0 and self.recipe.saves_at(counters.step)):
+            self.save()
+        return True
+
+    def _is_stale(self) -> bool:
+        return self.params.patience is not None and self.counters.stale >= self.params.patience
+
+    def _timed_step(self) -> None:
+        start = time.monotonic()
+        self._meter.add(self.train_step())
+        self.counters.seconds += time.monotonic() - start
+
+    def _report(self, progress: Progress) -> None:
+        """Evaluate and log where that is due, and tell of the progress."""
+        step, every = self.counters.step, self.params.evaluate_every
+        error = self._evaluated() if every is not None and step % every == 0 else None
+        if error is not None or step % self.params.log_every == 0:
+            means = self._means()
+            self._refuse_broken(means)
+            self._meter = Meter()
+            if self.ranks.is_first:
+                self._add_row(means if error is None else {**means, "evaluation": error})
+        share = self.share_done()
+        progress(step, round(step / share) if share else None)
+
+    def _means(self) -> dict[str, float]:
+        """Average the losses since the last row of the log over steps and processes."""
+        return {name: self.ranks.mean(value).item() for name, value in self._meter.means().items()}
+
+    def _add_row(self, means: Mapping[str, float]) -> None:
+        counters, (step, seconds) = self.counters, self._logged
+        steps, passed = counters.step - step, counters.seconds - seconds
+        speed = {RATE: steps / passed, WAITING: self._waited / passed} if passed > 0 else {}
+        self._waited, self._logged = 0.0, (counters.step, counters.seconds)
+        with self._disk_refusals():
+            self._log.add(counters.step, counters.seconds, {**means, **speed})
+
+    def _evaluated(self) -> float:
+        """Evaluate the model in the first process, and keep it if it is the best so far."""
+        counters, error = self.counters, 0.0
+        if self.ranks.is_first:
+            error = self.recipe.evaluate()
+        (error,) = self.ranks.agree(error)
+        if counters.best is None or error < counters.best:
+            counters.best, counters.stale = error, 0
+            if self.ranks.is_first:
+                with self._disk_refusals():
+                    self.keeper.keep_best()
+        else:
+            counters.stale += 1
+        return error

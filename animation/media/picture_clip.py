@@ -82,11 +82,16 @@ class PictureClip(TimedClip):
 
 def folder_clip(folder: Path, rate: float | Fraction | None) -> PictureClip:
     """Open the pictures in a folder as a clip, in the order of the numbers in their names; MediaError without any."""
+    return PictureClip(folder, pictures_in(folder), rate)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """List the pictures in a folder in the order of the numbers in their names; MediaError without any."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")]
     files = sorted((file for file in files if file.is_file()), key=lambda file: _natural(file.name))
     if not files:
         raise MediaError(f"{folder} is a folder with 0 pictures (png, jpg, ...); 1 or more was wanted. Check the path.")
-    return PictureClip(folder, files, rate)
+    return files
 
 
 def pattern_clip(pattern: Path, rate: float | Fraction | None) -> PictureClip:

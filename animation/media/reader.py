@@ -24,7 +24,7 @@ from .timeline import scan_media
 __all__ = ["VideoClip", "read_picture"]
 
 # Keyframes of these restart decoding exactly; in others (gif, mpeg) they may only look like it.
-_SEEKABLE = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
+SEEKABLE = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 
 
 class VideoClip(TimedClip):
@@ -122,7 +122,7 @@ class VideoClip(TimedClip):
         if self._stamps is None or self._damaged:
             return False
         with contextlib.closing(open_media(self.path)) as container:
-            return video_stream(container, self.path).codec.canonical_name in _SEEKABLE
+            return video_stream(container, self.path).codec.canonical_name in SEEKABLE
 
     def _picture(self, frame: VideoFrame, convert: RgbConverter) -> Tensor:
         return self._orientation.upright(without_alpha(convert(frame)))  # (H, W, 3)

@@ -55,7 +55,8 @@ class VideoWriter(FrameWriter):
     """Writer of a video, in flat memory; use it in a `with` block.
 
     The video is H.264 (webm: VP9), yuv420p, BT.709, in an mp4 with the index in front for the web; `crf` from 0
-    (lossless) to 51 is its quality, `preset` x264's trade of speed for size. A constant rate is kept exactly (29.97 is
+    (lossless) to 51 is its quality, `preset` x264's trade of speed for size; a frame in `keyframes` is one at which
+    decoding can start, x264's choice by default. A constant rate is kept exactly (29.97 is
     30000/1001); uneven times are stored as they are. Video needs even sides: an odd one is padded by repeating the
     last row or column. `audio_from` names the file whose sound is carried over, copied where the container can hold
     it, else encoded, and cut to the length of the video. For when the file appears, see `FrameWriter`.
@@ -69,6 +70,7 @@ class VideoWriter(FrameWriter):
         *,
         crf: int = 18,
         preset: str = "medium",
+        keyframes: int | None = None,
     ) -> None:
         super().__init__(path, times)
         found = FORMATS.get(self.path.suffix.lower())
@@ -77,6 +79,8 @@ class VideoWriter(FrameWriter):
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; 0 (lossless) to 51 (worst) was wanted. 18 looks like the original.")
         self._format, self._quality = found, {"crf": str(crf), "preset": preset}
+        if keyframes is not None:
+            self._quality["g"] = str(keyframes)
         self._audio_from = None if audio_from is None else Path(audio_from)
         self._file = AtomicFile(self.path)
         self._audio: AudioFeed | None = None

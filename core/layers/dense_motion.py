@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..types import FLOW, OCCLUSION, Motion
 from .antialias import shrink
 from .grid import flow_map, project, resize_flow, resize_map, warp, warp_each
+from .heatmap import at_least_float32
 from .hourglass import Hourglass
 from .matrix2x2 import inverse_2x2
 
@@ -153,7 +154,7 @@ class DenseMotionHead(nn.Module):
 
     def weighed(self, features: Tensor, motions: Tensor) -> DenseMotion:
         """Find the flow from the hourglass's features and the candidates' motions (B, K+1, h, w, 2)."""
-        mask = torch.softmax(self.mask(features).float(), dim=1)
+        mask = torch.softmax(at_least_float32(self.mask(features)), dim=1)
         deformation = blended(motions, mask)
         occlusion = None if self.occlusion is None else self.occlusion(features)
         if occlusion is not None and not self.logits:

@@ -13,6 +13,11 @@ from torch import Tensor
 from .grid import make_coordinate_grid
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Convert to float32 what has fewer bits: coordinates, and means of many numbers, need them."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def spatial_softmax(logits: Tensor, temperature: float) -> Tensor:
     """Turn logits (B, K, h, w) into heatmaps of the same shape, each of which sums to 1 over its positions."""
     return torch.softmax(logits.contiguous().flatten(2) / temperature, dim=-1).view(logits.shape)

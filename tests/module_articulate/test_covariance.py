@@ -85,3 +85,13 @@ def test_the_sign_turns_a_region_by_less_than_a_right_angle() -> None:
     torch.testing.assert_close(relative, frames[:1] @ torch.linalg.inv(frames))
     assert ((relative * sign)[..., 0, 0] >= 0).all()
     assert sign.shape == (2, 100, 1, 1) and (sign.abs() == 1).all() and len(sign.unique()) == 2
+
+
+@pytest.mark.parametrize("variances", [(0.3, 0.3), (0.0, 0.0), (0.3, 0.0)])
+def test_round_and_empty_regions_leave_gradients_finite(variances: tuple[float, float]) -> None:
+    covariance = torch.diag(torch.tensor(variances)).requires_grad_()
+    frame = square_root(covariance)
+    torch.testing.assert_close(frame @ frame.mT, covariance)
+    frame.sum().backward()
+    assert covariance.grad is not None
+    assert covariance.grad.isfinite().all()

@@ -12,12 +12,12 @@ from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.registry import load_animator
 from firstordermm.animation.retarget import Retargeting
 from firstordermm.core.errors import CheckpointError, InputError
+from firstordermm.core.layers.background import BGMotionPredictor
 from firstordermm.core.layers.grid import make_coordinate_grid
 from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
 from firstordermm.core.weights.config import to_metadata
 from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_mrfa.background import BGMotionPredictor
 from firstordermm.module_spline import thin_plate
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.architecture import training_size

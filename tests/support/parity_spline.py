@@ -8,11 +8,11 @@ import torch
 from firstordermm.animation import hull, retarget
 from firstordermm.animation.options import AnimateOptions
 from firstordermm.animation.retarget import Retargeting
+from firstordermm.core.layers.background import BGMotionPredictor
 from firstordermm.core.layers.grid import make_coordinate_grid, project, warp_each
 from firstordermm.core.layers.mlp import AVDNetwork
 from firstordermm.core.types import Motion
 from firstordermm.core.weights.build import load_strict
-from firstordermm.module_mrfa.background import BGMotionPredictor
 from firstordermm.module_spline import thin_plate
 from firstordermm.module_spline.animator import SplineAnimator
 from firstordermm.module_spline.config import from_published

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,36 +13,38 @@ from firstordermm.core.types import LoadOptions
 from firstordermm.core.weights.checkpoint import read_checkpoint
 from firstordermm.module_fomm.drawn.architecture import load
 from firstordermm.module_fomm.drawn.network import GuidedMotion
+from firstordermm.training.begin import start_from
 from firstordermm.training.bundled import BUNDLED
-from firstordermm.training.config import TrainConfig
 from firstordermm.training.drawn.landmarks import COUNT
 from firstordermm.training.drawn.pairs import training_generator, training_sample
-from firstordermm.training.step import training_losses
-from firstordermm.training.trainer import Doubling, Trainer
+from firstordermm.training.drawn.params import DrawnTrainParams
+from firstordermm.training.drawn.step import training_losses
+from firstordermm.training.losses import LossWeights
+from firstordermm.training.recipe import Doubling
+from firstordermm.training.trainer import Trainer
 from firstordermm.training.transform import Transform
 from support.trained_model import TINY
+from support.training_runs import CPU, drawn_trainer
 
-CPU = torch.device("cpu")
-CONFIG = TrainConfig(model=TINY, size=32, identities=4, steps=30, motion_only=0.0, ramp=1, half_precision=False)
+SIZE = 32
 
 
-def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
-    torch.set_num_threads(1)
-    return Trainer(config, folder, CPU)
+def trainer(folder: Path, **settings: Any) -> Trainer:
+    return drawn_trainer(folder, size=SIZE, **settings)
 
 
 def rate(run: Trainer) -> float:
     """The learning rate of the last step, which all parameters share."""
-    (one,) = {group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups}
+    (one,) = {group["lr"] for optimizer in run.recipe.optimizers.values() for group in optimizer.param_groups}
     return one
 
 
 def losses_on_a_fixed_sample(run: Trainer) -> dict[str, float]:
     generator = training_generator(123, 0)
-    sample = training_sample(generator, 16, CONFIG.size, CPU)
+    sample = training_sample(generator, 16, SIZE, CPU)
     transform = Transform.sample(32, generator, CPU)
     with torch.no_grad():
-        losses = training_losses(run.model, sample, transform, CONFIG.losses)
+        losses = training_losses(run.recipe.animator, sample, transform, LossWeights())
     return {name: value.item() for name, value in losses.items()}
 
 
@@ -56,28 +59,28 @@ def test_thirty_steps_lower_the_losses(tmp_path: Path) -> None:
         assert after[name] < 0.95 * before[name], (name, before, after)
 
 
-@pytest.mark.parametrize("half_precision", [False, True])
-def test_a_resumed_run_is_bit_for_bit_the_unbroken_one(tmp_path: Path, half_precision: bool) -> None:
-    config = replace(CONFIG, steps=6, motion_only=0.3, half_precision=half_precision)
-    whole = trainer(tmp_path / "whole", config)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_is_bit_for_bit_the_unbroken_one(tmp_path: Path, precision: str) -> None:
+    settings: dict[str, Any] = {"steps": 6, "motion_only": 0.3, "precision": precision}
+    whole = trainer(tmp_path / "whole", **settings)
     whole.run()
-    first = trainer(tmp_path / "broken", config)
+    first = trainer(tmp_path / "broken", **settings)
     for _ in range(3):
         first.train_step()
     first.save()
     torch.rand(5)  # the global generator must not matter
-    second = trainer(tmp_path / "broken", config)
-    assert second.resume() and second.step == 3
+    second = trainer(tmp_path / "broken", **settings)
+    assert second.resume() and second.counters.step == 3
     second.run()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, second.model.state_dict()[name]), name
+    for name, value in whole.recipe.animator.state_dict().items():
+        assert torch.equal(value, second.recipe.animator.state_dict()[name]), name
 
 
 def test_resuming_with_another_model_is_refused(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.save()
     with pytest.raises(CheckpointError, match="another model"):
-        trainer(tmp_path, replace(CONFIG, model=replace(TINY, num_kp=5))).resume()
+        trainer(tmp_path, model=replace(TINY, num_kp=5)).resume()
 
 
 def test_the_exported_file_loads_and_gives_nearly_the_same_pictures(tmp_path: Path) -> None:
@@ -87,10 +90,10 @@ def test_the_exported_file_loads_and_gives_nearly_the_same_pictures(tmp_path: Pa
     loaded = load(read_checkpoint(tmp_path / "model.safetensors"), LoadOptions())
     assert loaded.config == TINY and loaded.spec.size == 32
     source, driving = torch.rand(1, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    run.model.eval()
+    run.recipe.animator.eval()
     with torch.inference_mode():
         expected, got = (
-            model.render(model.prepare(source), model.motion(driving)) for model in (run.model, loaded.eval())
+            model.render(model.prepare(source), model.motion(driving)) for model in (run.recipe.animator, loaded.eval())
         )
     torch.testing.assert_close(got, expected, rtol=0, atol=0.02)
 
@@ -98,28 +101,28 @@ def test_the_exported_file_loads_and_gives_nearly_the_same_pictures(tmp_path: Pa
 def test_a_run_begins_with_what_fits_of_a_checkpoint(tmp_path: Path) -> None:
     run = trainer(tmp_path / "first")
     run.save()
-    other = trainer(tmp_path, replace(CONFIG, seed=1, model=replace(TINY, num_kp=5)))
-    before = other.model.kp_detector.kp.weight.clone()
-    other.start_from(tmp_path / "first" / "model.safetensors")
-    found, taken = run.model.generator.final.weight, other.model.generator.final.weight
+    other = trainer(tmp_path, seed=1, model=replace(TINY, num_kp=5))
+    before = other.recipe.animator.kp_detector.kp.weight.clone()
+    start_from(tmp_path / "first" / "model.safetensors", other.recipe)
+    found, taken = run.recipe.animator.generator.final.weight, other.recipe.animator.generator.final.weight
     torch.testing.assert_close(taken, found, rtol=1e-3, atol=1e-6)  # through a file of half precision
-    assert torch.equal(other.model.kp_detector.kp.weight, before)  # 5 maps instead of 18
+    assert torch.equal(other.recipe.animator.kp_detector.kp.weight, before)  # 5 maps instead of 18
 
 
 def test_a_kept_detector_stays_as_it_is(tmp_path: Path) -> None:
-    run = trainer(tmp_path, replace(CONFIG, detector=False))
-    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run = trainer(tmp_path, freeze=("kp_detector",))
+    before = {name: value.clone() for name, value in run.recipe.animator.state_dict().items()}
     losses = run.train_step()
     run.save()  # looks at the model in between
     run.train_step()
     assert "landmarks" not in losses and "pyramid" in losses
-    changed = {name for name, value in run.model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {name for name, value in run.recipe.animator.state_dict().items() if not torch.equal(value, before[name])}
     assert "generator.final.weight" in changed and not any(name.startswith("kp_detector.") for name in changed)
 
 
 def test_the_generator_paints_by_its_guides() -> None:
     torch.manual_seed(0)
-    generator = trainer(Path()).model.generator.eval()
+    generator = trainer(Path()).recipe.animator.generator.eval()
     source = torch.rand(1, 3, 32, 32)
     features = generator.encode(source)
     still = make_coordinate_grid(8, 8, like=source)[None], torch.full((1, 1, 8, 8), 0.5), torch.ones(1)
@@ -132,24 +135,24 @@ def test_the_generator_paints_by_its_guides() -> None:
 
 
 def test_time_and_steps_both_end_a_run() -> None:
-    config = replace(CONFIG, steps=10, minutes=1.0)
-    assert config.progress(5, 0) == 0.5 and config.progress(5, 45) == 0.75 and config.progress(11, 0) == 1
-    high = config.learning_rate
-    assert config.rate(1.0, high) == 0 < config.rate(0.5, high) < config.rate(0.0, high) == high
+    params = DrawnTrainParams(steps=10, minutes=1.0, ramp=1)
+    assert params.share_done(5, 0) == 0.5 and params.share_done(5, 45) == 0.75 and params.share_done(11, 0) == 1
+    high = params.learning_rate
+    assert params.rate(1.0, high) == 0 < params.rate(0.5, high) < params.rate(0.0, high) == high
 
 
 def test_a_finished_run_that_goes_on_takes_larger_steps_only_by_and_by(tmp_path: Path) -> None:
-    run = trainer(tmp_path, replace(CONFIG, steps=3, ramp=2))
+    run = trainer(tmp_path, steps=3, ramp=2)
     run.run()
-    assert rate(run) < 0.3 * CONFIG.learning_rate
-    longer = replace(CONFIG, steps=1000, ramp=10)
-    more = trainer(tmp_path, longer)
+    high = run.params.learning_rate
+    assert rate(run) < 0.3 * high
+    more = trainer(tmp_path, steps=1000, ramp=10)
     assert more.resume()
     last = rate(more)
     assert last == rate(run)
     for _ in range(3):
         more.train_step()
-        assert rate(more) == pytest.approx(last + longer.learning_rate / longer.ramp)
+        assert rate(more) == pytest.approx(last + high / 10)
         last = rate(more)
 
 
@@ -157,25 +160,30 @@ def test_the_state_of_an_older_version_is_refused(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.save()
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    state["optimizer"] = state.pop("optimizers")[0]
-    torch.save(state, tmp_path / "state.pt")
+    torch.save({"model": {}, "model_config": state["config"], "step": 3, "seconds": 1.0}, tmp_path / "state.pt")
     with pytest.raises(CheckpointError, match="--start"):
         trainer(tmp_path).resume()
 
 
 def test_the_command_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", str(tmp_path)]) == 1
+    assert main(["train", "drawn", str(tmp_path)]) == 1
     assert "--minutes" in capsys.readouterr().err
+
+
+def test_the_command_of_earlier_versions_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(tmp_path), "--minutes", "5"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"write: train drawn {tmp_path}" in line
 
 
 @pytest.mark.parametrize("option", ["--identities", "--looks"])
 def test_the_number_of_identities_has_two_names(option: str) -> None:
-    assert build_parser().parse_args(["train", "output", option, "3"]).identities == 3
+    assert build_parser().parse_args(["train", "drawn", "output", option, "3"]).identities == 3
 
 
 def test_the_bundled_model_is_small() -> None:
-    run = trainer(Path(), replace(CONFIG, model=BUNDLED))
-    assert sum(value.numel() for value in run.model.state_dict().values()) * 2 < 6e6
+    run = trainer(Path(), model=BUNDLED)
+    assert sum(value.numel() for value in run.recipe.animator.state_dict().values()) * 2 < 6e6
 
 
 def test_doubling_is_pytorchs() -> None:

@@ -13,19 +13,19 @@ import pytest
 import torch
 from firstordermm.cli.main import main
 from firstordermm.core.errors import CheckpointError
-from firstordermm.training import checkpoint, pose_reader
-from firstordermm.training.config import TrainConfig
+from firstordermm.training import pose_reader
+from firstordermm.training.begin import start_from
 from firstordermm.training.pose_reader import PoseReader, fitted
+from firstordermm.training.state import load_state
 from firstordermm.training.trainer import Trainer
 from support.trained_model import TINY
+from support.training_runs import drawn_trainer
 
-CONFIG = TrainConfig(model=TINY, size=32, identities=2, steps=2, motion_only=0.0, half_precision=False)
 State = dict[str, Any]
 
 
 def trainer(folder: Path) -> Trainer:
-    torch.set_num_threads(1)
-    return Trainer(CONFIG, folder, torch.device("cpu"))
+    return drawn_trainer(folder, identities=2, steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,27 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def first(state: State) -> torch.Tensor:
-    return next(iter(state["model"].values()))
+    return next(iter(state["networks"]["kp_detector"].values()))
 
 
-def moments(state: State, optimizer: int = 1) -> dict[str, torch.Tensor]:
+def moments(state: State, optimizer: str = "adam") -> dict[str, torch.Tensor]:
     return next(iter(state["optimizers"][optimizer]["state"].values()))
 
 
 def variance(state: State) -> torch.Tensor:
-    return next(value for name, value in state["model"].items() if name.endswith("running_var"))
+    return next(value for name, value in state["networks"]["kp_detector"].items() if name.endswith("running_var"))
+
+
+def network(state: State) -> State:
+    return state["networks"]["kp_detector"]
+
+
+def group(state: State, optimizer: str) -> State:
+    return state["optimizers"][optimizer]["param_groups"][0]
+
+
+def swap(optimizers: State) -> None:
+    optimizers["adam"], optimizers["muon"] = optimizers["muon"], optimizers["adam"]
 
 
 CHANGES: dict[str, tuple[Callable[[State], Any], str]] = {
@@ -56,20 +68,29 @@ CHANGES: dict[str, tuple[Callable[[State], Any], str]] = {
     "text": (lambda state: state.update(step="many"), "its step is a str"),
     "fraction": (lambda state: state.update(step=1.5), "its step is a float, not a whole number"),
     "time": (lambda state: state.update(seconds=math.nan), "its time is nan"),
-    "no_model": (lambda state: state.pop("model"), "it lacks model"),
-    "a_list": (lambda state: state.update(model=[1]), "its model is a list"),
-    "shape": (lambda state: state["model"].update({next(iter(state["model"])): torch.zeros(3)}), "is 3 real numbers"),
-    "more": (lambda state: state["model"].update(x=torch.zeros(3)), "missing or too many: x"),
-    "number": (lambda state: state["model"].update({next(iter(state["model"])): 1}), "is no tensor"),
-    "fewer_optimizers": (lambda state: state["optimizers"].pop(), "1 optimizers, not 2"),
-    "swapped": (lambda state: state["optimizers"].reverse(), "another setting of"),
-    "rate": (lambda state: state["optimizers"][0]["param_groups"][0].update(lr=math.inf), "learning rate .* is inf"),
-    "betas": (lambda state: state["optimizers"][1]["param_groups"][0].update(betas=(9, 9)), "another setting of betas"),
-    "groups": (lambda state: state["optimizers"][1].update(param_groups=[]), "of other parameters"),
+    "no_model": (lambda state: state.pop("networks"), "it lacks networks"),
+    "a_list": (lambda state: state.update(networks=[1]), "its networks is a list"),
+    "shape": (lambda state: network(state).update({next(iter(network(state))): torch.zeros(3)}), "is 3 real numbers"),
+    "more": (lambda state: network(state).update(x=torch.zeros(3)), "missing or too many: x"),
+    "number": (lambda state: network(state).update({next(iter(network(state))): 1}), "is no tensor"),
+    "fewer_optimizers": (
+        lambda state: state["optimizers"].pop("adam"),
+        "missing or too many: adam",
+    ),
+    "swapped": (lambda state: swap(state["optimizers"]), "another setting of"),
+    "rate": (
+        lambda state: group(state, "muon").update(lr=math.inf),
+        "learning rate .* is inf",
+    ),
+    "betas": (
+        lambda state: group(state, "adam").update(betas=(9, 9)),
+        "another setting of betas",
+    ),
+    "groups": (lambda state: state["optimizers"]["adam"].update(param_groups=[]), "of other parameters"),
     "moments": (lambda state: moments(state)["exp_avg"].fill_(math.nan), "exp_avg .* no numbers"),
     "squares": (lambda state: moments(state)["exp_avg_sq"].fill_(-1), "exp_avg_sq .* below 0"),
     "fewer_moments": (lambda state: moments(state).pop("exp_avg"), "of other parameters"),
-    "stranger": (lambda state: state["optimizers"][0]["state"].update({10**6: {}}), "of other parameters"),
+    "stranger": (lambda state: state["optimizers"]["muon"]["state"].update({10**6: {}}), "of other parameters"),
 }
 
 
@@ -104,13 +125,13 @@ def refuse(folder: Path, says: str) -> None:
         run.resume()
     message = str(caught.value)
     assert message.isprintable() and "state.pt is no whole training state" in message and "new folder" in message
-    assert run.step == 0
+    assert run.counters.step == 0
 
 
 def test_a_whole_state_resumes(tmp_path: Path, saved: Path) -> None:
     (tmp_path / "state.pt").write_bytes(saved.read_bytes())
     run = trainer(tmp_path)
-    assert run.resume() and run.step == 1
+    assert run.resume() and run.counters.step == 1
     run.train_step()
 
 
@@ -133,13 +154,13 @@ def test_a_full_disk_keeps_what_was_saved(tmp_path: Path, saved: Path, monkeypat
 
 def test_a_start_with_nothing_to_begin_with_is_refused(tmp_path: Path) -> None:
     run = trainer(tmp_path)
-    name = next(iter(run.model.state_dict()))
+    name = next(iter(run.recipe.animator.state_dict()))
     torch.save({"other.weight": torch.zeros(3)}, tmp_path / "foreign.pth")
-    torch.save({name: torch.full_like(run.model.state_dict()[name], math.nan)}, tmp_path / "nan.pth")
+    torch.save({name: torch.full_like(run.recipe.animator.state_dict()[name], math.nan)}, tmp_path / "nan.pth")
     with pytest.raises(CheckpointError, match="no tensor that this model has"):
-        run.start_from(tmp_path / "foreign.pth")
+        start_from(tmp_path / "foreign.pth", run.recipe)
     with pytest.raises(CheckpointError, match="values that no network can have"):
-        run.start_from(tmp_path / "nan.pth")
+        start_from(tmp_path / "nan.pth", run.recipe)
 
 
 def test_the_pose_reader_is_checked_or_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +195,7 @@ def test_settings_are_checked_before_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], says: str
 ) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"mine")
-    assert main(["train", str(tmp_path), *(word.replace("FOLDER", str(tmp_path)) for word in given)]) == 1
+    assert main(["train", "drawn", str(tmp_path), *(word.replace("FOLDER", str(tmp_path)) for word in given)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert re.search(says, line), line
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
@@ -183,11 +204,11 @@ def test_settings_are_checked_before_work(
 def test_places_are_checked_before_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "log.jsonl").mkdir()
+    (tmp_path / "run" / "log.csv").mkdir()
     model = str(tmp_path / "file")
     for args, says in (
-        (["train", f"{tmp_path}/file", "--steps", "1"], "cannot be made"),
-        (["train", f"{tmp_path}/run", "--steps", "1"], "log.jsonl cannot be written: it is a folder"),
+        (["train", "drawn", f"{tmp_path}/file", "--steps", "1"], "cannot be made"),
+        (["train", "drawn", f"{tmp_path}/run", "--steps", "1"], "log.csv cannot be written: it is a folder"),
         (["evaluate", model, "--output", model], "--output is .*overwrite the checkpoint"),
         (["evaluate", model, "--output", f"{tmp_path}/none/a"], "there is no folder"),
         (["evaluate", model, "--reader", f"{tmp_path}/file/a"], "cannot be made"),
@@ -200,6 +221,6 @@ def test_places_are_checked_before_work(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_a_state_of_another_model_is_told_from_a_damaged_one(tmp_path: Path, saved: Path) -> None:
     (tmp_path / "state.pt").write_bytes(saved.read_bytes())
-    other = Trainer(replace(CONFIG, model=replace(TINY, num_kp=5)), tmp_path, torch.device("cpu"))
+    other = drawn_trainer(tmp_path, model=replace(TINY, num_kp=5))
     with pytest.raises(CheckpointError, match="another model"):
-        checkpoint.load_state(tmp_path / "state.pt", other.config, other.model, other.optimizers)
+        load_state(tmp_path / "state.pt", other.recipe)

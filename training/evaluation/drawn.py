@@ -1,37 +1,20 @@
-"""Errors of a model on faces it has never seen, each beside those of simple baselines."""
+"""Errors of a model on drawn faces it has never seen, each beside those of simple baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..animation.options import AnimateOptions
-from ..animation.predictor import Predictor
-from ..animation.retarget import Retargeting
-from .drawn.pairs import HeldOutClip, held_out_clip
-from .pose_reader import NAMES, PoseReader, true_values
+from ...animation.options import AnimateOptions
+from ...animation.predictor import Predictor
+from ...animation.retarget import Retargeting
+from ..drawn.pairs import HeldOutClip, held_out_clip
+from ..pose_reader import NAMES, PoseReader, true_values
+from .tally import Tally
 
 GAP = 5  # frames between two that are looked at; 24 frames are about a second
-
-
-@dataclass
-class Tally:
-    """Means of named numbers, each added with how many frames it stands for."""
-
-    sums: dict[str, float] = field(default_factory=dict[str, float])
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-
-    def add(self, name: str, values: Tensor) -> None:
-        """Add one value per frame (T,)."""
-        self.sums[name] = self.sums.get(name, 0.0) + float(values.sum())
-        self.counts[name] = self.counts.get(name, 0) + len(values)
-
-    def means(self) -> dict[str, float]:
-        """Divide every sum by its count."""
-        return {name: value / self.counts[name] for name, value in self.sums.items()}
 
 
 def compare(tally: Tally, kind: str, result: Tensor, source: Tensor, truth: Tensor, details: Tensor) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.layers.heatmap import gaussian_heatmaps
-from ..core.types import Motion
-from ..module_fomm.drawn.network import PARTS, DrawnAnimator
-from .drawn.pairs import Sample
-from .losses import (
+from ...core.layers.heatmap import gaussian_heatmaps
+from ...core.types import Motion
+from ...module_fomm.drawn.network import PARTS, DrawnAnimator
+from ..losses import (
     LossWeights,
     Perceptual,
     assignment_loss,
@@ -21,7 +20,8 @@ from .losses import (
     pixel_weights,
     pyramid_l1,
 )
-from .transform import Transform
+from ..transform import Transform
+from .pairs import Sample
 
 
 def training_losses(

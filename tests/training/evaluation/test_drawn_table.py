@@ -4,7 +4,8 @@ import torch
 from firstordermm.animation.predictor import Predictor
 from firstordermm.module_fomm.drawn.network import DrawnAnimator
 from firstordermm.training.drawn.pairs import held_out_clip
-from firstordermm.training.evaluate import Tally, compare, judge, table
+from firstordermm.training.evaluation.drawn import compare, judge, table
+from firstordermm.training.evaluation.tally import Tally
 from firstordermm.training.pose_reader import NAMES, PoseReader, true_values
 from firstordermm.training.samples import resting, sample_clip
 from support.trained_model import TINY

@@ -1,0 +1,156 @@
+"""Command `train`: makes a model of videos, or of drawn faces, by a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ..core.atomic_file import atomic_write
+from ..core.errors import InputError
+from ..core.output_path import Output, check_folder, check_output, refuse_clashes
+from ..core.unfinished import make_folder
+from .numbers import check_number, limit_threads
+from .progress import progress_bar
+
+RUNS = Path("output") / "training"
+CONFIG = "config.yaml"
+
+SETTINGS = {
+    "data": "dataset.root_dir",
+    "vgg": "train.vgg",
+    "steps": "train.steps",
+    "minutes": "train.minutes",
+    "seed": "train.seed",
+}
+"""Settings of a configuration that have options of their own."""
+
+DRAWN_SETTINGS = {
+    "identities": "dataset.identities",
+    "learning_rate": "train.learning_rate",
+    "motion_only": "train.motion_only",
+}
+"""Those that drawn faces alone have."""
+
+
+def add_train_options(command: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of `train`."""
+    command.add_argument(
+        "config",
+        help="a YAML, of the published ones or of your own, or the name of one of ours: character, drawn, fashion-256, "
+        "small-128, taichi-256, vox-256, vox-512",
+    )
+    command.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        help=f"where state, models and log go; a run found there is resumed (default: {RUNS}/NAME)",
+    )
+    command.add_argument("--data", type=Path, help="folder of videos, as `prepare` makes it")
+    command.add_argument(
+        "--set",
+        dest="changes",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change a setting of the configuration, such as train.batch_size=8; may be given often",
+    )
+    command.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
+    command.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (default: in torch's cache)")
+    command.add_argument("--steps", type=int, help="stop after so many steps")
+    command.add_argument("--minutes", type=float, help="stop after so many minutes of training")
+    command.add_argument("--seed", type=int, help="another seed means other draws")
+    command.add_argument(
+        "--layout",
+        choices=("safetensors", "published"),
+        default="safetensors",
+        help="of the copies that are kept: ours, or the authors' own, with optimizers and discriminator",
+    )
+    command.add_argument("--compile", action="store_true", help="have PyTorch compile it; needs a C++ compiler")
+    command.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    drawn = command.add_argument_group("drawn faces (train drawn)")
+    drawn.add_argument("--identities", "--looks", type=int, help="drawn per step")
+    drawn.add_argument("--learning-rate", type=float)
+    drawn.add_argument("--motion-only", type=float, help="part without generator")
+    drawn.add_argument("--keep-detector", action="store_true", help="as the start has it: less work")
+    drawn.add_argument("--finish", action="store_true", help="the picture counts more than how it was moved")
+    command.set_defaults(command=train)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, or go on with a run found in the folder."""
+    # not above: they bring PyTorch's compiler, for which every command would wait
+    from ..training.begin import make_recipe, start_from
+    from ..training.config import find_config, read_config, to_yaml
+    from ..training.distributed import joined
+    from ..training.keeping import Keeper
+    from ..training.trainer import Trainer
+
+    check_numbers(args)
+    path = find_config(args.config)
+    config = read_config(path, changes(args))
+    folder: Path = args.folder or RUNS / path.stem
+    check_files(folder, args)
+    limit_threads(args.threads)
+    with joined(args.device) as ranks:
+        if not ranks.is_first:
+            logging.getLogger().setLevel(logging.WARNING)  # one of them says it
+        recipe = make_recipe(config, ranks)
+        trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
+        if not trainer.resume() and args.start:
+            start_from(args.start, recipe)
+        if ranks.is_first:
+            make_folder(folder)
+            with atomic_write(folder / CONFIG) as part:
+                part.write_text(to_yaml(config), "utf-8")
+        with ExitStack() as stack:
+            stack.enter_context(logging_redirect_tqdm())
+            if ranks.is_first:
+                trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
+            else:
+                trainer.run()
+
+
+def changes(args: argparse.Namespace) -> list[str]:
+    """List what options change in a configuration; `--set` comes last."""
+    given = [
+        f"{setting}={getattr(args, name)}" for name, setting in SETTINGS.items() if getattr(args, name) is not None
+    ]
+    drawn = [name for name in DRAWN_SETTINGS if getattr(args, name) is not None]
+    drawn += [name for name in ("keep_detector", "finish") if getattr(args, name)]
+    if drawn and args.config != "drawn":
+        raise InputError(f"belongs to drawn faces; the configuration is {args.config}. Use --set instead.", drawn[0])
+    given += [f"{DRAWN_SETTINGS[name]}={getattr(args, name)}" for name in drawn if name in DRAWN_SETTINGS]
+    given += ["train.freeze=[kp_detector]"] if args.keep_detector else []
+    given += ["train.finish=true"] if args.finish else []
+    given += ["train.compile=true"] if args.compile else []
+    return [*given, *args.changes]
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise InputError for numbers with which nothing could be trained."""
+    for name in ("steps", "identities", "threads"):
+        check_number(args, name, 1)
+    check_number(args, "seed", 0, 2**63 - 1)
+    check_number(args, "motion_only", 0, 1)
+    for name in ("minutes", "learning_rate"):
+        check_number(args, name, sys.float_info.min, sys.float_info.max)
+
+
+def check_files(folder: Path, args: argparse.Namespace) -> None:
+    """Raise MediaError or InputError for a folder that cannot be written to, or in which the start would be lost."""
+    from ..training.keeping import BEST
+    from ..training.logs import LOG, SHEET
+    from ..training.state import MODEL, STATE
+
+    check_folder(folder)
+    outputs = [Output("folder", folder / name) for name in (STATE, MODEL, BEST, LOG, SHEET, CONFIG)]
+    if folder.exists():
+        for output in outputs:
+            check_output(output.path)
+    refuse_clashes(outputs, {"the checkpoint to start with": args.start})
