@@ -27,6 +27,7 @@ FLAGS = {
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
     | {"detail", "detail_size", "inspect"}
+    | {"format", "runtime", "model", "download", "plain", "compile"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
@@ -74,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     from ..training.command import add_evaluate_options, add_train_options, evaluate, train
     from .convert import convert
     from .demo import demo
+    from .export import add_export_options, export
     from .motion import add_motion_commands
+    from .swap import add_swap_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -93,6 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("output", type=Path)
     command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
     command.set_defaults(command=convert)
+
+    command = commands.add_parser("export", help="write a model for ONNX Runtime, which needs no PyTorch")
+    add_export_options(command)
+    _add_model_options(command)
+    add_swap_options(command)
+    command.set_defaults(command=export)
+
     command = commands.add_parser("train", help="train the bundled model on drawn faces")
     add_train_options(command)
     command.set_defaults(command=train)
@@ -209,6 +219,8 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:
+    from .exported import add_runtime_option
+
     group = command.add_argument_group("work")
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
     group.add_argument("--fps", type=float, help="frames per second of driving pictures (default: 25)")
@@ -217,6 +229,7 @@ def _add_work_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
     _add_engine_options(group)
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add_runtime_option(group)
     group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")
 
 
