@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..animation.registry import load_files, refuse_unaccepted
+from ..animation.registry import expect, load_files, refuse_unaccepted
 from ..core.errors import InputError, MediaError
 from ..core.output_path import Output, check_folder, refuse_clashes, shown
 from ..core.types import Animator, LoadOptions
 from ..core.unfinished import make_folder
 from ..core.weights.architecture import Architecture
-from ..core.weights.find import WeightFiles
+from ..core.weights.checkpoint import read_checkpoint
 from ..module_partswap.animator import PartSwapAnimator
 from .run import find_chosen_model, given_options
 from .swap import read_swap
@@ -53,10 +53,12 @@ def export(args: argparse.Namespace) -> None:
 
     check_folder(args.folder)
     files, checkpoint = find_chosen_model(args)
-    assert isinstance(files.kind, Architecture)  # `find_chosen_model` finds no others
+    checkpoint = checkpoint or read_checkpoint(files.path)
+    kind = expect(checkpoint, files.kind.id)
+    assert isinstance(kind, Architecture)  # `find_chosen_model` finds no others
     refuse_clashes([Output("folder", args.folder / name) for name in _names()], {"the weight file": files.path})
     options = ExportOptions(args.format, args.precision, args.size)
-    refuse_unaccepted(files.kind, given_options(args))
+    refuse_unaccepted(kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
     animator = with_parts(load_files(files, load_options, checkpoint), args)
     try:
@@ -65,7 +67,7 @@ def export(args: argparse.Namespace) -> None:
         raise MediaError(
             f"The folder {shown(args.folder)} cannot be made ({error.strerror}). Choose another."
         ) from error
-    _say(export_model(animator, args.folder, about(files, animator), options))
+    _say(export_model(animator, args.folder, about(kind, files.path.name), options))
 
 
 def refuse_missing_packages() -> None:
@@ -87,14 +89,12 @@ def with_parts(animator: Animator, args: argparse.Namespace) -> Animator:
     return animator.with_swap(read_swap(args, animator, torch.device("cpu")))
 
 
-def about(files: WeightFiles, animator: Animator) -> About:
+def about(kind: Architecture, file: str) -> About:
     """Describe a model for its graphs: the licence is that of the published file of the same name."""
     from ..deploy.export import UNKNOWN, About
 
-    name = files.path.name
-    published = [row for row in files.kind.published if name in row.files]
-    licence = published[0].licence if published else None
-    return About(files.kind.id, name, licence or UNKNOWN)
+    licences = [row.licence for row in kind.published if file in row.files]
+    return About(kind.id, file, next(filter(None, licences), UNKNOWN))
 
 
 def _names() -> list[str]:

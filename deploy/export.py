@@ -84,7 +84,7 @@ def export_model(animator: Animator, folder: Path, about: About, options: Export
     """Export a newly loaded model, which is used up, into a folder that is there; all files appear at the end.
 
     Each graph is compared with PyTorch's before it is written. Raises InputError for options that cannot be served,
-    CheckpointError for a model that does not come out as it went in, OSError or MediaError where nothing can be written.
+    CheckpointError for a model that does not come out as it went in, MediaError where nothing can be written.
     """
     options, report = options or ExportOptions(), Report()
     if animator.optimized:
@@ -177,7 +177,7 @@ def _in_precision(
     report.psnr = psnr(exact, opened(models, metadata), sample)
     if report.psnr < LEAST_PSNR:
         raise InputError(
-            f"is {precision}; it keeps {metadata['name']} to {report.psnr:.1f} dB only, and {LEAST_PSNR:g} were wanted. "
+            f"is {precision}; it keeps {metadata['name']} to {report.psnr:.1f} dB only; {LEAST_PSNR:g} were wanted. "
             "Choose float16 or float32.",
             "precision",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.errors import CheckpointError
 from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .graphs import Tensors, motion_in, of_motion, of_source, prefixed, under
-from .onnx_animator import AVD, BACKGROUND, MOTION, POSED, PREPARE, SOURCE, Arrays, OnnxAnimator
+from .onnx_animator import AVD, BACKGROUND, POSED, PREPARE, SOURCE, Arrays, OnnxAnimator
 from .onnx_media import OnnxError
 
 
@@ -68,7 +68,7 @@ class ExportedAnimator(Animator):
             poses = _rows(of_motion(motion), count)
             pairs = zip(_rows(state, count), poses, strict=True)
             pictures = np.concatenate([self.graphs.render(_arrays(own), _arrays(pose)) for own, pose in pairs])
-        return torch.from_numpy(pictures).movedim(-1, 1)
+        return torch.as_tensor(pictures).movedim(-1, 1)
 
     def _run(self, graph: str, tensors: Mapping[str, Tensor]) -> Tensors:
         return _tensors(self.graphs.run_graph(graph, _arrays(tensors)))
@@ -81,7 +81,7 @@ def load_exported(folder: Path, device: str = "cpu") -> ExportedAnimator:
 
 
 @contextmanager
-def onnx_refusals() -> Any:
+def onnx_refusals() -> Generator[None, None, None]:
     """Turn the errors of the runtime without PyTorch into the pack's own."""
     try:
         yield
@@ -103,4 +103,4 @@ def _arrays(tensors: Mapping[str, Tensor]) -> Arrays:
 
 
 def _tensors(arrays: Arrays) -> Tensors:
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: torch.as_tensor(array) for name, array in arrays.items()}

@@ -136,7 +136,7 @@ def graphs_of(animator: Animator, size: int, count: int = EXAMPLE) -> list[Graph
     own, state = of_motion(motion), of_source(prepared)
     pose = {name: value for name, value in own.items() if name != BACKGROUND}
     encoded = prefixed(SOURCE + ".", of_motion(prepared.motion))
-    wanted = [
+    wanted: list[tuple[str, Run, Tensors, tuple[str, ...]]] = [
         (MOTION, _motion, {FRAMES: frames}, (FRAMES,)),
         (PREPARE, _prepare, {SOURCE: source, **encoded}, ()),
     ]

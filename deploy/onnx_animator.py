@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 if __package__:
-    from .onnx_media import OnnxError, Video, fit, read_picture, write_video
+    from .onnx_media import OnnxError, Video, fit, read_picture, within_unit, write_video
 else:  # copied elsewhere
-    from onnx_media import OnnxError, Video, fit, read_picture, write_video
+    from onnx_media import OnnxError, Video, fit, read_picture, within_unit, write_video
 
 Array: TypeAlias = "NDArray[Any]"
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
@@ -152,11 +152,11 @@ class OnnxAnimator:
             motion = {**motion, BACKGROUND: np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))}
         if not self.by_pixel:
             pictures = self.run_graph(RENDER, {**state, **motion})["pictures"]
-            return np.clip(np.moveaxis(pictures, 1, -1), 0, 1)
+            return within_unit(np.moveaxis(pictures, 1, -1))
         queries = np.arange(count * self.size**2, dtype=np.int64)
         parts = np.split(queries, range(PIXELS, len(queries), PIXELS))
         colours = [self.run_graph(RENDER, {**state, **motion, "queries": part})["colours"] for part in parts]
-        return np.clip(np.concatenate(colours), 0, 1).reshape(count, self.size, self.size, 3)
+        return np.reshape(within_unit(np.concatenate(colours)), (count, self.size, self.size, 3))
 
     def _strengthened(self, own: Arrays, motion: Arrays, strength: float) -> Arrays:
         if strength == 1.0:
@@ -272,7 +272,7 @@ def _batches(frames: Iterator[Array], size: int) -> Iterator[list[Array]]:
 
 def relative(own: Arrays, anchor: Arrays, motion: Arrays, scale: float, jacobians: bool) -> Arrays:
     """Add the change since the anchor to the source's own pose: p = p_s + c (p_t - p_0), J = J_t J_0^-1 J_s."""
-    moved = {**motion, "points": own["points"] + np.float32(scale) * (motion["points"] - anchor["points"])}
+    moved: Arrays = {**motion, "points": own["points"] + scale * (motion["points"] - anchor["points"])}
     if jacobians and "jacobians" in motion:
         moved["jacobians"] = motion["jacobians"] @ inverse_2x2(anchor["jacobians"]) @ own["jacobians"]
     return moved
@@ -288,20 +288,20 @@ def hull_area(points: Array) -> float:
     """Compute the area of the convex hull of points (N, 2), by monotone chains; 0 where it is flat."""
     if len(points) < 3 or not np.isfinite(points).all():
         return 0.0
-    ordered = sorted(map(tuple, points.astype(np.float64).tolist()))
-    hull: list[tuple[float, ...]] = []
+    ordered = sorted((float(x), float(y)) for x, y in points)
+    hull: list[tuple[float, float]] = []
     for line in (ordered, ordered[::-1]):
-        half: list[tuple[float, ...]] = []
-        for x, y in line:
-            while len(half) > 1 and _turn(half[-2], half[-1], (x, y)) <= 0:
+        half: list[tuple[float, float]] = []
+        for point in line:
+            while len(half) > 1 and _turn(half[-2], half[-1], point) <= 0:
                 half.pop()
-            half.append((x, y))
+            half.append(point)
         hull += half[:-1]
     area = sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(hull, hull[1:] + hull[:1], strict=True)) / 2
     return area if area > FLAT else 0.0
 
 
-def _turn(a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...]) -> float:
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
@@ -319,8 +319,7 @@ def strengthened(own: Arrays, motion: Arrays, strength: float, extras: Sequence[
 
     With `unsigned`, a map and its negative mean the same. `extras` name what else describes the pose.
     """
-    share = np.float32(strength)
-    moved = {**motion, "points": own["points"] + share * (motion["points"] - own["points"])}
+    moved: Arrays = {**motion, "points": own["points"] + strength * (motion["points"] - own["points"])}
     if "jacobians" in motion:
         change = motion["jacobians"] @ inverse_2x2(own["jacobians"])
         if unsigned:
@@ -329,7 +328,7 @@ def strengthened(own: Arrays, motion: Arrays, strength: float, extras: Sequence[
         still = own["jacobians"] + 0 * motion["jacobians"]
         moved["jacobians"] = power_2x2(change, strength) @ own["jacobians"] if strength else still
     for name in set(extras) & set(motion):
-        weight = np.float32(min(strength, 1.0) if motion[name].ndim == 4 else strength)
+        weight = min(strength, 1.0) if motion[name].ndim == 4 else strength
         moved[name] = motion[name] if weight == 1 else own[name] + weight * (motion[name] - own[name])
     return moved
 
@@ -366,7 +365,7 @@ def _entries(maps: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def _matrix(a: Array, b: Array, c: Array, d: Array) -> Array:
-    return np.stack([a, b, c, d], axis=-1).reshape(*a.shape, 2, 2)
+    return np.reshape(np.stack([a, b, c, d], axis=-1), (*a.shape, 2, 2))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

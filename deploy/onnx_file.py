@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import onnx
@@ -21,9 +22,11 @@ SMALL = 256  # numbers; smaller tensors stay in float32, as norms and biases do
 LARGEST_HALF = float(np.finfo(np.float16).max)
 PRODUCER = "ComfyUI-FirstOrderMM"
 
+EXPORT = cast("Callable[..., torch.onnx.ONNXProgram | None]", torch.onnx.export)  # pyright: ignore[reportUnknownMemberType]
+
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None, None, None]:
     """Keep the exporter's remarks about its own inside from the terminal."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
     levels = [logger.level for logger in loggers]
@@ -52,7 +55,7 @@ def to_onnx(program: ExportedProgram, example: GraphExample, metadata: Mapping[s
     The exporter's optimizer would take away tiny numbers that keep logarithms finite.
     """
     with quiet():
-        made = torch.onnx.export(
+        made = EXPORT(
             program,
             dynamo=True,
             optimize=False,

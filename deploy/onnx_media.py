@@ -1,4 +1,4 @@
-"""Pictures and videos for `onnx_animator.py`: conversion by NumPy, files by PyAV, imported where one is read or written."""
+"""Pictures and videos for `onnx_animator.py`: conversion by NumPy, files by PyAV, imported where it is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,8 @@ def fit(picture: Array, size: int, name: str) -> NDArray[np.float32]:
         raise OnnxError(f"{name} holds {picture.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
     if white is None and not np.isfinite(picture).all():
         raise OnnxError(f"{name} holds NaN or infinite values; numbers in 0..1 were wanted. Check what made it.")
-    values = np.asarray(picture, np.float32)
-    values = np.clip(values, 0, 1) if white is None else values / np.float32(white)
+    values: Array = np.asarray(picture, np.float32)
+    values = within_unit(values) if white is None else values / white
     if values.shape[2] % 2 == 0:
         share = values[..., -1:]
         values = 1 - share + share * values[..., :-1]
@@ -52,14 +52,19 @@ def fit(picture: Array, size: int, name: str) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(_resized(_resized(rows, size, 0), size, 1), -1, 0))
 
 
-def _resized(values: NDArray[np.float32], size: int, axis: int) -> NDArray[np.float32]:
+def within_unit(values: Array) -> Array:
+    """Bring values into [0, 1]."""
+    return np.minimum(np.maximum(values, 0), 1)
+
+
+def _resized(values: Array, size: int, axis: int) -> Array:
     """Resize one axis, bilinear, without a filter: places of pixels are those of their centres."""
     count = values.shape[axis]
     if count == size:
         return values
-    places = np.maximum((np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - 0.5, 0)
+    places: Array = np.maximum((np.arange(size, dtype=np.float32) + 0.5) * (count / size) - 0.5, 0)
     before = places.astype(np.int64)
-    share = (places - before).reshape([-1 if i == axis else 1 for i in range(values.ndim)]).astype(np.float32)
+    share = np.expand_dims((places - before).astype(np.float32), [i for i in range(values.ndim) if i != axis])
     first, second = values.take(before, axis), values.take(np.minimum(before + 1, count - 1), axis)
     return (1 - share) * first + share * second
 
@@ -100,7 +105,7 @@ class Video:
             raise OnnxError(f"{self.path} cannot be read ({reason}). Choose a picture or a video.") from error
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        av, graph, form = _av(), None, None
+        av, graph, form = _av(), cast(Any, None), None
         with self.opened() as container:
             try:
                 for frame in container.decode(video=0):

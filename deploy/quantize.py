@@ -6,7 +6,7 @@ The detector stays in float32, as it reads poses, and so do the layers that put 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -108,13 +108,13 @@ def _quantized(model: onnx.ModelProto, fed: Sequence[Arrays], name: str) -> onnx
     convolutions = [node for node in model.graph.node if node.op_type == CONV]
     heads = [node.name for node in convolutions if node.input[1].split(".")[-2] in HEADS]
     if len(heads) == len(convolutions):
-        if name and not convolutions:
+        if not convolutions:
             raise InputError(f"is int8; {name} has no convolutions to quantize. Choose float16.", "precision")
         return model
     with TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "graph.onnx"
         quantization.quantize_static(
-            model,
+            onnx.ModelProto.FromString(model.SerializeToString()),  # it moves the weights out of the one it is given
             path,
             _Reader(fed),
             quant_format=quantization.QuantFormat.QDQ,
@@ -124,11 +124,11 @@ def _quantized(model: onnx.ModelProto, fed: Sequence[Arrays], name: str) -> onnx
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
-        return onnx.load(path)
+        return onnx.ModelProto.FromString(path.read_bytes())
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None, None, None]:
     """Keep the quantizer's advice, which goes to the root logger, from the terminal."""
     before = logging.root.level
     logging.root.setLevel(logging.ERROR)
