@@ -24,7 +24,7 @@ from ..core.atomic_file import AtomicFile
 from ..core.errors import CheckpointError, InputError
 from ..core.inference.rewrites import Form, rewrite
 from ..core.types import Animator
-from .graphs import EXAMPLE, GraphExample, graphs_of
+from .graphs import GraphExample, graphs_of
 from .onnx_animator import FORMAT, OnnxAnimator
 from .onnx_file import PRODUCER, describe, exported, to_half_storage, to_onnx
 from .quantize import Sample, opened, psnr, to_int8
@@ -38,7 +38,7 @@ FOLDED = Form(
 )
 LARGEST_DIFFERENCE = 1e-3  # between ONNX Runtime and PyTorch; more is a fault of the exporter
 LEAST_PSNR = 35.0  # dB, of a model with fewer bits
-BATCHES = (1, EXAMPLE + 1)
+BATCHES = (1, 4)
 DISTRIBUTION = "first-order-motion"
 UNKNOWN = "not stated"
 
