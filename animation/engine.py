@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..core.device import has_bfloat16_matrices
 from ..core.errors import InputError
 from ..core.inference.optimize import optimize
 from ..core.inference.overflow import OverflowWatch
@@ -78,14 +79,17 @@ def pad_to_fixed_batch(render: Render) -> Render:
 
 
 def dtype_for(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of a precision; "auto" is float32, but 16 bits on CUDA devices that are faster with them.
+    """Return the dtype of a precision; "auto" is float32, but 16 bits on devices that are faster with them.
 
-    A card that may be one of those on which float16 fails, as its name says or does not say, gets float32.
+    Those are CUDA devices with tensor cores and processors with matrix units for bfloat16. A card that may be one of
+    those on which float16 fails, as its name says or does not say, gets float32.
     """
     if precision not in PRECISIONS:
         raise InputError(f"is {precision!r}; choose one of: {', '.join(PRECISIONS)}.", "precision")
     if precision != "auto":
         return DTYPES[precision]
+    if device.type == "cpu":
+        return torch.bfloat16 if has_bfloat16_matrices() else torch.float32
     if device.type != "cuda":
         return torch.float32
     capability = torch.cuda.get_device_capability(device)

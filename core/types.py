@@ -46,7 +46,7 @@ class Prepared:
 
 FLOW, OCCLUSION, MASK = "flow", "occlusion", "mask"  # names of maps; see `Mapped`
 
-# Activations of the widest layers, per pixel of a frame: on the safe side for the networks that say nothing else.
+# Maps that are alive at once, per pixel of a frame: on the safe side for the networks that say nothing else.
 PIXEL_BYTES = 4 * 64 * 12
 
 

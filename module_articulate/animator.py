@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..core.layers.decoder import last_convolutions
 from ..core.layers.dense_motion import DenseMotion
 from ..core.types import Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .avd import RegionAVDNetwork
@@ -29,7 +30,13 @@ class ArticulateAnimator(Animator):
             multiple=config.multiple,
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
             has_flow=True,
-            keep_in_fp32=("region_predictor", "avd_network") if config.avd else ("region_predictor",),
+            pixel_bytes=15 * config.generator.block_expansion,
+            keep_in_fp32=(
+                "region_predictor",
+                *(["avd_network"] if config.avd else []),
+                *last_convolutions("generator.bottleneck", config.generator.num_bottleneck_blocks, 5),
+                "generator.up_blocks",
+            ),
             pose_extras=(COVARIANCE,),
             unsigned_frames=True,
         )

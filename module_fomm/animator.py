@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from ..core.layers.dense_motion import DenseMotion
@@ -14,6 +16,7 @@ from .keypoint_detector import KPDetector
 class FOMMAnimator(Animator):
     """Keypoint detector and generator, ready to animate; see `core.types.Animator`."""
 
+    PIXEL_WIDTHS: ClassVar = 7  # bytes that drawing takes for a pixel, in units of the generator's width
     config: FOMMConfig
 
     def __init__(self, config: FOMMConfig, size: int = 256, generator: OcclusionAwareGenerator | None = None) -> None:
@@ -27,6 +30,7 @@ class FOMMAnimator(Animator):
             multiple=config.multiple,
             modes=("relative", "standard"),
             has_flow=True,
+            pixel_bytes=self.PIXEL_WIDTHS * config.generator.block_expansion,
             keep_in_fp32=("kp_detector",),
         )
         self.eval()

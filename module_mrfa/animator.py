@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..core.types import FLOW, OCCLUSION, PIXEL_BYTES, Animator, AnimatorSpec, Mapped, Motion, Prepared
+from ..core.types import FLOW, OCCLUSION, Animator, AnimatorSpec, Mapped, Motion, Prepared
 from .config import MRFAConfig
 from .correlation import destinations
 from .model import MRFA
@@ -30,7 +30,7 @@ class MRFAAnimator(Animator):
             has_background=config.has_background,
             fixed_size=True,
             has_flow=True,
-            pixel_bytes=2 * PIXEL_BYTES,  # 0.38 GB a frame were measured
+            pixel_bytes=82 * config.generator.block_expansion,
             keep_in_fp32=("model.encoder", "model.bg_predictor") if config.has_background else ("model.encoder",),
         )
         self.eval()

@@ -8,6 +8,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from ..core.errors import InputError
+from ..core.layers.decoder import last_convolutions
 from ..core.layers.dense_motion import DenseMotion
 from ..core.layers.grid import resize_map, warp
 from ..core.types import MASK, Animator, AnimatorSpec, Mapped, Motion, Prepared
@@ -38,7 +39,13 @@ class PartSwapAnimator(Animator):
             multiple=config.multiple,
             modes=("standard",),
             has_flow=True,
-            keep_in_fp32=("segmentation_module",),
+            pixel_bytes=28 * config.segmentation_module.block_expansion,
+            keep_in_fp32=(
+                "segmentation_module",
+                *last_convolutions(
+                    "reconstruction_module.bottleneck", config.reconstruction_module.num_bottleneck_blocks, 4
+                ),
+            ),
             keeps_pose=True,
         )
         self.swap = Swap()

@@ -47,13 +47,13 @@ class InpaintingNetwork(nn.Module):
             out = block(self.resblock[2 * stage + 1](self.resblock[2 * stage](out)))
         shown = motion.occlusion_maps[-1]
         out = self.final(out * (1 - shown) + self.warped(features, motion, len(self.up_blocks)))
-        return torch.sigmoid(out) * (1 - shown) + moved(features["source"], motion) * shown
+        return torch.sigmoid(out) * (1 - shown) + moved(features["source"], motion, shown)
 
     def warped(self, features: Mapping[str, Tensor], motion: DenseMotion, stage: int) -> Tensor:
         """Warp the source's map of a stage (0 the coarsest), and dim it where the source does not show it."""
-        return moved(features[f"encoded{len(self.up_blocks) - stage}"], motion) * motion.occlusion_maps[stage]
+        return moved(features[f"encoded{len(self.up_blocks) - stage}"], motion, motion.occlusion_maps[stage])
 
 
-def moved(features: Tensor, motion: DenseMotion) -> Tensor:
-    """Warp maps (1 or B, C, H, W) by the flow: (B, C, H, W)."""
-    return warp(features, motion.deformation, align_corners=True, resize_aligned=True)
+def moved(features: Tensor, motion: DenseMotion, shown: Tensor) -> Tensor:
+    """Warp maps (1 or B, C, H, W) by the flow, and dim them: (B, C, H, W)."""
+    return warp(features, motion.deformation, align_corners=True, resize_aligned=True, visibility=shown)

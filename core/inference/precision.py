@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..layers.blocks import ResBlock2d
 from .upsample_conv import PhasedConv2d
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ def to_mixed_precision(
                 layer.register_forward_pre_hook(_to_dtype_of_weights)
         elif isinstance(layer, nn.LayerNorm):
             layer.register_forward_pre_hook(_to_dtype_of_weights)
+    for block in network.modules():
+        if isinstance(block, ResBlock2d) and not keep_weights and block.conv2.weight.dtype == dtype:
+            block.register_forward_pre_hook(_to_dtype_of_second)  # else a map of float32 is carried past all of them
     if refused:
         log.warning("%d layers with weights that %s cannot hold run in float32.", refused, dtype)
 
@@ -79,6 +83,11 @@ def runs_in_16_bits(network: nn.Module) -> bool:
 
 def _to_dtype_of_weights(layer: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return (args[0].to(cast(Tensor, layer.weight).dtype), *args[1:])
+
+
+def _to_dtype_of_second(block: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Cast what enters a residual block to the type of what is added to it."""
+    return (args[0].to(cast(ResBlock2d, block).conv2.weight.dtype), *args[1:])
 
 
 def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:

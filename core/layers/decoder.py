@@ -19,6 +19,11 @@ def residual_blocks(features: int, count: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict((f"r{i}", ResBlock2d(features)) for i in range(count)))
 
 
+def last_convolutions(bottleneck: str, count: int, last: int) -> list[str]:
+    """Name the second convolutions of the last of `count` residual blocks, whose rounding shows in the picture most."""
+    return [f"{bottleneck}.r{i}.conv2" for i in range(max(0, count - last), count)]
+
+
 class WarpingGenerator(nn.Module):
     """Encoder, residual bottleneck and decoder. `encode` depends on the source alone, `decode` on each frame.
 

@@ -56,8 +56,7 @@ class DenseMotion:
 
     def move(self, features: Tensor, align_corners: bool = False) -> Tensor:
         """Warp features (1 or B, C, h, w) by the flow, and dim them where the source shows nothing: m warp(f)."""
-        moved = warp(features, self.deformation, align_corners)
-        return moved if self.occlusion_map is None else moved * self.occlusion_map
+        return warp(features, self.deformation, align_corners, visibility=self.occlusion_map)
 
     def blend(self, features: Tensor, painted: Tensor, align_corners: bool = False) -> Tensor:
         """Compute `fill(move(features), painted)` in fewer passes over the maps."""

@@ -31,12 +31,19 @@ def resize_flow(flow: Tensor, size: tuple[int, int], align_corners: bool = False
     return resize_map(flow.movedim(-1, 1), size, align_corners).movedim(1, -1)
 
 
-def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_aligned: bool = False) -> Tensor:
-    """Sample features (1 or B, C, H, W) along a backward flow (B, h, w, 2): (B, C, H, W).
+def warp(
+    features: Tensor,
+    flow: Tensor,
+    align_corners: bool = False,
+    resize_aligned: bool = False,
+    visibility: Tensor | None = None,
+) -> Tensor:
+    """Sample features (1 or B, C, H, W) along a backward flow (B, h, w, 2): (B, C, H, W), of the features' type.
 
     Bilinear, zeros outside. A flow of another size is resized first, with its corners aligned if
     `resize_aligned`. `align_corners` is the convention of the sampling itself: the published FOMM code runs
-    at PyTorch's default (False), Thin-Plate Spline and parts of MRFA align.
+    at PyTorch's default (False), Thin-Plate Spline and parts of MRFA align. What is sampled is dimmed by `visibility`
+    (B, 1, H, W) before it is rounded.
     """
     height, width = features.shape[-2:]
     flow = resize_flow(flow, (height, width), resize_aligned)
@@ -44,7 +51,7 @@ def warp(features: Tensor, flow: Tensor, align_corners: bool = False, resize_ali
     if features.shape[0] != flow.shape[0]:
         features = features.expand(flow.shape[0], -1, -1, -1)
     moved = F.grid_sample(features, flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners)
-    return moved.to(dtype)
+    return (moved if visibility is None else moved * visibility).to(dtype)
 
 
 def flow_map(flow: Tensor, size: tuple[int, int], align_corners: bool = False, resize_aligned: bool = False) -> Tensor:

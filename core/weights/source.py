@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Source:
     def __init__(self, file: FileIO) -> None:
         self.size = os.fstat(file.fileno()).st_size
         self._file = file
+        self._mapping: mmap.mmap | None = None
 
     def read(self, position: int, length: int) -> bytes:
         """Read bytes of the file; raises Malformed if they are not all there."""
@@ -54,6 +56,19 @@ class Source:
             if not count:
                 raise Malformed("it became shorter while it was read")
             done += count
+
+    def mapped(self) -> mmap.mmap | None:
+        """Map the whole file into memory, so that nothing is read before it is needed, and nothing copied.
+
+        What is written there stays out of the file. None where the file system cannot do it. The mapping outlives the
+        open file, for as long as something refers to it.
+        """
+        if self._mapping is None and self.size:
+            try:
+                self._mapping = mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_COPY)
+            except (OSError, ValueError):  # the latter for a file that became shorter
+                return None
+        return self._mapping
 
     def _seek(self, position: int, length: int) -> None:
         if position < 0 or length < 0:

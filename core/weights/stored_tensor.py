@@ -16,6 +16,8 @@ MAX_DIMENSIONS: Final = 32
 MAX_ELEMENTS: Final = 2**48  # of dimensions that are not 0; keeps PyTorch's own arithmetic from overflowing
 SPARE_VIEWS: Final = 16 * 2**20  # bytes that tensors may claim beyond the bound of `check_claims`
 MAX_VIEWS: Final = 4  # times that the tensors of a file may claim the bytes of its storages
+LEAST_MAPPED: Final = 2**16  # bytes; the small fit into memory twice
+ALIGNMENT: Final = 8  # bytes, as of the largest numbers
 MAX_DEPTH: Final = 64  # of dicts and lists in each other
 
 
@@ -141,13 +143,25 @@ class TensorReader:
             return self._bytes[storage]
         if storage.position is None or storage.position + storage.nbytes > self._source.size:  # before memory is taken
             raise Malformed("the bytes of a tensor are not in it")
+        raw = self._mapped(storage.position, storage.nbytes)
+        self._bytes[storage] = self._read(storage.position, storage.nbytes) if raw is None else raw
+        return self._bytes[storage]
+
+    def _mapped(self, position: int, nbytes: int) -> Tensor | None:
+        """Show bytes where they lie in the file; None where they are not aligned, or few."""
+        if nbytes < LEAST_MAPPED or position % ALIGNMENT:
+            return None
+        mapping = self._source.mapped()
+        return None if mapping is None else torch.frombuffer(mapping, dtype=torch.uint8, count=nbytes, offset=position)
+
+    def _read(self, position: int, nbytes: int) -> Tensor:
+        """Copy bytes out of the file."""
         try:
-            raw = torch.empty(storage.nbytes, dtype=torch.uint8)
+            raw = torch.empty(nbytes, dtype=torch.uint8)
         except RuntimeError as error:  # so PyTorch says it
             raise MemoryError(str(error)) from error
-        if storage.nbytes:
-            self._source.read_into(storage.position, memoryview(cast(Any, raw.numpy())))
-        self._bytes[storage] = raw
+        if nbytes:
+            self._source.read_into(position, memoryview(cast(Any, raw.numpy())))
         return raw
 
     def tree(self, value: object, depth: int = 0) -> object:

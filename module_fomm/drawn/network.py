@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +112,7 @@ class DrawnGenerator(OcclusionAwareGenerator):
 class DrawnAnimator(FOMMAnimator):
     """FOMM's keypoint detector with the generator above; see `core.types.Animator`."""
 
+    PIXEL_WIDTHS: ClassVar = 24
     generator: DrawnGenerator
 
     def __init__(self, config: DrawnConfig, size: int = SIZE) -> None:

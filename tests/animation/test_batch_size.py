@@ -12,7 +12,6 @@ from firstordermm.animation import batch_size
 from firstordermm.animation.device_copy import to_cpu_async
 from firstordermm.animation.media.prefetch import prefetch
 from firstordermm.animation.options import DEFAULT_BATCH, AnimateOptions, Hooks
-from firstordermm.core.types import PIXEL_BYTES
 from support.architectures import CPU, blobs, driven, source_picture, tiny
 
 OPEN = AnimateOptions()
@@ -29,20 +28,20 @@ def chosen(monkeypatch: pytest.MonkeyPatch, free: int | None, device: str = "cpu
 
 
 def test_chunks_fit_into_half_of_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = 64 * 64 * PIXEL_BYTES
+    frame = 64 * 64 * tiny("fomm").spec.pixel_bytes
     assert chosen(monkeypatch, 0) == 1
     assert chosen(monkeypatch, 6 * frame) == 3
     assert chosen(monkeypatch, 10**12) == batch_size.MAX_BATCH["cpu"]
     assert chosen(monkeypatch, 10**12, "cuda") == batch_size.MAX_BATCH["cuda"]
     assert chosen(monkeypatch, None) == batch_size.MAX_BATCH["cpu"]
-    heavy = 2 * frame * (tiny("mrfa").spec.size // 64) ** 2
+    heavy = tiny("mrfa").spec.size ** 2 * tiny("mrfa").spec.pixel_bytes
     assert [chosen(monkeypatch, 6 * heavy - more, name="mrfa") for more in (0, 1)] == [3, 2]
 
 
 def test_without_a_size_the_memory_is_that_of_the_weights_own() -> None:
     model, batch = tiny("spline"), AnimateOptions(batch=3)
     own, twice = (batch_size.batch_bytes(model, replace(batch, size=size)) for size in (None, 2 * model.spec.size))
-    assert own == 3 * model.spec.size**2 * PIXEL_BYTES
+    assert own == 3 * model.spec.size**2 * model.spec.pixel_bytes
     assert twice == 4 * own
     assert batch_size.batch_bytes(model, OPEN) == DEFAULT_BATCH * own / 3
 

@@ -21,6 +21,7 @@ from firstordermm.core.types import Animator
 from support.architectures import tiny
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 CUDA = torch.device("cuda")
@@ -89,6 +90,46 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        tensors = tuple(t for t in torch.utils._pytree.tree_leaves((args, kwargs, result)) if isinstance(t, Tensor))
-        self.calls.append(Call(func.overloadpacket.__name__, args, tensors))
+        self.calls.append(Call(func.overloadpacket.__name__, args, tuple(_tensors((args, kwargs, result)))))
         return result
+
+
+class PeakMemory(TorchDispatchMode):
+    """Most bytes of tensors that were alive at once on a device, of those that were made while it is entered.
+
+    What operators take for themselves in the meantime is not seen.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.peak, self._device = 0, device
+        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._alive = {key: kept for key, kept in self._alive.items() if not kept[0].expired()}
+        given = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            storage = tensor.untyped_storage()
+            if tensor.device.type == self._device.type and storage._cdata not in given | self._alive.keys():
+                self._alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self.peak = max(self.peak, sum(nbytes for _, nbytes in self._alive.values()))
+        return result
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def frame_peak(model: Animator, count: int = 4) -> float:
+    """Bytes that each frame of a batch takes while poses are read or pictures drawn, whichever is more; on a fake GPU.
+
+    What is made of the source is there all the time, and not counted.
+    """
+    source, driving = (torch.empty(n, 3, model.spec.size, model.spec.size, device=CUDA) for n in (1, count))
+    prepared = model.prepare(source)
+    with PeakMemory(CUDA) as reading:
+        poses = model.motion(driving)
+    with PeakMemory(CUDA) as drawing:
+        model.render(prepared, poses)
+    return max(reading.peak, drawing.peak) / count
