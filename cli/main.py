@@ -27,6 +27,7 @@ FLAGS = {
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
     | {"detail", "detail_size", "inspect"}
+    | {"format", "runtime", "model", "download", "plain", "compile"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
@@ -77,8 +78,10 @@ def build_parser() -> argparse.ArgumentParser:
     from .convert import convert
     from .demo import demo
     from .evaluate import add_evaluate_options
+    from .export import add_export_options, export
     from .motion import add_motion_commands
     from .prepare import add_prepare_options
+    from .swap import add_swap_options
     from .train import add_train_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
@@ -100,6 +103,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(command=convert)
     add_prepare_options(commands.add_parser("prepare", help="make a data set of videos: cut, resize, divide"))
     add_train_options(commands.add_parser("train", help="train a model on videos, or the bundled one on drawn faces"))
+    command = commands.add_parser("export", help="write a model for ONNX Runtime, which needs no PyTorch")
+    add_export_options(command)
+    _add_model_options(command)
+    add_swap_options(command)
+    command.set_defaults(command=export)
 
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
@@ -211,6 +219,8 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_work_options(command: argparse.ArgumentParser) -> None:
+    from .exported import add_runtime_option
+
     group = command.add_argument_group("work")
     group.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
     group.add_argument("--fps", type=float, help="frames per second of driving pictures (default: 25)")
@@ -219,6 +229,7 @@ def _add_work_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
     _add_engine_options(group)
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add_runtime_option(group)
     group.add_argument("--sheet", type=Path, help="also write a contact sheet (png): source, driving, result")
 
 

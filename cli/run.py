@@ -36,6 +36,7 @@ from ..module_partswap.animator import PartSwapAnimator
 from .controls import open_drivers, read_anchor, read_controls, refuse_several, save_motion
 from .detail import with_detail
 from .enhance import read_enhancer
+from .exported import ONNX, load_exported_predictor
 from .faces import read_framing
 from .progress import CountedClip, progress_bar
 from .swap import read_swap, with_swap
@@ -48,7 +49,7 @@ HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs
 
 def run(args: argparse.Namespace) -> None:
     """Animate as the options say, and report the speed."""
-    device = pick_device(args.device)
+    device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
     sources = [args.source, *(args.more_sources or ())]
     check_results(
         args.output,
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     controls, framing = read_controls(args), read_framing(args)
     pictures, clips = open_source(sources), open_drivers(args)
     clip, plan = clips[0], plan_faces(framing, pictures, clips)
-    predictor = load_predictor(args, device)
+    predictor = load_exported_predictor(args) if args.runtime == ONNX else load_predictor(args, device)
     options = with_detail(replace(read_options(args), controls=controls), args)
     anchor = read_anchor(args.anchor, framing, plan, working_size(predictor.animator, options))
     options = replace(options, anchor=anchor)

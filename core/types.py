@@ -110,7 +110,7 @@ class Watch(Protocol):
 class Animator(nn.Module):
     """Base class of every architecture: a network that gives one picture the poses of others.
 
-    An architecture implements `prepare`, `motion` and `render`, and of the rest what its `spec` says it offers.
+    An architecture implements `motion`, `encode` and `render`, and of the rest what its `spec` says it offers.
     `config` is the dataclass that its networks were built from. `optimized` tells whether it was rewritten for running,
     which can be done once; `watch` notices overflow where layers run in float16.
     """
@@ -121,11 +121,19 @@ class Animator(nn.Module):
     watch: Watch | None = None
 
     def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source picture (1, 3, H, W), or all of them with `several_sources`; done once per clip."""
-        raise NotImplementedError
+        """Read the pose of the source picture (1, 3, H, W), or of all with `several_sources`, and encode it.
+
+        Done once per clip.
+        """
+        motion = self.motion(source)
+        return Prepared(motion, self.encode(source, motion))
 
     def motion(self, driving: Tensor) -> Motion:
         """Read the poses of driving frames (B, 3, H, W)."""
+        raise NotImplementedError
+
+    def encode(self, source: Tensor, motion: Motion) -> Mapping[str, Tensor]:
+        """Compute the features that `render` needs of the source, whose own motion is given."""
         raise NotImplementedError
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:

@@ -42,15 +42,13 @@ class ArticulateAnimator(Animator):
         )
         self.eval()
 
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source: its regions, their heatmaps, its encoder features and its shrunken copy."""
-        motion = self.region_predictor(source)
-        flow = self.generator.pixelwise_flow_predictor.encode(source, motion)
-        return Prepared(motion, self.generator.encode(source) | flow)
-
     def motion(self, driving: Tensor) -> Motion:
         """Predict shifts, affines and covariances of driving frames (B, 3, H, W)."""
         return self.region_predictor(driving)
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Encode the source: its regions' heatmaps, its encoder features and its shrunken copy."""
+        return self.generator.encode(source) | self.generator.pixelwise_flow_predictor.encode(source, motion)
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
         """Bring B driving poses into the source's own shape."""

@@ -35,16 +35,13 @@ class FOMMAnimator(Animator):
         )
         self.eval()
 
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source: keypoints, encoder features, and a shrunken copy and heatmaps for the dense motion."""
-        motion = self.kp_detector(source)
-        return Prepared(
-            motion, self.generator.encode(source) | self.generator.dense_motion_network.encode(source, motion)
-        )
-
     def motion(self, driving: Tensor) -> Motion:
         """Detect keypoints and jacobians of driving frames (B, 3, H, W)."""
         return self.kp_detector(driving)
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Encode the source: encoder features, and a shrunken copy and heatmaps for the dense motion."""
+        return self.generator.encode(source) | self.generator.dense_motion_network.encode(source, motion)
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""

@@ -46,21 +46,25 @@ class FSRTAnimator(Animator):
         self.eval()
 
     def prepare(self, source: Tensor) -> Prepared:
-        """Encode pictures (S, 3, H, W) of one face into the set latent, as the decoder's keys and values.
+        """Encode pictures (S, 3, H, W) of one face.
 
         Their order does not matter, except that relative motion starts from the keypoints of the first.
         """
-        height, width = source.shape[2:]
-        if height != self.spec.size:
-            log.warning("FSRT was trained at %d pixels; at %d, positions are new to it.", self.spec.size, height)
-        motion = self.motion(source)
-        latent = self.encoder(source, motion.points, motion.extra[EXPRESSION])
-        return Prepared(motion[:1], self.decoder.prepare(latent, height, width))
+        prepared = super().prepare(source)
+        return Prepared(prepared.motion[:1], prepared.features)
 
     def motion(self, driving: Tensor) -> Motion:
         """Detect keypoints of driving frames (B, 3, H, W), and their expressions, which are never relative."""
         detection = self.kp_detector(driving)
         return Motion(detection.points, extra={EXPRESSION: self.expression_encoder(detection)})
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Encode pictures (S, 3, H, W) of one face into the set latent, as the decoder's keys and values."""
+        height, width = source.shape[2:]
+        if height != self.spec.size:
+            log.warning("FSRT was trained at %d pixels; at %d, positions are new to it.", self.spec.size, height)
+        latent = self.encoder(source, motion.points, motion.extra[EXPRESSION])
+        return self.decoder.prepare(latent, height, width)
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
         """Decode the colours (N, 3) of single pixels; see `core.types.Animator`."""

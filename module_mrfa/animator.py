@@ -35,15 +35,14 @@ class MRFAAnimator(Animator):
         )
         self.eval()
 
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source: its keypoints, feature pyramid and structure."""
-        motion = self.motion(source)
-        return Prepared(motion, self.model.encode(source, motion.points))
-
     def motion(self, driving: Tensor) -> Motion:
         """Detect keypoints and jacobians of driving frames (B, 3, H, W); keep the frames for a background predictor."""
         motion = self.model.encoder(driving)
         return Motion(motion.points, motion.jacobians, {FRAME: driving} if self.config.has_background else {})
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Encode the source: its feature pyramid and structure."""
+        return self.model.encode(source, motion.points)
 
     def move_background(self, prepared: Prepared, motion: Motion) -> Motion:
         """Add the background's motion (B, 3, 3) to B driving motions; only with weights that can predict it."""

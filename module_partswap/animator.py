@@ -57,21 +57,20 @@ class PartSwapAnimator(Animator):
         other.swap = swap
         return other
 
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source: its parts and features, and the mask if it is made from the source."""
-        motion, features = self.segmentation_module(source), {ENCODED: self._encode(source)}
-        if self.swap.from_source or self.swap.parse is not None:
-            features |= self._mask(source, motion, features[ENCODED])
-        if self.reconstruction_module.dense_motion_network is not None:
-            features |= self.reconstruction_module.dense_motion_network.encode(source, motion)
-        return Prepared(motion, features)
-
     def motion(self, driving: Tensor) -> Motion:
-        """Segment target frames (B, 3, H, W); `extra` holds their features, and the mask if it is made from them."""
+        """Segment pictures (B, 3, H, W); `extra` holds their features, and the mask if it is made from the targets."""
         motion, features = self.segmentation_module(driving), {ENCODED: self._encode(driving)}
         if not self.swap.from_source:
             features |= self._mask(driving, motion, features[ENCODED])
         return Motion(motion.points, motion.jacobians, {**motion.extra, **features})
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Name the source's features, and compute the mask if it is made from the source."""
+        known = {name: motion.extra[name] for name in (ENCODED, CLASSES) if name in motion.extra}
+        features = known | (self._mask(source, motion, known[ENCODED]) if self.swap.from_source else {})
+        if self.reconstruction_module.dense_motion_network is not None:
+            features |= self.reconstruction_module.dense_motion_network.encode(source, motion)
+        return features
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         """Draw B targets with the source's chosen parts: (B, 3, H, W) in [0, 1]."""

@@ -38,15 +38,13 @@ class SplineAnimator(Animator):
         )
         self.eval()
 
-    def prepare(self, source: Tensor) -> Prepared:
-        """Encode the source: its keypoints, their heatmaps, its small copy and its encoder features at every size."""
-        points = self.kp_detector(source)
-        features = self.inpainting_network.encode(source) | self.dense_motion_network.encode(source, points)
-        return Prepared(Motion(points), features)
-
     def motion(self, driving: Tensor) -> Motion:
         """Detect keypoints of driving frames (B, 3, H, W)."""
         return Motion(self.kp_detector(driving))
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        """Encode the source: its keypoints' heatmaps, its small copy and its encoder features at every size."""
+        return self.inpainting_network.encode(source) | self.dense_motion_network.encode(source, motion.points)
 
     def avd(self, prepared: Prepared, motion: Motion) -> Motion:
         """Bring B driving poses into the source's own shape, by the AVD network, which must be there."""

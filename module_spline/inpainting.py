@@ -58,6 +58,6 @@ class InpaintingNetwork(nn.Module):
         return f"encoded{len(self.up_blocks) - stage}"
 
 
-def moved(features: Tensor, motion: DenseMotion, shown: Tensor) -> Tensor:
-    """Warp maps (1 or B, C, H, W) by the flow, and dim them: (B, C, H, W)."""
+def moved(features: Tensor, motion: DenseMotion, shown: Tensor | None = None) -> Tensor:
+    """Warp maps (1 or B, C, H, W) by the flow, and dim them by how visible they are, if that is given: (B, C, H, W)."""
     return warp(features, motion.deformation, align_corners=True, resize_aligned=True, visibility=shown)

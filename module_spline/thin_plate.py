@@ -66,6 +66,27 @@ def system(points: Tensor) -> Tensor:
     return matrix + REGULARISER * torch.eye(count + 3, dtype=points.dtype, device=points.device)
 
 
+def eliminate(matrix: Tensor, values: Tensor) -> Tensor:
+    """Solve linear systems (..., n, n) for values (..., n, m) by elementary operations: (..., n, m).
+
+    Gauss and Jordan's elimination, which takes the largest of a column's entries as its pivot, and leaves rows where
+    they are. For graphs that are exported: ONNX has no solver of linear systems.
+    """
+    count = matrix.shape[-1]
+    places = torch.arange(count, device=matrix.device)
+    both, free, chosen = torch.cat([matrix, values], dim=-1), torch.ones_like(matrix[..., 0]), list[Tensor]()
+    for step in range(count):
+        column = both[..., step]  # (..., n)
+        pivot = ((column.abs() + 1) * free).argmax(dim=-1, keepdim=True) == places
+        hot = pivot.to(both)[..., None]  # (..., n, 1)
+        row = (both * hot).sum(dim=-2, keepdim=True)
+        row = row / row[..., step : step + 1]
+        both = torch.where(pivot[..., None], row, both - column[..., None] * row)
+        free = free * (1 - hot[..., 0])
+        chosen.append(hot)
+    return torch.cat([(both[..., count:] * hot).sum(dim=-2, keepdim=True) for hot in chosen], dim=-2)
+
+
 def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     """Fit splines that send control points to targets, both (B, K, N, 2), nearly: the regulariser lets them miss.
 
@@ -74,7 +95,8 @@ def fit(points: Tensor, targets: Tensor) -> ThinPlate:
     """
     solver = points.device if points.device.type in SOLVERS else torch.device("cpu")
     values = F.pad(targets.to(solver, torch.float64), (0, 0, 0, 3))  # (B, K, N + 3, 2)
-    solution, _ = SOLVE(system(points.to(solver, torch.float64)), values)
+    matrix = system(points.to(solver, torch.float64))
+    solution = eliminate(matrix, values) if torch.compiler.is_compiling() else SOLVE(matrix, values)[0]
     points = at_least_float32(points)
     count, solution = points.shape[-2], solution.to(points)
     return ThinPlate(points, solution[..., :count, :], solution[..., count:, :].mT)

@@ -68,11 +68,11 @@ class ToyAnimator(Animator):
         self.spec = AnimatorSpec("Toy", size, 4, ("relative", "standard"), keep_in_fp32=("toy_detector",))
         self.eval()
 
-    def prepare(self, source: Tensor) -> Prepared:
-        return Prepared(self.motion(source), {"features": self.toy_painter.first(source)})
-
     def motion(self, driving: Tensor) -> Motion:
         return Motion(self.toy_detector(driving))
+
+    def encode(self, source: Tensor, motion: Motion) -> dict[str, Tensor]:
+        return {"features": self.toy_painter.first(source)}
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         shift = (motion.points - prepared.motion.points).mean(dim=1)

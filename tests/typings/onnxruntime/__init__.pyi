@@ -1,18 +1,25 @@
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 class SessionOptions:
     log_severity_level: int
+    intra_op_num_threads: int
     def add_session_config_entry(self, key: str, value: str) -> None: ...
 
 class NodeArg:
     name: str
 
+class ModelMetadata:
+    custom_metadata_map: dict[str, str]
+
 class InferenceSession:
     def __init__(self, path_or_bytes: bytes, sess_options: SessionOptions, *, providers: Sequence[str]) -> None: ...
     def get_inputs(self) -> list[NodeArg]: ...
-    def run(
-        self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[np.float32]]
-    ) -> list[NDArray[np.float32]]: ...
+    def get_outputs(self) -> list[NodeArg]: ...
+    def get_modelmeta(self) -> ModelMetadata: ...
+    def get_providers(self) -> list[str]: ...
+    def run(self, output_names: Sequence[str], input_feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]: ...
+
+def get_available_providers() -> list[str]: ...

@@ -1,0 +1,1 @@
+"""Models taken elsewhere: exported to ONNX and to `torch.export`, and run without PyTorch."""
