@@ -15,7 +15,7 @@ class RunParams:
 
     It ends after `steps` steps or `minutes` minutes of training, whichever comes first, of those that are given, and
     after `patience` evaluations without a better one; there is one every `evaluate_every` steps. With `precision`
-    bfloat16 convolutions run in 16 bits. `ema_decay` above 0 keeps averaged weights, which are what is evaluated and
+    bfloat16 convolutions run in 16 bits; with auto, where the device is faster so. `ema_decay` above 0 keeps averaged weights, which are what is evaluated and
     exported. `clip_norm` bounds the norm of all gradients together. `freeze` lists networks that stay as they are,
     also in their statistics. State and model are saved every `save_minutes`, and copies of the newest `keep` models
     kept. Losses are logged every `log_every` steps.
@@ -24,7 +24,7 @@ class RunParams:
     seed: int = 0
     steps: int | None = None
     minutes: float | None = None
-    precision: Literal["float32", "bfloat16"] = FLOAT32
+    precision: Literal["auto", "float32", "bfloat16"] = FLOAT32
     ema_decay: float = 0.0
     clip_norm: float | None = None
     freeze: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch._inductor import decomposition
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..animation.engine import dtype_for
 from ..core.errors import InputError, join_names
 from ..core.inference.precision import to_mixed_precision
 from ..core.layers.blocks import UpBlock2d
@@ -21,7 +22,7 @@ from ..core.weights.config import to_metadata
 from ..core.weights.convert import to_safetensors
 from .objectives.adversarial import DiscriminatorObjective
 from .objectives.base import Losses
-from .params import BFLOAT16, RunParams
+from .params import RunParams
 
 Step = tuple[Any, Any]
 """Batch and transform of a step, as the recipe's own objective takes them."""
@@ -72,11 +73,15 @@ class Recipe(ABC):
         for module in both:
             module.to(self.device).train()
         self._freeze()
-        if self.params.precision == BFLOAT16:  # behind the averages: copies of these layers would run the originals
+        if self._in_bfloat16():  # behind the averages: copies of these layers would run the originals
             for module, kept in zip(both, (in_float32, ()), strict=False):
                 to_mixed_precision(module, torch.bfloat16, kept, keep_weights=True, heavy=1)
         if self.params.compile:
             compile_for_training(objective)
+
+    def _in_bfloat16(self) -> bool:
+        """Tell whether convolutions run in bfloat16; never in float16, in which small gradients vanish."""
+        return dtype_for(self.params.precision, self.device) == torch.bfloat16
 
     @property
     def shown(self) -> Animator:

@@ -343,7 +343,7 @@ def test_what_differs_between_published_configurations_is_kept() -> None:
         ("train.batch_size=0", r"train_params: batch_size is 0; 1 or more was wanted"),
         ("train.lr_generator=fast", r"train_params.lr_generator is 'fast'; a number was wanted"),
         ("train.lr_generator=-1", r"lr_generator is -1.0; 0 or more"),
-        ("train.precision=float16", r"train_params.precision is 'float16'; one of float32, bfloat16 was wanted"),
+        ("train.precision=float16", r"train_params.precision is 'float16'; one of auto, float32, bfloat16 was wanted"),
         ("train.scales=[2]", r"numbers above 0, up to 1, were wanted"),
         ("train.scales=1", r"train_params.scales is 1; a list was wanted"),
         ("train.patience=3", r"patience is given without evaluate_every"),

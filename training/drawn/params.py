@@ -35,7 +35,7 @@ class DrawnTrainParams(RunParams):
     head. With `finish` the picture counts more than how it was moved.
     """
 
-    precision: Literal["float32", "bfloat16"] = BFLOAT16
+    precision: Literal["auto", "float32", "bfloat16"] = BFLOAT16
     clip_norm: float | None = 10.0
     save_minutes: float = 3.0
     keep: int = 0
