@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
@@ -18,7 +19,11 @@ from ..core.errors import InputError
 from ..core.layers.blocks import ResBlock2d, SameBlock2d
 from ..core.layers.dense_motion import DenseMotionConfig
 from ..core.layers.hourglass import Hourglass
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.config import to_metadata
+from ..core.weights.convert import to_safetensors
 from ..module_fomm.animator import FOMMAnimator
+from ..module_fomm.architecture import FOMM, PARTS
 from ..module_fomm.config import FOMMConfig, GeneratorConfig, KPDetectorConfig
 from ..module_fomm.dense_motion import DenseMotionNetwork
 from ..module_fomm.generator import OcclusionAwareGenerator
@@ -81,6 +86,12 @@ def prune(wide: FOMMAnimator, config: FOMMConfig) -> FOMMAnimator:
     _dense_motion(wide.generator.dense_motion_network, narrow.generator.dense_motion_network)
     _generator(wide.generator, narrow.generator)
     return narrow
+
+
+def write(model: FOMMAnimator, path: Path, dtype: torch.dtype | None = None) -> None:
+    """Write a model as a file that loads everywhere; CheckpointError if it cannot be. `dtype` converts its numbers."""
+    states = {part: model.get_submodule(part).state_dict() for part in PARTS}
+    to_safetensors(Checkpoint(path, states), path, dtype, to_metadata(FOMM.id, model.config, model.spec.size))
 
 
 def count_weights(model: nn.Module) -> int:
