@@ -52,6 +52,7 @@ def add_compress_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--phases",
         nargs="+",
+        action="extend",
         choices=PHASES,
         help="what is trained, one after the other; what is not yet is the large model's (default: all three)",
     )
