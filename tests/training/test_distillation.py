@@ -23,7 +23,7 @@ DRIVING = Motion(torch.full((2, 3, 2), 0.5), 2 * torch.eye(2).expand(2, 3, 2, 2)
 BATCH = Batch(torch.full((2, 3, 4, 4), 0.25), torch.full((2, 3, 4, 4), 0.75), torch.arange(2))
 
 
-def teacher(**params: float) -> Teacher:
+def teacher(unsigned: bool = False, **params: float) -> Teacher:
     """One that finds the poses above, and draws the mean of the source and of 1."""
 
     def motion(picture: Tensor) -> Motion:
@@ -33,6 +33,7 @@ def teacher(**params: float) -> Teacher:
         prepare=lambda source: SimpleNamespace(motion=motion(source), source=source),
         motion=motion,
         render=lambda prepared, _: (prepared.source + 1) / 2,
+        spec=SimpleNamespace(unsigned_frames=unsigned),
     )
     return Teacher(cast(Any, animator), DistillationParams(FILE, **params))
 
@@ -56,6 +57,11 @@ def test_a_weight_of_0_leaves_a_loss_out() -> None:
 def test_points_alone_are_compared_where_one_has_no_jacobians() -> None:
     found = teacher(keypoints=1).losses(BATCH, BATCH.source, Motion(SOURCE.points + 0.2), Motion(DRIVING.points))
     torch.testing.assert_close(found["distilled_keypoints"], torch.tensor(0.1))
+
+
+def test_frames_that_have_no_sign_are_not_compared() -> None:
+    found = teacher(unsigned=True, keypoints=1).losses(BATCH, BATCH.source, moved(SOURCE, 0, 5), moved(DRIVING, 0.4, 5))
+    torch.testing.assert_close(found["distilled_keypoints"], torch.tensor(0.2))
 
 
 def test_other_keypoints_are_refused_unless_they_do_not_count() -> None:

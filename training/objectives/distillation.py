@@ -49,19 +49,20 @@ class Teacher:
         if self.params.prediction:
             found["distilled_prediction"] = self.params.prediction * (prediction - picture.float()).abs().mean()
         if self.params.keypoints:
-            error = _distance(source, prepared.motion) + _distance(driving, pose)
+            frames = not self.animator.spec.unsigned_frames  # of which a frame and its negative mean the same
+            error = _distance(source, prepared.motion, frames) + _distance(driving, pose, frames)
             found["distilled_keypoints"] = self.params.keypoints * error / 2
         return found
 
 
-def _distance(found: Motion, wanted: Motion) -> Tensor:
-    """Mean absolute difference of points, and of jacobians where both have them."""
+def _distance(found: Motion, wanted: Motion, frames: bool) -> Tensor:
+    """Mean absolute difference of points and, with `frames`, of jacobians where both have them."""
     if found.points.shape != wanted.points.shape:
         raise InputError(
             f"distillation.teacher has {wanted.points.shape[1]} keypoints; {found.points.shape[1]} were wanted, as the "
             "model has. Choose another, or set distillation.keypoints to 0."
         )
     error = (found.points - wanted.points).abs().mean()
-    if found.jacobians is None or wanted.jacobians is None:
+    if not frames or found.jacobians is None or wanted.jacobians is None:
         return error
     return error + (found.jacobians - wanted.jacobians).abs().mean()
