@@ -208,7 +208,6 @@ def test_residual_streams_stay_in_16_bits(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_precision_by_name() -> None:
     assert [dtype_for(name, CPU) for name in PRECISIONS[1:]] == [torch.float32, torch.bfloat16, torch.float16]
-    assert [dtype_for(name, CPU) for name in PRECISIONS[1:]] == [torch.float32, torch.bfloat16, torch.float16]
     with pytest.raises(InputError, match=r"'half'; choose one of: auto, float32"):
         dtype_for("half", CPU)
 
