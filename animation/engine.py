@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core.device import has_bfloat16_matrices
 from ..core.errors import InputError
+from ..core.inference.cuda_graph import Capture, GraphedFunction, capture_on_cuda
 from ..core.inference.optimize import optimize
 from ..core.inference.overflow import OverflowWatch
 from ..core.types import Animator, Motion, Prepared
@@ -34,12 +35,14 @@ class Engine:
     """Settings for running a model; none changes the picture by more than rounding.
 
     `precision` is that of the heavy layers, one of PRECISIONS. Without `fast`, networks run in their published form.
-    `compiled` has PyTorch compile the rendering, which takes a minute at the start and a C++ compiler.
+    `compiled` has PyTorch compile the rendering, which takes minutes the first time, seconds after that, and a C++
+    compiler. `cuda_graphs` records the rendering on CUDA devices, and replays it.
     """
 
     precision: str = "auto"
     fast: bool = True
     compiled: bool = False
+    cuda_graphs: bool = False
 
 
 def optimize_for_inference(animator: Animator, device: torch.device, engine: Engine | None = None) -> Animator:
@@ -58,10 +61,49 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
     optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
     if dtype == torch.float16:  # bfloat16 has float32's range
         animator.watch = OverflowWatch(animator)
+    if engine.cuda_graphs and device.type != "cuda":
+        log.warning("CUDA graphs are for CUDA devices; %s goes on without them.", device)
+    elif engine.cuda_graphs:
+        object.__setattr__(animator, "render", pad_to_fixed_batch(graphed(animator.render)))
     if engine.compiled:
-        object.__setattr__(animator, "render", pad_to_fixed_batch(torch.compile(animator.render, dynamic=False)))
+        # with its weights as constants; PyTorch keeps what it compiled on disk, for the next process
+        compiled = torch.compile(animator.render, dynamic=False, options={"freezing": True})
+        object.__setattr__(animator, "render", pad_to_fixed_batch(compiled))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
+
+
+def graphed(render: Render, capture: Capture = capture_on_cuda) -> Render:
+    """Make a renderer of one that is recorded for each size of batch, and replayed."""
+
+    def drawn(tensors: Mapping[str, Tensor]) -> Tensor:
+        return render(*_from_tensors(tensors))
+
+    replayed = GraphedFunction(drawn, capture)
+    return lambda prepared, motion: replayed(_as_tensors(prepared, motion))
+
+
+def _as_tensors(prepared: Prepared, motion: Motion) -> dict[str, Tensor]:
+    """Name every tensor of what a renderer takes."""
+    named = {f"features/{name}": value for name, value in prepared.features.items()}
+    for kind, poses in (("source", prepared.motion), ("motion", motion)):
+        named |= {f"{kind}/extra/{name}": value for name, value in poses.extra.items()}
+        named |= {f"{kind}/points": poses.points}
+        named |= {} if poses.jacobians is None else {f"{kind}/jacobians": poses.jacobians}
+    return named
+
+
+def _from_tensors(named: Mapping[str, Tensor]) -> tuple[Prepared, Motion]:
+    """Rebuild what `_as_tensors` took apart."""
+
+    def under(folder: str) -> dict[str, Tensor]:
+        return {name.removeprefix(folder): value for name, value in named.items() if name.startswith(folder)}
+
+    source, motion = (
+        Motion(named[f"{kind}/points"], named.get(f"{kind}/jacobians"), under(f"{kind}/extra/"))
+        for kind in ("source", "motion")
+    )
+    return Prepared(source, under("features/")), motion
 
 
 def pad_to_fixed_batch(render: Render) -> Render:

@@ -242,7 +242,8 @@ def _add_engine_options(group: argparse.ArgumentParser | argparse._ArgumentGroup
         "--precision",
         choices=[*PRECISIONS],
         default="auto",
-        help="of the heavy layers; auto: float32, on CUDA what it is fastest at",
+        help="of the heavy layers; auto: 16 bits where the device is faster with them, else float32",
     )
     group.add_argument("--plain", action="store_true", help="run the networks as published, slower")
-    group.add_argument("--compile", action="store_true", help="have PyTorch compile them: a minute's wait at the start")
+    group.add_argument("--compile", action="store_true", help="have PyTorch compile them: minutes, once per model")
+    group.add_argument("--cuda-graphs", action="store_true", help="record the work on a GPU once, and replay it")

@@ -158,7 +158,7 @@ def given_options(args: argparse.Namespace) -> list[str]:
 
 def read_engine(args: argparse.Namespace) -> Engine:
     """Read the engine's settings from the command line's options."""
-    return Engine(args.precision, fast=not args.plain, compiled=args.compile)
+    return Engine(args.precision, fast=not args.plain, compiled=args.compile, cuda_graphs=args.cuda_graphs)
 
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:

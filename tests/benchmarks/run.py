@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,10 @@ SUBJECTS = {
 }
 
 
+INSTRUCTIONS = {
+    "avx2": "AVX2", "avx512_f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX-BF16",
+    "neon": "NEON", "sve": "SVE", "bf16": "BF16",
+}  # fmt: skip
 Clock = Callable[[], float]
 CLEAR = Path("/proc/self/clear_refs")
 AGREES = 1e-3  # how far two schedules' float32 pictures in [0, 1] may differ that are said to be the same
@@ -121,6 +125,7 @@ class Row:
 
     architecture: str
     device: str
+    instructions: str
     threads: int
     frames: int
     batch: int
@@ -239,34 +244,52 @@ def measure(
     if repository is not None:
         agree(name, repository, *differences)
     seconds = race(runs, device, repeats, clock)
-    row = Row(
+    return Row(
         architecture=model.spec.name,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        threads=torch.get_num_threads(),
+        **circumstances(device),
         frames=count,
         batch=batch,
         precision=str(dtype).removeprefix("torch."),
-        published_fps=count / seconds[1],
-        published_fps_without_reading=count / seconds[2],
-        ours_fps=count / seconds[0],
-        ratio=seconds[1] / seconds[0],
-        ratio_without_reading=seconds[2] / seconds[0],
+        **speeds(count, seconds),
         largest_difference=largest_difference(results[0], results[1]),
         operations_ratio=operations[2] / 2e9 / count / gmac,
         first_run_seconds=first_run,
         peak_mib=peak,
         gmac=gmac,
         share_of_peak=gmac * 1e9 * count / seconds[0] / matmul_peak(device, dtype, clock),
+        code_difference_from_schedule=None if repository is None else differences[0],
+        code_difference_from_ours=None if repository is None else differences[1],
     )
-    if repository is None:
-        return row
-    return replace(
-        row,
-        code_fps=count / seconds[3],
-        code_ratio=seconds[3] / seconds[0],
-        code_difference_from_schedule=differences[0],
-        code_difference_from_ours=differences[1],
-    )
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """What a row's figures were measured on."""
+    on_gpu = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
+        "instructions": "" if on_gpu else instruction_sets(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def speeds(count: int, seconds: list[float]) -> dict[str, float | None]:
+    """A row's frames per second, from the seconds of ours, of both schedules and, if it was run, the published code."""
+    ours, published, kept, *code = seconds
+    return {
+        "published_fps": count / published,
+        "published_fps_without_reading": count / kept,
+        "ours_fps": count / ours,
+        "ratio": published / ours,
+        "ratio_without_reading": kept / ours,
+        "code_fps": count / code[0] if code else None,
+        "code_ratio": code[0] / ours if code else None,
+    }
+
+
+def instruction_sets() -> str:
+    """Those of the processor that decide on speed, where PyTorch can tell."""
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return " ".join(name for key, name in INSTRUCTIONS.items() if known.get(key))
 
 
 def pictures(count: int) -> tuple[Tensor, Tensor]:
@@ -389,7 +412,11 @@ def race(runs: list[Callable[[], list[Tensor]]], device: torch.device, repeats: 
 Cell = Callable[[Row], str]
 COLUMNS: dict[str, Cell] = {
     "Architecture": lambda row: row.architecture,
-    "Device (threads), precision": lambda row: f"{row.device} ({row.threads}), {row.precision}",
+    "Device (threads), precision": lambda row: (
+        f"{row.device} ({row.threads}), {row.instructions}, {row.precision}"
+        if row.instructions
+        else f"{row.device} ({row.threads}), {row.precision}"
+    ),
     "Published schedule": lambda row: f"{row.published_fps:.2f} fps",
     "same, weights kept": lambda row: f"{row.published_fps_without_reading:.2f} fps",
     "Ours": lambda row: f"{row.ours_fps:.2f} fps",

@@ -12,8 +12,13 @@ from unittest import mock
 
 import pytest
 import torch
+from firstordermm.animation import pixels
 from firstordermm.animation.detail import DetailedSource, FineDetail
+from firstordermm.animation.frames import TensorClip
 from firstordermm.animation.inspection import draw_inspection
+from firstordermm.animation.options import AnimateOptions
+from firstordermm.animation.pipeline import animate
+from firstordermm.animation.retarget import Retargeting
 from firstordermm.module_spline import thin_plate
 from support.architectures import every_architecture
 from support.fake_device import CUDA, FRAMES, Call, Recorder, lowered, no_device, on_fake_cuda, walk
@@ -36,6 +41,25 @@ def test_every_way_through_a_model_stays_on_its_gpu(name: str, dtype: torch.dtyp
     assert all(picture.is_floating_point() for picture in pictures)
     to_host = [call for call in seen.calls if any(tensor.device.type != "cuda" for tensor in call.tensors)]
     assert {(call.name, str(call.args)[:200]) for call in to_host} == set()
+
+
+@every_architecture
+def test_the_driver_copies_each_batch_to_the_gpu_once_and_reads_nothing_back(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "free_memory", lambda device: None)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda pictures: pictures)
+    model = lowered(name, torch.float16, fast=True)
+    with no_device():
+        on_fake_cuda(model)
+        size = model.spec.size
+        source, driving = (torch.empty(count, size, size, 3, dtype=torch.uint8) for count in (1, 5))
+        options = AnimateOptions(Retargeting("standard"), batch=2)
+        with Recorder() as seen:
+            pictures = [*animate(model, source, TensorClip(driving), CUDA, options)]
+    assert [(len(part), part.device.type) for part in pictures] == [(2, "cuda"), (2, "cuda"), (1, "cuda")]
+    places = [(call.name, {tensor.device.type for tensor in call.tensors}) for call in seen.calls]
+    assert [name for name, devices in places if len(devices) > 1] == ["to"] * (1 + len(pictures))
 
 
 @pytest.mark.parametrize("name", ["fomm", "partswap", "mrfa"])

@@ -195,11 +195,50 @@ def test_what_poses_are_read_by_stays_exact(name: str) -> None:
     assert TINY[name].motion in model.spec.keep_in_fp32
 
 
+def test_residual_streams_stay_in_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firstordermm.core.inference.precision.HEAVY", 0)
+    model = optimize_for_inference(copy.deepcopy(tiny("fomm")), CPU, Engine("bfloat16"))
+    seen: set[torch.dtype] = set()
+    for block in model.modules():
+        if isinstance(block, ResBlock2d):
+            block.register_forward_hook(lambda _block, _args, output: seen.add(output.dtype))
+    driven(model, source_picture(), blobs(1), AnimateOptions())
+    assert seen == {torch.bfloat16}
+
+
 def test_precision_by_name() -> None:
-    assert dtype_for("auto", CPU) == torch.float32
     assert [dtype_for(name, CPU) for name in PRECISIONS[1:]] == [torch.float32, torch.bfloat16, torch.float16]
     with pytest.raises(InputError, match=r"'half'; choose one of: auto, float32"):
         dtype_for("half", CPU)
+
+
+@pytest.mark.parametrize(
+    ("processor", "dtype"),
+    [
+        ({"architecture": "x86_64", "amx_tile": True, "amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"architecture": "x86_64", "amx_tile": True, "amx_bf16": False}, torch.float32),
+        ({"architecture": "x86_64", "avx512_bf16": True}, torch.float32),  # slower than float32 where it was measured
+        ({"architecture": "x86_64", "avx2": True}, torch.float32),
+        ({"architecture": "aarch64", "neon": True, "bf16": True}, torch.bfloat16),
+        ({"architecture": "aarch64", "neon": True, "bf16": False}, torch.float32),
+    ],
+)
+def test_automatic_precision_on_processors(
+    monkeypatch: pytest.MonkeyPatch, processor: dict[str, object], dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert dtype_for("auto", CPU) == dtype
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert dtype_for("auto", CPU) == torch.float32
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_automatic_precision_with_an_older_pytorch(monkeypatch: pytest.MonkeyPatch, amx: bool) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert dtype_for("auto", CPU) == (torch.bfloat16 if amx else torch.float32)
 
 
 WITHOUT_TENSOR_CORES = [
