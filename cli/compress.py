@@ -41,7 +41,12 @@ def add_compress_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", type=Path, help="weights of a FOMM, published ones or your own")
     command.add_argument("folder", type=Path, help=f"where {PRUNED} goes and, with --data, the training's {MODEL}")
     command.add_argument("--keep", type=float, default=0.5, help="share of the channels, by layer (default: 0.5)")
-    command.add_argument("--least", type=int, default=16, help="channels that no layer goes below (default: 16)")
+    command.add_argument(
+        "--least",
+        type=int,
+        default=16,
+        help="channels that no layer goes below, inner ones four times as many (default: 16)",
+    )
     command.add_argument("--blocks", type=int, help="residual blocks of the generator to keep (default: all)")
     command.add_argument("--half", action="store_true", help="store float16: half the size, rounded weights")
     group = command.add_argument_group("fine-tuning")
@@ -117,6 +122,7 @@ def _fine_tuning(args: argparse.Namespace) -> FineTuning:
     """Read the configuration of training. Raises InputError for one that trains something else."""
     # not above: they bring PyTorch's compiler, for which every command would wait
     from ..training.config import DRAWN, VideoConfig, find_config, read_config
+    from ..training.data.dataset import FramesDataset
     from ..training.objectives.distillation import DistillationParams
     from ..training.phases import PHASES, FineTuning
 
@@ -125,6 +131,7 @@ def _fine_tuning(args: argparse.Namespace) -> FineTuning:
     given = [f"{place}={getattr(args, name)}" for name, place in SETTINGS.items() if getattr(args, name) is not None]
     config = read_config(find_config(args.config), [*given, *(args.changes or [])])
     assert isinstance(config, VideoConfig)  # others have no place for a folder of videos
+    FramesDataset(config.dataset_params)  # what is no data set is refused before anything is written
     teacher = DistillationParams(args.checkpoint) if args.distil else None
     return FineTuning(config, args.phases or PHASES, teacher)
 

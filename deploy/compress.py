@@ -32,13 +32,14 @@ from ..module_fomm.keypoint_detector import KPDetector
 Part = TypeVar("Part", KPDetectorConfig, DenseMotionConfig, GeneratorConfig)
 Layer = TypeVar("Layer", bound=nn.Module)
 
-LEAST = 16
-"""Channels below which a layer saves no time worth having."""
+LEAST, INNER = 16, 4
+"""Channels below which a layer saves no time worth having, and how many times as many the innermost ones need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slimming:
-    """How much of a network is kept: a share of the channels by layer, but `least` of each if it has so many.
+    """How much of a network is kept: a share of the channels by layer, but `least` at full size and INNER times as many
+    where maps are smallest, of layers that have so many.
 
     `blocks` is the number of residual blocks, None for all.
     """
@@ -56,23 +57,28 @@ class Slimming:
 
     def of(self, config: FOMMConfig) -> FOMMConfig:
         """Return the configuration of what is kept."""
-        generator = self._narrower(config.generator)
+        kp, motion, generator = config.kp_detector, config.dense_motion, config.generator
+        slim = self._narrower(generator, generator.num_down_blocks)
         if self.blocks is not None:
-            generator = replace(generator, num_bottleneck_blocks=min(self.blocks, generator.num_bottleneck_blocks))
+            slim = replace(slim, num_bottleneck_blocks=min(self.blocks, generator.num_bottleneck_blocks))
         return replace(
             config,
-            kp_detector=self._narrower(config.kp_detector),
-            dense_motion=self._narrower(config.dense_motion),
-            generator=generator,
+            kp_detector=self._narrower(kp, kp.num_blocks),
+            dense_motion=self._narrower(motion, motion.num_blocks),
+            generator=slim,
         )
 
-    def _narrower(self, part: Part) -> Part:
+    def _narrower(self, part: Part, doublings: int) -> Part:
+        first = part.block_expansion
+        widest = min(part.max_features, first * 2**doublings)  # files without a description tell no more
         return replace(
-            part, block_expansion=self._width(part.block_expansion), max_features=self._width(part.max_features)
+            part,
+            block_expansion=self._width(first, self.least),
+            max_features=self._width(widest, INNER * self.least),
         )
 
-    def _width(self, width: int) -> int:
-        return max(round(width * self.keep), min(width, self.least))
+    def _width(self, width: int, least: int) -> int:
+        return max(round(width * self.keep), min(width, least))
 
 
 @torch.no_grad()

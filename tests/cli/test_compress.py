@@ -90,6 +90,7 @@ def test_one_phase_leaves_the_other_network_pruned_alone(files: Path, tmp_path: 
         (["{tiny}", "{out}", "--distil"], "--distil was given without --data"),
         (["{tiny}", "{out}", "--minutes", "5"], "--minutes was given without --data"),
         (["{tiny}", "{out}", "--data", "{data}", "--minutes", "-1"], "--minutes is -1.0;"),
+        (["{tiny}", "{out}", "--data", "{out}"], "is no folder; one of videos was wanted"),
         (["{tiny}", "{out}", "--data", "{data}", "--config", "drawn"], "CONFIG is drawn, which trains on no videos"),
         (["{tiny}", "{out}", "--data", "{data}", "--config", "nothing"], "a YAML file was wanted"),
         (["{tiny}", "{out}", "--data", "{data}", "--set", "train.nothing=1"], "unknown settings: nothing"),

@@ -98,6 +98,8 @@ def test_channels_count_by_their_filters_with_the_norm_behind() -> None:
 def test_published_and_half_widths_come_to_the_same_small_model() -> None:
     small = Slimming(0.125, blocks=4).of(PUBLISHED)
     assert small == Slimming(0.25, blocks=4).of(Slimming(0.5).of(PUBLISHED))
+    as_read_off_tensors = replace(PUBLISHED, generator=replace(PUBLISHED.generator, max_features=256))
+    assert small == Slimming(0.125, blocks=4).of(as_read_off_tensors)
     assert small.kp_detector == KPDetectorConfig(block_expansion=LEAST, max_features=128)
     assert small.dense_motion == DenseMotionConfig(block_expansion=LEAST, max_features=128)
     assert small.generator == GeneratorConfig(block_expansion=LEAST, max_features=64, num_bottleneck_blocks=4)
