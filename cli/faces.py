@@ -34,7 +34,9 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--match-colour", action="store_true", help="shift a face's colours to those around it")
     group.add_argument("--more-driving", type=Path, action="append", help="one more video, for the next face")
-    group.add_argument("--offsets", help="seconds into its video at which each face begins, such as 0,0.5; its last frame is then held")
+    group.add_argument(
+        "--offsets", help="seconds into its video at which each face begins, such as 0,0.5; its last frame is then held"
+    )
     add_driving_options(group)
 
 
