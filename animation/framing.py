@@ -147,8 +147,8 @@ def _no_face(framing: str, finder: FaceFinder) -> None:
             "source",
         )
     log.warning(
-        "No face was found in the picture by %s; the whole picture is animated, as a square. Give boxes of the faces, or "
-        "install a better detector (pip install '.[faces]' in this pack's folder).",
+        "No face was found in the picture by %s; the whole picture is animated, as a square. Give boxes of the faces, "
+        "or install a better detector (pip install '.[faces]' in this pack's folder).",
         finder.name,
     )
 

@@ -40,7 +40,13 @@ class FSRTAnimator(Animator):
             modes=("standard", "relative"),
             several_sources=True,
             query_bytes=4 * FLOAT * widest,
-            keep_in_fp32=("kp_detector", "expression_encoder", "decoder.allocation_transformer.input_mlp.0", colours),
+            keep_in_fp32=(
+                "kp_detector",
+                "expression_encoder",
+                "encoder",
+                "decoder.allocation_transformer.input_mlp.0",
+                colours,
+            ),
             pose_extras=(EXPRESSION,),
         )
         self.eval()

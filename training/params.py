@@ -16,9 +16,10 @@ class RunParams:
     It ends after `steps` steps or `minutes` minutes of training, whichever comes first, of those that are given, and
     after `patience` evaluations without a better one; there is one every `evaluate_every` steps. With `precision`
     bfloat16 convolutions run in 16 bits; with auto, where the device is faster so. `ema_decay` above 0 keeps averaged
-    weights, which are what is evaluated and exported. `clip_norm` bounds the norm of all gradients together. `freeze`
-    lists networks that stay as they are, also in their statistics. State and model are saved every `save_minutes`, and
-    copies of the newest `keep` models kept. Losses are logged every `log_every` steps.
+    weights, which are what is evaluated and exported; the decay rises to it over the first steps. `clip_norm` bounds
+    the norm of all gradients together. `freeze` lists networks that stay as they are, also in their statistics. State
+    and model are saved every `save_minutes`, and copies of the newest `keep` models kept. Losses are logged every
+    `log_every` steps.
     """
 
     seed: int = 0

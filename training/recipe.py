@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch._inductor import decomposition
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ..animation.engine import dtype_for
 from ..core.errors import InputError, join_names
@@ -20,6 +20,7 @@ from ..core.types import Animator
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.config import to_metadata
 from ..core.weights.convert import to_safetensors
+from .averages import moving_average
 from .objectives.adversarial import DiscriminatorObjective
 from .objectives.base import Losses
 from .params import RunParams
@@ -54,7 +55,7 @@ class Recipe(ABC):
         self.architecture, self.params, self.device = architecture, params, device
         self.animator = animator
         self.optimizers, self.critics = {}, {}
-        average = cast(Callable[..., None], get_ema_multi_avg_fn(params.ema_decay))
+        average = cast(Any, moving_average(params.ema_decay))  # annotated as None in PyTorch
         animator.to(device)
         self.averaged = AveragedModel(animator, multi_avg_fn=average, use_buffers=True) if params.ema_decay else None
 
