@@ -34,8 +34,10 @@ FLAGS = {
     | {"test_share", "least_frames", "split_by", "json", "identity", "videos", "frames"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
     | {"keep_detector", "finish"}
+    | {"keep", "least", "blocks", "phases", "distil", "vgg"}
 } | {
     "config": "CONFIG",
+    "changes": "--set",
     "source": "SOURCE",
     "driving": "DRIVING",
     "output": "OUTPUT",
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
+    from .compress import add_compress_options
     from .convert import convert
     from .demo import demo
     from .evaluate import add_evaluate_options
@@ -109,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_swap_options(command)
     command.set_defaults(command=export)
 
+    add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
 

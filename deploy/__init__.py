@@ -1,1 +1,1 @@
-"""Models taken elsewhere: exported to ONNX and to `torch.export`, and run without PyTorch."""
+"""Models taken elsewhere: made smaller, exported to ONNX and to `torch.export`, and run without PyTorch."""

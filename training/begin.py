@@ -58,6 +58,5 @@ def start_from(path: Path, recipe: Recipe) -> None:
     with torch.no_grad():
         for name, value in fitting.items():
             own[name].copy_(value)
-    if recipe.averaged is not None:
-        recipe.averaged.module.load_state_dict(recipe.animator.state_dict())
+    recipe.average_anew()
     logger.info("began with %d of %d tensors from %s", len(fitting), len(own), path)

@@ -89,6 +89,11 @@ class Recipe(ABC):
         """Model to look at, to evaluate and to export: the one of averaged weights, where they are kept."""
         return self.animator if self.averaged is None else cast(Animator, self.averaged.module)
 
+    def average_anew(self) -> None:
+        """Begin the averages again with the weights as they are."""
+        if self.averaged is not None:
+            self.averaged.module.load_state_dict(self.animator.state_dict())
+
     def _freeze(self) -> None:
         if unknown := [name for name in self.params.freeze if name not in self.networks]:
             raise InputError(

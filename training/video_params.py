@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .objectives.distillation import DistillationParams
 from .objectives.params import (
     SCALES,
     ArticulateLossWeights,
@@ -28,7 +29,8 @@ class VideoTrainParams(RunParams):
     `batch_size` counts the samples of all processes. `checkpoint_freq` is in epochs. Ours are `schedule`, where cosine
     lets learning rates fall smoothly to 0 at the end of the run, and `vgg`, the file of torchvision's VGG19. Processes
     that read data are as many as there are processors where `dataloader_workers` says nothing. `use_sync_bn` has batch
-    norms count the samples of all GPUs. `crop`, in one published file, means nothing.
+    norms count the samples of all GPUs; `distillation` has the model learn from a larger one too. `crop`, in one
+    published file, means nothing.
     """
 
     num_epochs: int = 100
@@ -43,6 +45,7 @@ class VideoTrainParams(RunParams):
     crop: bool = False
     schedule: Literal["milestones", "cosine"] = MILESTONES
     vgg: Path | None = None
+    distillation: DistillationParams | None = None
 
     def check(self) -> None:
         """Raise ValueError for numbers with which nothing can be trained."""

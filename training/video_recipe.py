@@ -21,6 +21,7 @@ from .data.layout import TEST, TRAIN
 from .distributed import Ranks
 from .families import CLIP, Family
 from .objectives.base import Comparison
+from .objectives.distillation import DistillationParams, Teacher
 from .optimizers import build_optimizers, set_rates
 from .perceptual import load_vgg19
 from .preview import pairs_sheet, transfer
@@ -58,7 +59,8 @@ class VideoRecipe(Recipe):
                 "these networks. Change it."
             )
         super().__init__(family.id, params, animator, ranks.device)
-        comparison = Comparison(load_vgg19(params.vgg), params.scales, params.transform_params)
+        teacher = None if params.distillation is None else _teacher(params.distillation, size, ranks.device)
+        comparison = Comparison(load_vgg19(params.vgg), params.scales, params.transform_params, teacher)
         _refuse_small(size, comparison)
         self._losses = family.objective(animator, params, model, comparison)
         critic = getattr(self._losses, "discriminator_objective", None)
@@ -189,6 +191,17 @@ def leave_signals(_worker: int) -> None:
     """Leave signals to the first process, which has workers end when it does; they are sent to all of a terminal."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _teacher(params: DistillationParams, size: int, device: torch.device) -> Teacher:
+    """Load the model to learn from. Raises InputError for one that cannot draw pictures of the size."""
+    teacher = Teacher.load(params, device)
+    if size % (multiple := teacher.animator.spec.multiple):
+        raise InputError(
+            f"distillation.teacher draws pictures of a multiple of {multiple} pixels; the model's have {size}. Choose "
+            "another teacher."
+        )
+    return teacher
 
 
 def _refuse_small(size: int, comparison: Comparison) -> None:

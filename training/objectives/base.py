@@ -15,6 +15,7 @@ from ..data.batch import Batch
 from ..losses import equivariance, gradient_l1, pyramid_l1
 from ..perceptual import VGG19, PerceptualDistance
 from ..transform import Transform, TransformParams
+from .distillation import Teacher
 from .params import SCALES, ReconstructionWeights
 
 PIXEL_WEIGHTS = {"pyramid": 10.0, "gradient": 10.0, "warped": 5.0}
@@ -36,11 +37,12 @@ class Losses(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Ways of comparing pictures that all architectures share: at `scales`, by the features of `vgg` or, without it, by
-    pixels; and the spread of the transforms of the equivariance loss."""
+    pixels; the spread of the transforms of the equivariance loss; and a `teacher` to be like, or None."""
 
     vgg: VGG19 | None = None
     scales: tuple[float, ...] = SCALES
     transform_params: TransformParams = field(default_factory=TransformParams)
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Objective(nn.Module):
         self.transform_params, self.aligned = comparison.transform_params, aligned
         self.perceptual = None if comparison.vgg is None else PerceptualDistance(comparison.vgg, comparison.scales)
         self.perceptual_weights = weights.perceptual
+        self.teacher = comparison.teacher
         self.equivariance_weights = {term: float(getattr(weights, name)) for term, name in self.EQUIVARIANCE.items()}
 
     @property
@@ -102,7 +105,8 @@ class Objective(nn.Module):
     @property
     def metadata(self) -> dict[str, str]:
         """Facts that a checkpoint should tell about how it was trained."""
-        return {"reconstruction_loss": "pixels (no VGG19)" if self.perceptual is None else "perceptual (VGG19)"}
+        facts = {"reconstruction_loss": "pixels (no VGG19)" if self.perceptual is None else "perceptual (VGG19)"}
+        return facts if self.teacher is None else facts | {"distilled_from": self.teacher.params.teacher.name}
 
     def begin_epoch(self, epoch: int) -> None:
         """Change what depends on the epoch, counted from 0."""
@@ -125,6 +129,8 @@ class Objective(nn.Module):
         source, driving = self.detect(batch.source), self.detect(batch.driving)
         painted = self.paint(batch, source, driving).in_full()
         terms = self._reconstruction(painted, batch.driving) | dict(painted.terms)
+        if self.teacher is not None:
+            terms |= self.teacher.losses(batch, painted.prediction, source, driving)
         motions = {"kp_source": source, "kp_driving": driving}
         outputs = {"prediction": painted.prediction, "deformed": painted.deformed, **painted.outputs}
         if any(self.equivariance_weights.values()):
