@@ -5,20 +5,31 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+import yaml
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..core.atomic_file import atomic_write
 from ..core.errors import InputError
+from ..core.file_lock import try_lock
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes
 from ..core.unfinished import make_folder
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
+if TYPE_CHECKING:
+    from ..training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
 RUNS = Path("output") / "training"
-CONFIG = "config.yaml"
+CONFIG, LOCK = "config.yaml", ".lock"
+LENGTHS = ("train_params.steps", "train_params.minutes", "train_params.num_epochs")
+"""Settings that only say when a run ends."""
 
 SETTINGS = {
     "data": "dataset.root_dir",
@@ -97,23 +108,74 @@ def train(args: argparse.Namespace) -> None:
     folder: Path = args.folder or RUNS / path.stem
     check_files(folder, args)
     limit_threads(args.threads)
-    with joined(args.device) as ranks:
+    with joined(args.device) as ranks, ExitStack() as stack:
         if not ranks.is_first:
             logging.getLogger().setLevel(logging.WARNING)  # one of them says it
         recipe = make_recipe(config, ranks)
         trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
-        if not trainer.resume() and args.start:
+        if trainer.resume():
+            if args.start:
+                logger.warning("--start %s is not used: the run in %s goes on instead.", args.start, folder)
+        elif args.start:
             start_from(args.start, recipe)
-        if ranks.is_first:
-            make_folder(folder)
-            with atomic_write(folder / CONFIG) as part:
-                part.write_text(to_yaml(config), "utf-8")
-        with ExitStack() as stack:
-            stack.enter_context(logging_redirect_tqdm())
-            if ranks.is_first:
-                trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
-            else:
-                trainer.run()
+        if not ranks.is_first:
+            trainer.run()
+            return
+        make_folder(folder)
+        stack.enter_context(alone_in(folder))
+        keep_settings(folder / CONFIG, to_yaml(config), path)
+        logger.info("Training %s on %s, in %s.", recipe.architecture, recipe.device, folder)
+        stack.enter_context(logging_redirect_tqdm())
+        trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
+    tell_end(trainer, folder)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Generator[None, None, None]:
+    """Keep other runs out of a folder. Raises InputError where one is in it."""
+    path = folder / LOCK
+    with path.open("wb") as file:
+        try:
+            free = try_lock(file)
+        except OSError:  # a file system that knows no locks
+            free = True
+        if not free:
+            raise InputError(f"is {folder}, in which another run trains. Wait for its end, or name another.", "folder")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def keep_settings(path: Path, text: str, given: Path) -> None:
+    """Write the settings of a run, unless they were read from that very file, and say which are not as they were."""
+    if path.exists():
+        before, now = (flattened(yaml.safe_load(one)) for one in (path.read_text("utf-8"), text))
+        changed = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+        told = [f"{name} {before.get(name)} -> {now.get(name)}" for name in sorted(changed) if name not in LENGTHS]
+        if told:
+            logger.warning("Settings changed since the last time: %s.", "; ".join(told))
+        if given.exists() and path.samefile(given):
+            return
+    with atomic_write(path) as part:
+        part.write_text(text, "utf-8")
+
+
+def flattened(value: object, name: str = "") -> dict[str, object]:
+    """List the values of nested settings by their dotted names."""
+    if not isinstance(value, dict):
+        return {name: value}
+    entries = cast(dict[str, object], value).items()
+    return {key: leaf for part, entry in entries for key, leaf in flattened(entry, f"{name}.{part}".strip(".")).items()}
+
+
+def tell_end(trainer: Trainer, folder: Path) -> None:
+    """Say how far a run came, and what it left."""
+    from ..training.state import MODEL
+
+    counters = trainer.counters
+    words = "Done" if trainer.share_done() >= 1 else "Stopped"
+    logger.info("%s after %d steps, %.1f minutes: %s.", words, counters.step, counters.seconds / 60, folder / MODEL)
 
 
 def changes(args: argparse.Namespace) -> list[str]:
@@ -153,4 +215,12 @@ def check_files(folder: Path, args: argparse.Namespace) -> None:
     if folder.exists():
         for output in outputs:
             check_output(output.path)
+        if not (folder / STATE).exists() and (folder / MODEL).exists():
+            raise InputError(
+                f"is {folder}, which has {MODEL} but no {STATE} to go on from; a run there would overwrite it. Name "
+                f"another, with --start {folder / MODEL} to begin with it.",
+                "folder",
+            )
+    if args.data is not None and folder.resolve().is_relative_to(args.data.resolve()):
+        raise InputError(f"is {folder}, among the videos of {args.data}. Name one outside.", "folder")
     refuse_clashes(outputs, {"the checkpoint to start with": args.start})

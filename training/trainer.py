@@ -20,7 +20,7 @@ from .logs import SHEET, Meter, RunLog
 from .preview import save_picture
 from .recipe import Recipe, Step
 from .sampler import seed_step
-from .state import STATE, Counters, load_state, save_state
+from .state import STATE, Counters, discriminators_of, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +63,14 @@ class Trainer:
         """Write the state and the models. Raises CheckpointError where the disk refuses; older files are then whole."""
         self._saved = self.counters.seconds
         self._refuse_broken(self._means())
+        self._refuse_broken_weights()
         if not self.ranks.is_first:
             return
+        sheet = self.recipe.sheet()
+        self._refuse_broken({"pictures": sheet.sum().item()})  # weights may be huge, and numbers still
         with self._disk_refusals():
             save_state(self.folder / STATE, self.recipe, self.counters)
             self.keeper.keep(self.counters.step)
-            sheet = self.recipe.sheet()
             save_picture(self.folder / SHEET, sheet)
             self._log.picture(self.counters.step, sheet)
 
@@ -134,6 +136,13 @@ class Trainer:
                 f"{self.folder} is good. Give the same command with a lower learning rate, or with train.clip_norm, "
                 "to go on from there."
             )
+
+    def _refuse_broken_weights(self) -> None:
+        """Raise TrainingError for weights that are no numbers, which a last update may leave behind sound losses."""
+        for name, module in {**self.recipe.networks, **discriminators_of(self.recipe)}.items():
+            values = [value for value in module.state_dict().values() if value.is_floating_point()]
+            if not all(bool(value.isfinite().all()) for value in values):
+                self._refuse_broken({f"weights of {name}": math.nan})
 
     def _modules(self) -> tuple[nn.Module, nn.Module | None]:
         """Return objective and critic, joined with those of the other processes."""

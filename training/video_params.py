@@ -19,6 +19,7 @@ from .transform import TransformParams
 
 MILESTONES, COSINE = "milestones", "cosine"
 DROP = 0.1  # of learning rates at each milestone
+MOST_WORKERS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,8 @@ class VideoTrainParams(RunParams):
         for name in ("num_epochs", "num_repeats", "batch_size", "checkpoint_freq"):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {value}; 1 or more was wanted")
-        if self.dataloader_workers is not None and self.dataloader_workers < 0:
-            raise ValueError(f"dataloader_workers is {self.dataloader_workers}; 0 or more was wanted")
+        if self.dataloader_workers is not None and not 0 <= self.dataloader_workers <= MOST_WORKERS:
+            raise ValueError(f"dataloader_workers is {self.dataloader_workers}; 0 to {MOST_WORKERS} was wanted")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
             raise ValueError(f"scales are {[*self.scales]}; numbers above 0, up to 1, were wanted")
         for name, rate in self.rates().items():

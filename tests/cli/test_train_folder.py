@@ -1,0 +1,92 @@
+"""The folder of a run: one run at a time, nothing of another overwritten, and changes that are said."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from firstordermm.cli.main import main
+from firstordermm.cli.train import alone_in, flattened
+from support.training_runs import video_settings, write_strips
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(video_settings(write_strips(tmp_path / "data"), steps=1)))
+    return path
+
+
+def train(config: Path, folder: Path, *options: str) -> int:
+    return main(["train", str(config), str(folder), "--device", "cpu", "--threads", "1", *options])
+
+
+def test_a_run_says_how_it_ended_and_what_changed(
+    config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    with caplog.at_level(logging.INFO):
+        assert train(config, run) == 0
+    assert any(message.startswith("Done after 1 steps") for message in caplog.messages)
+    assert not (run / ".lock").exists()
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert train(config, run, "--steps", "2", "--set", "train.clip_norm=7", "--start", "other.pth") == 0
+    assert any("train_params.clip_norm" in message and "-> 7" in message for message in caplog.messages)
+    assert any("--start other.pth is not used" in message for message in caplog.messages)
+    assert not any("train_params.steps" in message for message in caplog.messages)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert train(config, run) == 0
+    state = (run / "state.pt").read_bytes()
+    assert train(config, run, "--steps", "2", "--set", "train.lr_generator=1e30") == 1
+    assert "became no number at step 2" in capsys.readouterr().err
+    assert (run / "state.pt").read_bytes() == state
+    assert all(value.isfinite().all() for value in torch.load(run / "state.pt")["networks"]["generator"].values())
+
+
+def test_models_without_a_state_are_not_overwritten(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert train(config, run) == 0
+    (run / "state.pt").unlink()
+    model = (run / "model.safetensors").read_bytes()
+    assert train(config, run) == 1
+    assert "has model.safetensors but no state.pt to go on from" in capsys.readouterr().err
+    assert (run / "model.safetensors").read_bytes() == model
+
+
+def test_a_run_among_its_videos_is_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    assert train(config, data / "train", "--data", str(data)) == 1
+    assert "among the videos of" in capsys.readouterr().err
+
+
+def test_the_configuration_that_was_given_stays_as_it_is(config: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    text = "# mine\n" + config.read_text()
+    (run / "config.yaml").write_text(text)
+    assert train(run / "config.yaml", run) == 0
+    assert (run / "config.yaml").read_text() == text
+
+
+def test_two_runs_in_one_folder_are_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with alone_in(run):
+        assert train(config, run) == 1
+    assert "in which another run trains" in capsys.readouterr().err
+    assert train(config, run) == 0
+
+
+def test_settings_are_compared_by_their_names() -> None:
+    assert flattened({"a": {"b": 1, "c": [2]}, "d": None}) == {"a.b": 1, "a.c": [2], "d": None}
