@@ -20,7 +20,7 @@ from .logs import SHEET, Meter, RunLog
 from .preview import save_picture
 from .recipe import Recipe, Step
 from .sampler import seed_step
-from .state import STATE, Counters, load_state, save_state
+from .state import STATE, Counters, broken_parts, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class Trainer:
         """Write the state and the models. Raises CheckpointError where the disk refuses; older files are then whole."""
         self._saved = self.counters.seconds
         self._refuse_broken(self._means())
+        self._refuse_broken_weights()
         if not self.ranks.is_first:
             return
         with self._disk_refusals():
@@ -125,6 +126,11 @@ class Trainer:
         for optimizer in optimizers.values():
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         return norms
+
+    def _refuse_broken_weights(self) -> None:
+        """Raise TrainingError where the last steps left weights, or what optimizers keep, that are no numbers."""
+        if broken := broken_parts(self.recipe):
+            self._refuse_broken(dict.fromkeys(broken, math.nan))
 
     def _refuse_broken(self, terms: Mapping[str, float]) -> None:
         """Raise TrainingError for losses that are no numbers."""
