@@ -60,7 +60,13 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.data == DRAWN and not args.reader.exists():
         check_folder(args.reader.parent)
         outputs.append(Output("reader", args.reader))
-    given = {"the checkpoint": args.checkpoint, "the pose reader": args.reader, "the weights": args.identity}
+    given: dict[str, Path | list[Path] | None] = {
+        "the checkpoint": args.checkpoint,
+        "the pose reader": args.reader,
+        "the weights": args.identity,
+    }
+    if outputs and args.data != DRAWN:
+        given["the data"] = _files_of(Path(args.data))
     refuse_clashes(outputs, given)
     limit_threads(args.threads)
     text, numbers = _judge_drawn(args) if args.data == DRAWN else _judge_videos(args)
@@ -70,6 +76,11 @@ def evaluate(args: argparse.Namespace) -> None:
         if path is not None:
             with atomic_write(path) as part:
                 part.write_text(written + "\n", "utf-8")
+
+
+def _files_of(data: Path) -> list[Path]:
+    """List all files of a data set, or the one video."""
+    return [path for path in data.rglob("*") if path.is_file()] if data.is_dir() else [data]
 
 
 def _judge_drawn(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:

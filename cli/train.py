@@ -14,9 +14,9 @@ import yaml
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..core.atomic_file import atomic_write
-from ..core.errors import InputError
+from ..core.errors import InputError, join_names
 from ..core.file_lock import try_lock
-from ..core.output_path import Output, check_folder, check_output, refuse_clashes
+from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
 from ..core.unfinished import make_folder
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
@@ -106,7 +106,7 @@ def train(args: argparse.Namespace) -> None:
     path = find_config(args.config)
     config = read_config(path, changes(args))
     folder: Path = args.folder or RUNS / path.stem
-    check_files(folder, args)
+    check_files(folder, args, path)
     limit_threads(args.threads)
     with joined(args.device) as ranks, ExitStack() as stack:
         if not ranks.is_first:
@@ -204,8 +204,11 @@ def check_numbers(args: argparse.Namespace) -> None:
         check_number(args, name, sys.float_info.min, sys.float_info.max)
 
 
-def check_files(folder: Path, args: argparse.Namespace) -> None:
-    """Raise MediaError or InputError for a folder that cannot be written to, or in which the start would be lost."""
+def check_files(folder: Path, args: argparse.Namespace, config: Path) -> None:
+    """Raise MediaError or InputError for a folder that cannot be written to, or in which something would be lost.
+
+    A configuration may be its own folder's when the run there goes on: it then is what the run itself wrote.
+    """
     from ..training.keeping import BEST
     from ..training.logs import LOG, SHEET
     from ..training.state import MODEL, STATE
@@ -215,12 +218,15 @@ def check_files(folder: Path, args: argparse.Namespace) -> None:
     if folder.exists():
         for output in outputs:
             check_output(output.path)
-        if not (folder / STATE).exists() and (folder / MODEL).exists():
-            raise InputError(
-                f"is {folder}, which has {MODEL} but no {STATE} to go on from; a run there would overwrite it. Name "
-                f"another, with --start {folder / MODEL} to begin with it.",
-                "folder",
-            )
+    goes_on = (folder / STATE).exists()
+    given = {"the checkpoint to start with": args.start, "the configuration": None if goes_on else config}
+    refuse_clashes(outputs, given)
+    left = [name for name in (MODEL, BEST) if (folder / name).exists()]
+    if left and not goes_on:
+        raise InputError(
+            f"is {shown(folder)}, which holds {join_names(left)} without {STATE}; a new run would overwrite them. "
+            f"Put {STATE} back, or begin in another folder.",
+            "folder",
+        )
     if args.data is not None and folder.resolve().is_relative_to(args.data.resolve()):
-        raise InputError(f"is {folder}, among the videos of {args.data}. Name one outside.", "folder")
-    refuse_clashes(outputs, {"the checkpoint to start with": args.start})
+        raise InputError(f"is {shown(folder)}, among the videos of {args.data}. Name one outside.", "folder")

@@ -22,7 +22,7 @@ from .data.dataset import DatasetParams
 from .drawn.params import DrawnDataset, DrawnTrainParams
 from .families import FAMILIES, Family, ModelParams, family_of
 from .objectives.params import DiscriminatorParams
-from .settings import Plain, as_section, override, read_section, refuse_unknown
+from .settings import Plain, as_section, override, parse_yaml, read_section, refuse_unknown
 from .video_params import VideoTrainParams
 
 READY: Final = Path(__file__).resolve().parent / "configs"
@@ -86,8 +86,8 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> TrainingConfig:
             text = file.read(LARGEST + 1)
         if len(text) > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")
-        content: object = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        content = parse_yaml(text)
+    except ValueError as error:
         raise InputError(f"{shown(path)} is no YAML ({reason_of(error)}). Correct it.", None) from error
     return parse_config(override(as_section(content, "the configuration"), changes))
 

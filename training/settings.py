@@ -6,6 +6,7 @@ method `check`, where there is one, raises ValueError for values that do not go 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 import yaml
 
 from ..core.errors import InputError, join_names, quote
+from ..core.weights.config import reason_of
 
 T = TypeVar("T")
 
 SHORT = {"dataset": "dataset_params", "model": "model_params", "train": "train_params"}
 """Short names of sections in overrides."""
 
+LARGEST = 2**63 - 1  # what a generator can be seeded with, and a tensor sized
 Plain = dict[str, object]
 
 
@@ -67,15 +70,15 @@ def override(given: Mapping[str, object], changes: Sequence[str]) -> Plain:
 
     Sections may be called by their short names. Settings that were not there are added.
     """
-    changed = _copied(given)
+    changed = as_section(given, "the configuration")
     for change in changes:
         path, equals, text = change.partition("=")
         first, *names = path.strip().split(".")
         if not equals or not names or not all(names):
             raise InputError(f"is {quote(change)}; SECTION.NAME=VALUE was wanted, as train.batch_size=8.", "set")
         try:
-            value: object = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = parse_yaml(text)
+        except ValueError as error:
             raise InputError(f"has a value that is no YAML: {quote(text)}. Correct it.", "set") from error
         place = changed
         for name in [SHORT.get(first, first), *names[:-1]]:
@@ -85,11 +88,14 @@ def override(given: Mapping[str, object], changes: Sequence[str]) -> Plain:
     return changed
 
 
-def _copied(given: Mapping[str, object]) -> Plain:
-    return {
-        name: _copied(cast(Mapping[str, object], value)) if isinstance(value, Mapping) else value
-        for name, value in given.items()
-    }
+def parse_yaml(text: str | bytes) -> object:
+    """Read a YAML; every fault in it, also in values marked as of a kind that they are not, is a ValueError."""
+    try:
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except (yaml.YAMLError, LookupError, AttributeError, TypeError, ArithmeticError, ValueError) as error:
+        raise ValueError(reason_of(error)) from error
 
 
 def _is_needed(field: Field[Any]) -> bool:
@@ -146,10 +152,14 @@ def _single(wanted: Any, value: object, place: str) -> object:
         return Path(value)
     if wanted is float and isinstance(value, str):
         value = _number(value)
+    if not isinstance(value, bool) and isinstance(value, int) and abs(value) > LARGEST:
+        raise _refusal(value, place, "a number of 63 bits at most")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise _refusal(value, place, KINDS.get(wanted, "a path"))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refusal(value, place, "a finite number")
     return value
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.atomic_file import atomic_write
 from ..core.errors import CheckpointError, join_names
 from ..core.unfinished import make_folder
 from .recipe import Recipe
-from .saved import SavedFile
+from .saved import SavedFile, is_sound
 
 STATE, MODEL = "state.pt", "model.safetensors"
 """Names of the state and of the newest model in the folder of a run."""
@@ -47,6 +47,17 @@ def discriminators_of(recipe: Recipe) -> dict[str, nn.Module]:
 def optimizers_of(recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
     """List all optimizers by name."""
     return {**recipe.optimizers, **recipe.critics}
+
+
+def broken_parts(recipe: Recipe) -> list[str]:
+    """List the networks and optimizers of which something is no number."""
+    parts = {name: [*module.state_dict().items()] for name, module in modules_of(recipe).items()}
+    broken = [name for name, values in parts.items() if not all(is_sound(key, value) for key, value in values)]
+    for name, optimizer in optimizers_of(recipe).items():
+        moments = [value for kept in optimizer.state.values() for value in kept.values()]
+        if not all(bool(torch.isfinite(value).all()) for value in moments if isinstance(value, Tensor)):
+            broken.append(name)
+    return broken
 
 
 def save_state(path: Path, recipe: Recipe, counters: Counters) -> None:

@@ -20,7 +20,7 @@ from .logs import SHEET, Meter, RunLog
 from .preview import save_picture
 from .recipe import Recipe, Step
 from .sampler import seed_step
-from .state import STATE, Counters, discriminators_of, load_state, save_state
+from .state import STATE, Counters, broken_parts, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +128,11 @@ class Trainer:
             optimizer.step()  # pyright: ignore[reportUnknownMemberType]
         return norms
 
+    def _refuse_broken_weights(self) -> None:
+        """Raise TrainingError where the last steps left weights, or what optimizers keep, that are no numbers."""
+        if broken := broken_parts(self.recipe):
+            self._refuse_broken(dict.fromkeys(broken, math.nan))
+
     def _refuse_broken(self, terms: Mapping[str, float]) -> None:
         """Raise TrainingError for losses that are no numbers."""
         if broken := [name for name, value in terms.items() if not math.isfinite(value)]:
@@ -136,13 +141,6 @@ class Trainer:
                 f"{self.folder} is good. Give the same command with a lower learning rate, or with train.clip_norm, "
                 "to go on from there."
             )
-
-    def _refuse_broken_weights(self) -> None:
-        """Raise TrainingError for weights that are no numbers, which a last update may leave behind sound losses."""
-        for name, module in {**self.recipe.networks, **discriminators_of(self.recipe)}.items():
-            values = [value for value in module.state_dict().values() if value.is_floating_point()]
-            if not all(bool(value.isfinite().all()) for value in values):
-                self._refuse_broken({f"weights of {name}": math.nan})
 
     def _modules(self) -> tuple[nn.Module, nn.Module | None]:
         """Return objective and critic, joined with those of the other processes."""

@@ -16,6 +16,9 @@ from .draws import generator_for
 TINY = 1e-6
 PURPOSE = 2  # first number of its streams, see `draws.generator_for`
 
+MOST_SPREAD = 10.0  # half the width of a picture is 1
+MOST_POINTS = 32  # a side
+
 
 @dataclass(frozen=True, slots=True)
 class TransformParams:
@@ -25,6 +28,14 @@ class TransformParams:
     sigma_affine: float = 0.05
     sigma_tps: float = 0.005
     points_tps: int = 5
+
+    def check(self) -> None:
+        """Raise ValueError for numbers that no transform can have."""
+        for name in ("sigma_affine", "sigma_tps"):
+            if not 0 <= (value := float(getattr(self, name))) <= MOST_SPREAD:
+                raise ValueError(f"{name} is {value}; 0 to {MOST_SPREAD:g} was wanted")
+        if not 1 <= self.points_tps <= MOST_POINTS:
+            raise ValueError(f"points_tps is {self.points_tps}; 1 to {MOST_POINTS} was wanted")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ from .transform import TransformParams
 
 MILESTONES, COSINE = "milestones", "cosine"
 DROP = 0.1  # of learning rates at each milestone
-MOST_WORKERS = 64
+MOST_READERS = 64  # processes
+MOST_REPEATS = 10**6
+LEAST_SCALE = 1 / 64
+HIGHEST_RATE = 1e6  # beyond it nothing learns; optimizers themselves end at the largest float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +57,17 @@ class VideoTrainParams(RunParams):
         for name in ("num_epochs", "num_repeats", "batch_size", "checkpoint_freq"):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {value}; 1 or more was wanted")
-        if self.dataloader_workers is not None and not 0 <= self.dataloader_workers <= MOST_WORKERS:
-            raise ValueError(f"dataloader_workers is {self.dataloader_workers}; 0 to {MOST_WORKERS} was wanted")
-        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
-            raise ValueError(f"scales are {[*self.scales]}; numbers above 0, up to 1, were wanted")
+        if self.num_repeats > MOST_REPEATS:
+            raise ValueError(f"num_repeats is {self.num_repeats}; {MOST_REPEATS} at most was wanted")
+        if self.dataloader_workers is not None and not 0 <= self.dataloader_workers <= MOST_READERS:
+            raise ValueError(f"dataloader_workers is {self.dataloader_workers}; 0 to {MOST_READERS} was wanted")
+        if min(self.epoch_milestones, default=0) < 0:
+            raise ValueError(f"epoch_milestones are {[*self.epoch_milestones]}; 0 or more was wanted")
+        if not self.scales or not all(LEAST_SCALE <= scale <= 1 for scale in self.scales):
+            raise ValueError(f"scales are {[*self.scales]}; numbers from {LEAST_SCALE:g} to 1 were wanted")
         for name, rate in self.rates().items():
-            if not 0 <= rate < float("inf"):
-                raise ValueError(f"{name} is {rate}; 0 or more was wanted")
+            if not 0 <= rate <= HIGHEST_RATE:
+                raise ValueError(f"{name} is {rate}; 0 to {HIGHEST_RATE:g} was wanted")
 
     def rates(self) -> dict[str, float]:
         """Return the learning rates by name."""

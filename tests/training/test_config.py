@@ -342,9 +342,28 @@ def test_what_differs_between_published_configurations_is_kept() -> None:
         ("train.batch_size=eight", r"train_params.batch_size is 'eight'; a whole number was wanted"),
         ("train.batch_size=0", r"train_params: batch_size is 0; 1 or more was wanted"),
         ("train.lr_generator=fast", r"train_params.lr_generator is 'fast'; a number was wanted"),
-        ("train.lr_generator=-1", r"lr_generator is -1.0; 0 or more"),
+        ("train.lr_generator=-1", r"lr_generator is -1.0; 0 to 1e[+]06"),
         ("train.precision=float16", r"train_params.precision is 'float16'; one of auto, float32, bfloat16 was wanted"),
-        ("train.scales=[2]", r"numbers above 0, up to 1, were wanted"),
+        ("train.scales=[2]", r"numbers from 0.015625 to 1 were wanted"),
+        ("train.lr_generator=1e39", r"lr_generator is 1e[+]39; 0 to 1e[+]06 was wanted"),
+        ("train.lr_generator=.inf", r"lr_generator is inf; a finite number was wanted"),
+        ("train.dataloader_workers=1000000", r"dataloader_workers is 1000000; 0 to 64"),
+        ("train.num_repeats=1000000000", r"num_repeats is 1000000000; 1000000 at most"),
+        ("train.seed=1180591620717411303424", r"train_params.seed is .*; a number of 63 bits"),
+        ("train.epoch_milestones=[-1]", r"epoch_milestones are \[-1\]; 0 or more"),
+        ("train.transform_params.points_tps=1000000", r"points_tps is 1000000; 1 to 32"),
+        ("train.transform_params.points_tps=-1", r"points_tps is -1; 1 to 32"),
+        ("train.transform_params.sigma_affine=-1", r"sigma_affine is -1.0; 0 to 10"),
+        ("train.transform_params.sigma_affine=.nan", r"sigma_affine is nan; a finite number"),
+        ("train.loss_weights.perceptual=[-1]", r"perceptual has a weight below 0"),
+        ("train.loss_weights.perceptual=[1,1,1,1,1,1]", r"perceptual has 6 weights; 5 at most"),
+        ("dataset.augmentation_params.rotation_param.degrees=[1]", r"is \(1.0,\); one angle"),
+        ("dataset.augmentation_params.rotation_param.degrees=[3,1]", r"the smaller first"),
+        ("dataset.augmentation_params.jitter_param.brightness=1e30", r"is 1e[+]30; 0 to 100"),
+        ("dataset.augmentation_params.crop_param.size=10000000", r"1 to 4096 pixels"),
+        ("train.steps=!!bool abc", r"set has a value that is no YAML"),
+        ("train.steps=!!timestamp abc", r"set has a value that is no YAML"),
+        ("train.steps=" + "[" * 3000, r"set has a value that is no YAML"),
         ("train.scales=1", r"train_params.scales is 1; a list was wanted"),
         ("train.patience=3", r"patience is given without evaluate_every"),
         ("train.ema_decay=1", r"ema_decay is 1.0; 0 to below 1 was wanted"),
@@ -415,3 +434,14 @@ def test_files_that_are_no_configuration_are_refused(tmp_path: Path) -> None:
         assert str(caught.value).isprintable()
     with pytest.raises(InputError, match=r"a YAML file was wanted, or one of character, drawn"):
         find_config(str(tmp_path / "none.yaml"))
+
+
+def test_aliases_are_neither_followed_in_circles_nor_multiplied(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    levels = "".join(f"  a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(9))}}}\n" for n in range(1, 40))
+    path.write_text(f"animate_params:\n  a0: &a0 {{x: 1}}\n{levels}dataset_params: &d {{root_dir: *d}}\n")
+    with pytest.raises(InputError, match="model_params are of no architecture that trains"):
+        read_config(path, ["train.steps=1"])
+    path.write_text("seed: !!bool abc")
+    with pytest.raises(InputError, match="is no YAML"):
+        read_config(path)

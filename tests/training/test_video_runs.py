@@ -260,3 +260,15 @@ def test_background_of_a_spline_rests_at_first(data: Path, tmp_path: Path) -> No
     assert "bg" not in first and "bg" in run.train_step()
     config = video_config(data, "spline", "model.common_params.bg=false")
     assert "bg_predictor" not in make_recipe(replace(config), Ranks(CPU)).networks
+
+
+def test_a_state_with_weights_that_are_no_numbers_is_not_written(data: Path, tmp_path: Path) -> None:
+    run = video_trainer(data, tmp_path, steps=1)
+    run.save()
+    before = (tmp_path / "state.pt").read_bytes()
+    parameter = next(run.recipe.animator.parameters())
+    with torch.no_grad():
+        parameter.view(-1)[0] = float("nan")
+    with pytest.raises(TrainingError, match="what was saved last"):
+        run.save()
+    assert (tmp_path / "state.pt").read_bytes() == before

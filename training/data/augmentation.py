@@ -14,6 +14,11 @@ from torchvision.transforms.v2 import functional as tv
 from ...core.errors import InputError
 from ..draws import uniform, whole
 
+MOST_LARGER = 16.0  # factor of resizing
+LARGEST_CROP = 4096  # pixels
+MOST_JITTER = 100.0
+TURN = 360.0  # degrees
+
 
 @dataclass(frozen=True, slots=True)
 class FlipParams:
@@ -70,11 +75,15 @@ class AugmentationParams:
             raise InputError(f"is {list(ratio)}; two factors above 0, the smaller first, were wanted.", "ratio")
         if self.resize_param is not None and self.crop_param is None:
             raise InputError("was given without crop_param, which brings frames back to one size. Add it.", "ratio")
-        if self.crop_param is not None and min(_pair(self.crop_param.size)) < 1:
-            raise InputError(f"is {self.crop_param.size}; 1 or more pixels were wanted.", "size")
+        if ratio[1] > MOST_LARGER:
+            raise InputError(f"is {list(ratio)}; factors up to {MOST_LARGER:g} were wanted.", "ratio")
+        if self.crop_param is not None and not all(1 <= side <= LARGEST_CROP for side in _pair(self.crop_param.size)):
+            raise InputError(f"is {self.crop_param.size}; 1 to {LARGEST_CROP} pixels were wanted.", "size")
+        if self.rotation_param is not None:
+            _angles(self.rotation_param.degrees)
         jitter = self.jitter_param or JitterParams()
         for name in ("brightness", "contrast", "saturation", "hue"):
-            value, most = float(getattr(jitter, name)), 0.5 if name == "hue" else float("inf")
+            value, most = float(getattr(jitter, name)), 0.5 if name == "hue" else MOST_JITTER
             if not 0 <= value <= most:
                 raise InputError(f"is {value:g}; 0 to {most:g} was wanted.", name)
 
@@ -115,8 +124,7 @@ def _flipped(pair: Tensor, params: FlipParams, generator: torch.Generator) -> Te
 
 def _rotated(pair: Tensor, params: RotationParams, generator: torch.Generator) -> Tensor:
     """Rotate counter-clockwise by a positive angle."""
-    given = params.degrees
-    low, high = (-given, given) if isinstance(given, int | float) else given
+    low, high = _angles(params.degrees)
     return tv.rotate(pair, uniform(generator, low, high), InterpolationMode.BILINEAR)
 
 
@@ -152,6 +160,17 @@ def _jittered(pair: Tensor, params: JitterParams, generator: torch.Generator) ->
         change, factor = changes[int(place)]
         pair = change(pair, factor)
     return pair
+
+
+def _angles(degrees: float | Sequence[float]) -> tuple[float, float]:
+    """Return the least and the largest angle; one number is both, to either side."""
+    angles = [-degrees, degrees] if isinstance(degrees, int | float) else [*degrees]
+    if len(angles) != 2 or not -TURN <= angles[0] <= angles[1] <= TURN:
+        raise InputError(
+            f"is {degrees}; one angle, 0 to {TURN:g}, or two of up to {TURN:g}, the smaller first, were wanted.",
+            "degrees",
+        )
+    return angles[0], angles[1]
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:

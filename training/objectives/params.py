@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
 """Sizes at which the published losses compare pictures (`scales`)."""
+
+
+LAYERS = 5  # of VGG19 that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,15 @@ class ReconstructionWeights:
     """Weights that all architectures have (`loss_weights`): those of the five layers of VGG19."""
 
     perceptual: tuple[float, ...] = (10.0, 10.0, 10.0, 10.0, 10.0)
+
+    def check(self) -> None:
+        """Raise ValueError for weights that no loss can have."""
+        if len(self.perceptual) > LAYERS:
+            raise ValueError(f"perceptual has {len(self.perceptual)} weights; {LAYERS} at most were wanted")
+        for name in (field.name for field in fields(self)):
+            value: float | tuple[float, ...] = getattr(self, name)
+            if min(value if isinstance(value, tuple) else (value,), default=0.0) < 0:
+                raise ValueError(f"{name} has a weight below 0; 0 or more was wanted")
 
 
 @dataclass(frozen=True, slots=True)
