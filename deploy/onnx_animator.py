@@ -207,16 +207,16 @@ def iter_again(frames: Iterable[Array], anchor: int | Array) -> Iterable[Array]:
 def _anchor(frames: Iterable[Array], anchor: int | Array) -> tuple[Array, Iterator[Array]]:
     """Return the anchor's picture, and all driving frames."""
     rest = iter(frames)
-    first = next(rest, None)
-    if first is None:
+    first = [*islice(rest, 1)]
+    if not first:
         raise OnnxError("driving has 0 frames; at least 1 is needed. Check the video.")
     if isinstance(anchor, np.ndarray):
-        return anchor, chain([first], rest)
+        return anchor, chain(first, rest)
     reachable = 0 < anchor < sys.maxsize
-    found = first if anchor == 0 else next(islice(frames, anchor, None), None) if reachable else None
-    if found is None:
+    found = first if anchor == 0 else [*islice(frames, anchor, anchor + 1)] if reachable else []
+    if not found:
         raise OnnxError(f"anchor is {anchor}; there is no such driving frame. Choose one from 0 on.")
-    return found, chain([first], rest)
+    return found[0], chain(first, rest)
 
 
 def _batches(frames: Iterator[Array], size: int) -> Iterator[list[Array]]:

@@ -155,17 +155,17 @@ def test_a_source_that_is_no_array(animator: OnnxAnimator, source: Any) -> None:
 def test_graphs_given_what_they_cannot_take(animator: OnnxAnimator) -> None:
     pictures = np.zeros((1, 3, 64, 64), np.float32)
     for wrong in (pictures[:, :, :8], pictures[0], pictures.astype(np.float64), cast(Any, "x"), cast(Any, None)):
-        with pytest.raises(OnnxError, match="^The graph motion cannot be run"):
+        with pytest.raises(OnnxError, match=r"^The graph motion cannot be run"):
             animator.motion(wrong)
-    with pytest.raises(OnnxError, match="^graph is 'x'; FOMM has motion, prepare, render"):
+    with pytest.raises(OnnxError, match=r"^graph is 'x'; FOMM has motion, prepare, render"):
         animator.run_graph("x", {})
-    with pytest.raises(OnnxError, match="^The graph render was given no .*points"):
+    with pytest.raises(OnnxError, match=r"^The graph render was given no .*points"):
         animator.render({}, {})
 
 
 @pytest.mark.parametrize("threads", [0, -1, 10**9, "x", 1.5])
 def test_numbers_of_threads(tiny_export: Path, threads: Any) -> None:
-    with pytest.raises(OnnxError, match="threads is .*; 1 to 1024 was wanted"):
+    with pytest.raises(OnnxError, match=r"threads is .*; 1 to 1024 was wanted"):
         OnnxAnimator.load(tiny_export, threads=threads)
 
 
