@@ -184,7 +184,7 @@ def open_graph(
         settings.intra_op_num_threads = threads
     with _reading(path):
         session = onnxruntime.InferenceSession(content, settings, providers=providers)
-        inputs_of(session), outputs_of(session)  # names that are no text are noticed when they are asked for
+        _ = inputs_of(session), outputs_of(session)  # names that are no text are noticed when they are asked for
     if session.get_providers()[0] != providers[0]:
         raise OnnxError(f"{providers[0]} cannot be used here: its driver or libraries are missing. Choose the CPU.")
     return session
