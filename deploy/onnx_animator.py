@@ -78,7 +78,10 @@ def _is_number(value: object, *kinds: type) -> bool:
 
 
 def _is_folder(place: object) -> bool:
-    return isinstance(place, (str, Path)) and bool(str(place)) and Path(place).is_dir()
+    try:
+        return isinstance(place, (str, Path)) and bool(str(place)) and Path(place).is_dir()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _are_many(frames: object) -> bool:

@@ -280,7 +280,7 @@ def test_facts_that_all_graphs_share_and_none_keeps(tiny_export: Path, tmp_path:
 def test_devices_and_folders_that_are_not_there(tiny_export: Path, tmp_path: Path) -> None:
     with pytest.raises(OnnxError, match="device is 'abacus'; this ONNX Runtime offers cpu"):
         OnnxAnimator.load(tiny_export, "abacus")
-    for place in (tmp_path / "none", "", None):
+    for place in (tmp_path / "none", "x" * 300, "", None):
         with pytest.raises(OnnxError, match="is no folder"):
             OnnxAnimator.load(cast(Any, place))
 
