@@ -14,7 +14,7 @@ from ..core.weights.architecture import RELATIVE_JACOBIAN, RESTRICTED
 
 TORCH, ONNX = RUNTIMES = ("torch", "onnx")
 SERVED = RELATIVE_JACOBIAN | {"background"}  # of the options that not every model accepts
-BUILT_IN = ("architecture", "model", "download", "precision", "plain", "compile")
+BUILT_IN = ("architecture", "model", "download", "precision", "plain", "compile", "cuda_graphs")
 
 
 def add_runtime_option(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]

@@ -27,7 +27,7 @@ FLAGS = {
     for name in RESTRICTED
     | {"architecture", "device", "size", "batch", "precision", "fps", "sheet", "start", "reader", "clips", "threads"}
     | {"detail", "detail_size", "inspect"}
-    | {"format", "runtime", "model", "download", "plain", "compile"}
+    | {"format", "runtime", "model", "download", "plain", "compile", "cuda_graphs"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
     | {"driving_framing", "driving_faces", "driving_boxes"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}

@@ -25,8 +25,9 @@ from ..core.errors import CheckpointError, InputError
 from ..core.inference.rewrites import Form, rewrite
 from ..core.types import Animator
 from .graphs import GraphExample, graphs_of
-from .onnx_animator import FORMAT, OnnxAnimator
+from .onnx_animator import OnnxAnimator
 from .onnx_file import PRODUCER, describe, exported, to_half_storage, to_onnx
+from .onnx_loading import FORMAT, sealed
 from .quantize import Sample, opened, psnr, to_int8
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def export_model(animator: Animator, folder: Path, about: About, options: Export
                 _save_program(program, files[f"{example.name}.pt2"].part, own)
         report.differences = compare(models, metadata, animator, size)
         for name, model in _in_precision(models, metadata, options.precision, report).items():
-            files[f"{name}.onnx"].part.write_bytes(model.SerializeToString())
+            files[f"{name}.onnx"].part.write_bytes(sealed(model.SerializeToString()))
         report.files = {file.path: file.part.stat().st_size for file in files.values()}
         for file in files.values():
             file.commit()

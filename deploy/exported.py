@@ -15,7 +15,8 @@ from torch import Tensor
 from ..core.errors import CheckpointError
 from ..core.types import Animator, AnimatorSpec, Motion, Prepared
 from .graphs import Tensors, motion_in, of_motion, of_source, prefixed, under
-from .onnx_animator import AVD, BACKGROUND, POSED, PREPARE, SOURCE, Arrays, OnnxAnimator
+from .onnx_animator import Arrays, OnnxAnimator
+from .onnx_loading import AVD, BACKGROUND, POSED, PREPARE, SOURCE
 from .onnx_media import OnnxError
 
 
@@ -26,7 +27,7 @@ class ExportedAnimator(Animator):
 
     def __init__(self, graphs: OnnxAnimator) -> None:
         super().__init__()
-        self.graphs, self.config, self.optimized = graphs, graphs.metadata["export"], True
+        self.graphs, self.config, self.optimized = graphs, graphs.facts.export, True
         self.register_buffer("export", torch.tensor([*bytes.fromhex(self.config)], dtype=torch.uint8))
         self.spec = AnimatorSpec(
             name=graphs.name,
@@ -35,9 +36,9 @@ class ExportedAnimator(Animator):
             modes=graphs.modes,
             has_background=BACKGROUND in graphs.sessions,
             fixed_size=True,
-            pose_extras=graphs.pose_extras,
-            unsigned_frames=graphs.metadata["unsigned_frames"] == "1",
-            keeps_pose=graphs.metadata["keeps_pose"] == "1",
+            pose_extras=graphs.facts.pose_extras,
+            unsigned_frames=graphs.facts.unsigned_frames,
+            keeps_pose=graphs.facts.keeps_pose,
         )
 
     def motion(self, driving: Tensor) -> Motion:

@@ -15,13 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from ..core.types import Animator, Motion, Prepared
-from .onnx_animator import AVD, BACKGROUND, MOTION, POSED, PREPARE, PREPARED, RENDER, SOURCE
+from .onnx_loading import (
+    AVD,
+    BACKGROUND,
+    COLOURS,
+    FRAMES,
+    JACOBIANS,
+    MOTION,
+    PICTURES,
+    POINTS,
+    POSED,
+    PREPARE,
+    PREPARED,
+    QUERIES,
+    RENDER,
+    SOURCE,
+)  # fmt: skip
 
 Tensors = dict[str, Tensor]
 Run = Callable[[Animator, Tensors], Tensors]
 
-FRAMES, PICTURES, QUERIES, COLOURS = "frames", "pictures", "queries", "colours"
-POINTS, JACOBIANS = "points", "jacobians"
 EXAMPLE = 2  # pictures; a batch of one would be taken for a constant
 MOST = 64  # pictures at once
 DRIVING_SEED = 1

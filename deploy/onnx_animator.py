@@ -1,6 +1,7 @@
 """Animation by exported graphs, without PyTorch: NumPy and ONNX Runtime are enough, and PyAV for files.
 
-Copy this file and `onnx_media.py` wherever they are needed, with the folder that `animate.py export` wrote.
+Copy this file, `onnx_loading.py` and `onnx_media.py` wherever they are needed, with the folder that `animate.py export`
+wrote.
 
 >>> animator = OnnxAnimator.load("exported")
 >>> for pictures in animator.animate(source, frames):  # (H, W, 3) and many of them -> (b, size, size, 3) in [0, 1]
@@ -23,34 +24,22 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 if __package__:
+    from . import onnx_loading as loading
+    from .onnx_loading import AVD, BACKGROUND, MOTION, POSED, PREPARE, RELATIVE, RENDER, SOURCE, STANDARD
     from .onnx_media import OnnxError, Video, fit, read_picture, within_unit, write_video
 else:  # copied elsewhere
+    import onnx_loading as loading
+    from onnx_loading import AVD, BACKGROUND, MOTION, POSED, PREPARE, RELATIVE, RENDER, SOURCE, STANDARD
     from onnx_media import OnnxError, Video, fit, read_picture, within_unit, write_video
 
 Array: TypeAlias = "NDArray[Any]"
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 
-FORMAT = "1"
-GRAPHS = MOTION, PREPARE, RENDER = ("motion", "prepare", "render")
-AVD, BACKGROUND = OPTIONAL = ("avd", "background")
-STANDARD, RELATIVE = "standard", "relative"
-SOURCE, PREPARED, POSED = "source", "prepared.", "posed."
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
-DAMAGE = (
-    faults.Fail, faults.InvalidArgument, faults.InvalidGraph, faults.InvalidProtobuf, faults.NoModel,
-    faults.NotImplemented, faults.RuntimeException,
-)  # fmt: skip
 PIXELS = 4096  # decoded at once by a model that decodes them singly
-MOST_STRENGTH = 4.0
+MOST_STRENGTH, MOST_BATCH = 4.0, 1024
+LONGEST_REASON = 200
 TINY_DETERMINANT, FLAT, LEAST_GAP = 1e-12, 1e-12, 1e-6
 
 
@@ -72,47 +61,48 @@ class Options:
     batch: int = 4
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise OnnxError(f"batch is {self.batch}; 1 or more was wanted. Leave it out for 4.")
-        if not (math.isfinite(self.strength) and 0 <= self.strength <= MOST_STRENGTH):
-            raise OnnxError(f"strength is {self.strength:g}; 0 to 4 was wanted. 1 leaves the motion as it is.")
+        if self.mode is not None and self.mode not in loading.MODES:
+            raise OnnxError(
+                f"mode is {self.mode!r}; one of {', '.join(loading.MODES)} was wanted. Leave it out for the default."
+            )
+        if not isinstance(self.anchor, np.ndarray) and not _is_number(self.anchor):
+            raise OnnxError(f"anchor is {self.anchor!r}; the index of a frame, or an array, was wanted. Leave it out.")
+        if not _is_number(self.batch) or not 1 <= self.batch <= MOST_BATCH:
+            raise OnnxError(f"batch is {self.batch!r}; 1 to {MOST_BATCH} was wanted. Leave it out for 4.")
+        if not _is_number(self.strength, float, np.floating) or not 0 <= self.strength <= MOST_STRENGTH:
+            raise OnnxError(f"strength is {self.strength!r}; 0 to 4 was wanted. 1 leaves the motion as it is.")
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    return isinstance(value, (int, np.integer, *kinds)) and not isinstance(value, bool)
+
+
+def _is_folder(place: object) -> bool:
+    try:
+        return isinstance(place, (str, Path)) and bool(str(place)) and Path(place).is_dir()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _are_many(frames: object) -> bool:
+    return isinstance(frames, Iterable) and not isinstance(frames, (str, bytes))
 
 
 class OnnxAnimator:
     """Exported model, ready to animate any number of pictures."""
 
-    def __init__(self, sessions: Mapping[str, onnxruntime.InferenceSession], metadata: Mapping[str, str]) -> None:
-        self.sessions, self.metadata = sessions, metadata
-        self.name, self.size = metadata["name"], int(metadata["size"])
-        self.modes = tuple(metadata["modes"].split(","))
-        self.pose_extras = tuple(filter(None, metadata["pose_extras"].split(",")))
-        self.by_pixel = "queries" in _inputs(sessions[RENDER])
+    def __init__(self, sessions: Mapping[str, onnxruntime.InferenceSession], facts: loading.Facts) -> None:
+        self.sessions, self.facts = sessions, facts
+        self.name, self.size, self.modes = facts.name, facts.size, facts.modes
+        self.by_pixel = "queries" in loading.inputs_of(sessions[RENDER])
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu", threads: int | None = None) -> OnnxAnimator:
         """Load the graphs in a folder, for one of PROVIDERS. Raises OnnxError for what cannot be used."""
-        folder, providers = Path(folder), providers_for(device)
-        if not folder.is_dir():
-            raise OnnxError(
-                f"{folder} is no folder; one with exported graphs was wanted. Make it by animate.py export."
-            )
-        sessions: dict[str, onnxruntime.InferenceSession] = {}
-        first: Mapping[str, str] = {}
-        for name in (*GRAPHS, *OPTIONAL):
-            path = folder / f"{name}.onnx"
-            if name in OPTIONAL and name not in first["graphs"].split(","):
-                continue
-            sessions[name] = open_graph(_content(path), path, providers, threads)
-            found = _metadata(path, name, sessions[name])
-            first = first or found
-            if found["architecture"] != first["architecture"]:
-                raise OnnxError(
-                    f"{path} is a graph of {found['name']}, and motion.onnx beside it one of {first['name']}. "
-                    "Export all of them together."
-                )
-            if found["export"] != first["export"]:
-                raise OnnxError(f"{path} is of another export than motion.onnx beside it. Export them together.")
-        return cls(sessions, first)
+        if not _is_folder(folder):
+            shown = folder or repr(folder)
+            raise OnnxError(f"{shown} is no folder; one with exported graphs was wanted. Make it by animate.py export.")
+        return cls(*loading.load_graphs(Path(folder), device, threads))
 
     def animate(
         self, source: Array, frames: Iterable[Array], options: Options | None = None
@@ -147,8 +137,8 @@ class OnnxAnimator:
 
     def render(self, state: Arrays, motion: Arrays) -> NDArray[np.float32]:
         """Draw the source in B poses: (B, size, size, 3) in [0, 1]."""
-        count = len(motion["points"])
-        if BACKGROUND in _inputs(self.sessions[RENDER]) and BACKGROUND not in motion:
+        count = len(motion.get("points", ()))
+        if BACKGROUND in loading.inputs_of(self.sessions[RENDER]) and BACKGROUND not in motion:
             motion = {**motion, BACKGROUND: np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))}
         if not self.by_pixel:
             pictures = self.run_graph(RENDER, {**state, **motion})["pictures"]
@@ -161,11 +151,12 @@ class OnnxAnimator:
     def _strengthened(self, own: Arrays, motion: Arrays, strength: float) -> Arrays:
         if strength == 1.0:
             return motion
-        return strengthened(own, motion, strength, self.pose_extras, self.metadata["unsigned_frames"] == "1")
+        return strengthened(own, motion, strength, self.facts.pose_extras, self.facts.unsigned_frames)
 
     def _mode(self, options: Options) -> str:
         """Return the mode; raises OnnxError for what the model does not offer."""
-        mode = options.mode or (RELATIVE if RELATIVE in self.modes else self.modes[0])
+        default = RELATIVE if RELATIVE in self.modes else self.modes[0]
+        mode = default if options.mode is None else options.mode
         if mode not in self.modes:
             raise OnnxError(f"mode is {mode!r}; {self.name} offers {', '.join(self.modes)}. Choose one of these.")
         if options.background and (mode != STANDARD or BACKGROUND not in self.sessions):
@@ -173,9 +164,9 @@ class OnnxAnimator:
                 "moves its background only in the mode standard" if BACKGROUND in self.sessions else "cannot move any"
             )
             raise OnnxError(f"background was given; {self.name} {able}. Leave it out.")
-        if options.strength != 1.0 and self.metadata["keeps_pose"] == "1":
+        if options.strength != 1.0 and self.facts.keeps_pose:
             raise OnnxError(f"strength was given; {self.name} keeps the pose of its driving frames. Leave it out.")
-        given = not (isinstance(options.anchor, int) and options.anchor == 0)
+        given = isinstance(options.anchor, np.ndarray) or options.anchor != 0
         if mode != RELATIVE and (given or not options.relative_jacobian or not options.adapt_scale):
             raise OnnxError(
                 f"anchor, relative_jacobian or adapt_scale was given; the mode {mode} adds no movement. Leave it out."
@@ -187,66 +178,31 @@ class OnnxAnimator:
 
     def run_graph(self, graph: str, values: Mapping[str, Array]) -> Arrays:
         """Run a graph on those of the named values that it takes, and name its results."""
+        if graph not in self.sessions:
+            raise OnnxError(f"graph is {graph!r}; {self.name} has {', '.join(self.sessions)}. Choose one of these.")
         session = self.sessions[graph]
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, {name: values[name] for name in _inputs(session)}), strict=True))
-
-
-def providers_for(device: str) -> list[str]:
-    """Name ONNX Runtime's providers for a device: its own, and the CPU's for what that one lacks."""
-    known = onnxruntime.get_available_providers()
-    usable = [name for name, provider in PROVIDERS.items() if provider in known]
-    if device not in PROVIDERS or PROVIDERS[device] not in known:
-        what = f"this ONNX Runtime offers {', '.join(usable)}"
-        raise OnnxError(f"device is {device!r}; {what}. Choose one of these, or install the build that has it.")
-    return list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
-
-
-def _content(path: Path) -> bytes:
-    """Read a file whole: a graph that is opened from its bytes can refer to no other file."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise OnnxError(f"{path} cannot be read ({error.strerror}). Export the model again.") from error
-
-
-def open_graph(
-    content: bytes, path: Path, providers: list[str], threads: int | None = None
-) -> onnxruntime.InferenceSession:
-    """Open a graph, of which messages name the path."""
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4  # what is wrong is said by the exceptions
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if threads is not None:
-        settings.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(content, settings, providers=providers)
-    except DAMAGE as error:
-        raise OnnxError(f"{path} is damaged, or no graph that ONNX Runtime knows. Export the model again.") from error
-    if session.get_providers()[0] != providers[0]:
-        raise OnnxError(f"{providers[0]} cannot be used here: its driver or libraries are missing. Choose the CPU.")
-    return session
-
-
-def _metadata(path: Path, name: str, session: onnxruntime.InferenceSession) -> Mapping[str, str]:
-    """Return what a graph says of itself. Raises OnnxError for one that was not exported to be this graph."""
-    found = session.get_modelmeta().custom_metadata_map
-    if "format" not in found or "graph" not in found:
-        raise OnnxError(f"{path} was not made by animate.py export. Export the model with it.")
-    if found["format"] != FORMAT:
-        raise OnnxError(f"{path} is of export format {found['format']!r}; {FORMAT} was wanted. Export the model again.")
-    if found["graph"] != name:
-        raise OnnxError(f"{path} is the graph {found['graph']!r}; {name!r} was wanted. Export the model again.")
-    return found
-
-
-def _inputs(session: onnxruntime.InferenceSession) -> list[str]:
-    return [entry.name for entry in session.get_inputs()]
+        needed, made = loading.inputs_of(session), loading.outputs_of(session)
+        missing = [name for name in needed if name not in values]
+        if missing:
+            raise OnnxError(f"The graph {graph} was given no {', '.join(missing)}; all inputs are needed. Add it.")
+        try:
+            results = session.run(made, {name: values[name] for name in needed})
+        except (
+            *loading.FAULTS,
+            RuntimeError,
+            ValueError,
+            TypeError,
+        ) as error:  # the last: no arrays
+            reason = " ".join(str(error).split())[:LONGEST_REASON]
+            raise OnnxError(f"The graph {graph} cannot be run ({reason}). Check what it is given.") from error
+        return dict(zip(made, results, strict=True))
 
 
 def iter_again(frames: Iterable[Array], anchor: int | Array) -> Iterable[Array]:
-    """Return the frames; OnnxError where they can be read once only, and the anchor is not the first of them."""
-    if isinstance(anchor, int) and anchor and iter(frames) is frames:
+    """Return the frames; OnnxError where they are none, or can be read once only and the anchor is not the first."""
+    if not _are_many(frames):
+        raise OnnxError(f"driving is {frames!r}; frames (height, width, channels) were wanted. Give them as a list.")
+    if not isinstance(anchor, np.ndarray) and anchor and iter(frames) is frames:
         raise OnnxError(f"anchor is {anchor}; driving frames that can be read twice were wanted. Give them as a list.")
     return frames
 
@@ -254,15 +210,16 @@ def iter_again(frames: Iterable[Array], anchor: int | Array) -> Iterable[Array]:
 def _anchor(frames: Iterable[Array], anchor: int | Array) -> tuple[Array, Iterator[Array]]:
     """Return the anchor's picture, and all driving frames."""
     rest = iter(frames)
-    first = next(rest, None)
-    if first is None:
+    first = [*islice(rest, 1)]
+    if not first:
         raise OnnxError("driving has 0 frames; at least 1 is needed. Check the video.")
-    if not isinstance(anchor, int):
-        return anchor, chain([first], rest)
-    found = first if anchor == 0 else next(islice(frames, anchor, None), None) if anchor > 0 else None
-    if found is None:
+    if isinstance(anchor, np.ndarray):
+        return anchor, chain(first, rest)
+    reachable = 0 < anchor < sys.maxsize
+    found = first if anchor == 0 else [*islice(frames, anchor, anchor + 1)] if reachable else []
+    if not found:
         raise OnnxError(f"anchor is {anchor}; there is no such driving frame. Choose one from 0 on.")
-    return found, chain([first], rest)
+    return found[0], chain(first, rest)
 
 
 def _batches(frames: Iterator[Array], size: int) -> Iterator[list[Array]]:
@@ -374,19 +331,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("source", "driving", "output"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="what animate.py export wrote")
-    parser.add_argument("--mode", choices=[RELATIVE, STANDARD, AVD], help="default: relative, if the model offers it")
+    parser.add_argument("--mode", choices=loading.MODES, help="default: relative, if the model offers it")
     parser.add_argument("--background", action="store_true", help="in the mode standard: move it too, if it can be")
     parser.add_argument("--anchor", type=int, default=0, help="measure movement from this frame (default: 0)")
     parser.add_argument("--strength", type=float, default=1.0, help="of the movement, 0 to 4 (default: 1)")
     parser.add_argument("--batch", type=int, default=4, help="frames at once (default: 4)")
-    parser.add_argument("--device", default="cpu", help=f"one of {', '.join(PROVIDERS)} (default: cpu)")
+    parser.add_argument("--device", default="cpu", help=f"one of {', '.join(loading.PROVIDERS)} (default: cpu)")
     parser.add_argument("--threads", type=int, help="of the CPU (default: all)")
     args = parser.parse_args(argv)
     try:
         options = Options(args.mode, args.anchor, args.strength, background=args.background, batch=args.batch)
         animator = OnnxAnimator.load(args.model, args.device, args.threads)
         source, video = read_picture(args.source), Video(args.driving)
-        done = write_video(args.output, animator.animate(source, video, options), video)
+        given = {"the source picture": [args.source], "the exported model": [*args.model.iterdir()]}
+        done = write_video(args.output, animator.animate(source, video, options), video, given)
     except OnnxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from importlib import import_module
 from itertools import pairwise
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = "NDArray[Any]"
 
-WHITE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
+WHITE: dict[np.dtype[Any], float] = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 SUFFIXES = (".mp4", ".mov", ".mkv")
+MARGIN = 1.0  # beyond 0..1, where sharpening or resizing leads; it is cut off
 COPIED = {"aac", "mp3", "ac3"}  # sound that all of these hold as it is
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 FULL_RANGE = 2
@@ -36,13 +38,17 @@ def fit(picture: Array, size: int, name: str) -> NDArray[np.float32]:
 
     Alpha is laid over white; the picture is stretched, bilinear.
     """
+    if not isinstance(picture, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OnnxError(f"{name} holds {type(picture).__name__}; arrays (height, width, channels) were wanted.")
     if picture.ndim != 3 or picture.shape[2] not in (1, 2, 3, 4) or 0 in picture.shape:
         raise OnnxError(f"{name} has shape {picture.shape}; (height, width, 1 to 4 channels) was wanted. Reshape it.")
-    white = WHITE.get(picture.dtype)
+    white = WHITE.get(np.dtype(picture.dtype.type))  # in whichever order of bytes
     if white is None and not np.issubdtype(picture.dtype, np.floating):
         raise OnnxError(f"{name} holds {picture.dtype} values; floats in 0..1, uint8 or uint16 were wanted.")
     if white is None and not np.isfinite(picture).all():
         raise OnnxError(f"{name} holds NaN or infinite values; numbers in 0..1 were wanted. Check what made it.")
+    if white is None and not (picture.min() >= -MARGIN and picture.max() <= 1 + MARGIN):
+        raise OnnxError(f"{name} holds numbers up to {np.abs(picture).max():g}; 0..1 was wanted. Divide them.")
     values: Array = np.asarray(picture, np.float32)
     values = within_unit(values) if white is None else values / white
     if values.shape[2] % 2 == 0:
@@ -142,35 +148,56 @@ def _converter(frame: Any) -> Any:
     return graph
 
 
-def check_output(path: Path) -> None:
-    """Raise OnnxError where no video can be written to a path."""
+def resolve_output(path: Path, given: Mapping[str, Sequence[Path]]) -> Path:
+    """Follow links to the video file that is to be written.
+
+    `given` are files by what they are ("the driving video"). Raises OnnxError where none can be written, or where one
+    of those would be overwritten, however it is spelled or linked.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise OnnxError(
             f"{path} ends in {path.suffix or 'no suffix'}; one of {', '.join(SUFFIXES)} was wanted. Rename it."
         )
-    if not path.parent.is_dir():
-        raise OnnxError(f"There is no folder {path.parent}; create it first.")
-    if path.is_dir():
-        raise OnnxError(f"{path} is a folder; the name of a file was wanted. Choose another.")
+    target = Path(os.path.realpath(path))
+    try:
+        if not target.parent.is_dir():
+            raise OnnxError(f"There is no folder {target.parent}; create it first.")
+        if target.is_symlink():
+            raise OnnxError(f"{path} is a link that leads in a circle; the name of a file was wanted. Choose another.")
+        try:
+            target.lstat()
+        except FileNotFoundError:
+            return target
+        if not target.is_file():
+            what = "folder" if target.is_dir() else "device or a pipe"
+            raise OnnxError(f"{path} is a {what}; the name of a file was wanted. Choose another.")
+        for name, files in given.items():
+            if any(file.exists() and file.samefile(target) for file in files):
+                raise OnnxError(f"{path} would overwrite {name}. Choose another name.")
+        if not os.access(target, os.W_OK):
+            raise OnnxError(f"{path} is there and write-protected. Choose another name or allow writing.")
+    except OSError as error:
+        raise OnnxError(f"{path} cannot be written ({error.strerror}). Choose another name.") from error
+    return target
 
 
-def write_video(path: Path, batches: Iterable[NDArray[np.float32]], like: Video) -> int:
+def write_video(
+    path: Path, batches: Iterable[NDArray[np.float32]], like: Video, given: Mapping[str, Sequence[Path]] | None = None
+) -> int:
     """Write pictures (b, H, W, 3) in [0, 1] as H.264, at a video's rate and with its sound; return their number.
 
-    The file takes its name when it is complete.
+    The file takes its name when it is complete; links are followed. That video is not overwritten, nor the files
+    `given`, by what they are. Raises OnnxError.
     """
-    check_output(path)
-    if path.resolve() == like.path.resolve():
-        raise OnnxError(f"{path} would overwrite the driving video. Choose another name.")
-    av, part = _av(), path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    target, av = resolve_output(path, {"the driving video": [like.path], **(given or {})}), _av()
     try:
-        with av.open(os.fspath(part), "w") as container:
-            done = _write(container, batches, like)
-        part.replace(path)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as hidden:
+            part = Path(hidden) / f"part{path.suffix}"
+            with av.open(os.fspath(part), "w") as container:
+                done = _write(container, batches, like)
+            part.replace(target)
     except (av.FFmpegError, OSError) as error:
         raise OnnxError(f"{path} cannot be written ({error.strerror}). Choose another place.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return done
 
 

@@ -21,7 +21,8 @@ from onnxruntime import quantization
 
 from ..animation.samples import DRIVING, sample_pictures
 from ..core.errors import InputError
-from .onnx_animator import PREPARE, RENDER, Arrays, OnnxAnimator, open_graph, providers_for
+from .onnx_animator import Arrays, OnnxAnimator
+from .onnx_loading import MOTION, PREPARE, RENDER, Facts, open_graph, providers_for
 from .onnx_media import Video, read_picture
 
 HEADS = ("final", "mask", "occlusion", "blend", "maps")  # layers that stay in float32, by the last part of their names
@@ -77,7 +78,7 @@ def opened(models: Mapping[str, onnx.ModelProto], metadata: Mapping[str, str]) -
     sessions = {
         name: open_graph(model.SerializeToString(), Path(f"{name}.onnx"), providers) for name, model in models.items()
     }
-    animator = RecordingAnimator(sessions, metadata)
+    animator = RecordingAnimator(sessions, Facts.read(metadata, MOTION, Path(f"{MOTION}.onnx")))
     animator.fed = {}
     return animator
 

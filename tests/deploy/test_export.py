@@ -157,6 +157,7 @@ def test_run(files: Path, tiny_export: Path, tmp_path: Path) -> None:
     [
         (["--precision", "float16"], "--precision was given; an exported model has that settled"),
         (["--compile"], "--compile was given"),
+        (["--cuda-graphs"], "--cuda-graphs was given"),
         (["--scale-factor", "0.125"], "--scale-factor was given"),
         (["--parts", "1"], "--parts was given"),
         (["--size", "64"], "--size was given"),

@@ -14,8 +14,8 @@ import pytest
 import torch
 from firstordermm.core.types import Animator
 from firstordermm.deploy.graphs import GraphExample, graphs_of
-from firstordermm.deploy.onnx_animator import open_graph, providers_for
 from firstordermm.deploy.onnx_file import exported, to_onnx
+from firstordermm.deploy.onnx_loading import open_graph, providers_for
 from firstordermm.module_mrfa.animator import MRFAAnimator
 from firstordermm.module_spline.thin_plate import SOLVE, eliminate, system
 from support.architectures import FILES, SIDE, TINY, one_thread, seeded, tiny

@@ -94,8 +94,16 @@ def test_pictures_are_fitted_as_the_driver_does(channels: int, dtype: torch.dtyp
         torch.zeros(0, 4, 3),
         torch.zeros(4, 4, 3, dtype=torch.int64),
         torch.full((4, 4, 3), float("nan")),
+        torch.full((4, 4, 3), 200.0),
+        torch.full((4, 4, 3), -1e300, dtype=torch.float64),
     ],
 )
 def test_other_pictures_are_refused(picture: Tensor) -> None:
     with pytest.raises(onnx_media.OnnxError, match=r"^driving h.* wanted"):
         onnx_media.fit(picture.numpy(), 8, "driving")
+
+
+def test_bytes_in_another_order() -> None:
+    picture = np.random.default_rng(0).integers(0, 65535, (8, 8, 3), np.uint16)
+    swapped = picture.astype(picture.dtype.newbyteorder())
+    np.testing.assert_array_equal(onnx_media.fit(swapped, 8, "picture"), onnx_media.fit(picture, 8, "picture"))

@@ -10,6 +10,7 @@ class SessionOptions:
 
 class NodeArg:
     name: str
+    shape: list[int | str]
 
 class ModelMetadata:
     custom_metadata_map: dict[str, str]
