@@ -5,20 +5,24 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..core.atomic_file import atomic_write
-from ..core.errors import InputError, join_names
+from ..core.errors import InputError, TrainingError, join_names
+from ..core.file_lock import held
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
 from ..core.unfinished import make_folder
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
 RUNS = Path("output") / "training"
-CONFIG = "config.yaml"
+CONFIG, LOCK = "config.yaml", ".lock"
+
+log = logging.getLogger(__name__)
 
 SETTINGS = {
     "data": "dataset.root_dir",
@@ -85,7 +89,7 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train, or go on with a run found in the folder."""
     # not above: they bring PyTorch's compiler, for which every command would wait
-    from ..training.begin import make_recipe, start_from
+    from ..training.begin import changed_settings, make_recipe, start_from
     from ..training.config import find_config, read_config, to_yaml
     from ..training.distributed import joined
     from ..training.keeping import Keeper
@@ -96,24 +100,48 @@ def train(args: argparse.Namespace) -> None:
     config = read_config(path, changes(args))
     folder: Path = args.folder or RUNS / path.stem
     check_files(folder, args, path)
+    if (root := getattr(config.dataset_params, "root_dir", None)) is not None:
+        check_apart(folder, root)
     limit_threads(args.threads)
     with joined(args.device) as ranks:
         if not ranks.is_first:
             logging.getLogger().setLevel(logging.WARNING)  # one of them says it
-        recipe = make_recipe(config, ranks)
-        trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
-        if not trainer.resume() and args.start:
-            start_from(args.start, recipe)
-        if ranks.is_first:
-            make_folder(folder)
-            with atomic_write(folder / CONFIG) as part:
-                part.write_text(to_yaml(config), "utf-8")
         with ExitStack() as stack:
             stack.enter_context(logging_redirect_tqdm())
             if ranks.is_first:
+                stack.enter_context(alone_in(folder))
+            recipe = make_recipe(config, ranks)
+            trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
+            if trainer.resume():
+                _tell_of_changes(changed_settings(folder / CONFIG, config), args.start)
+            elif args.start:
+                start_from(args.start, recipe)
+            if ranks.is_first:
+                with atomic_write(folder / CONFIG) as part:
+                    part.write_text(to_yaml(config), "utf-8")
                 trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
             else:
                 trainer.run()
+
+
+def _tell_of_changes(changed: list[str], start: Path | None) -> None:
+    """Warn of what makes a resumed run another than the one that began, and of what is of no effect."""
+    if changed:
+        log.warning("The run goes on with other settings than it began with: %s.", join_names(changed))
+    if start is not None:
+        log.warning("--start %s is not read: the run in the folder is resumed.", shown(start))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Generator[None, None, None]:
+    """Keep other runs out of a folder; TrainingError where one is in it."""
+    make_folder(folder)
+    with held(folder / LOCK) as mine:
+        if not mine:
+            raise TrainingError(
+                f"Another run is at work in {shown(folder)}. Wait for its end, or choose another folder."
+            )
+        yield
 
 
 def changes(args: argparse.Namespace) -> list[str]:
@@ -140,6 +168,14 @@ def check_numbers(args: argparse.Namespace) -> None:
     check_number(args, "motion_only", 0, 1)
     for name in ("minutes", "learning_rate"):
         check_number(args, name, sys.float_info.min, sys.float_info.max)
+
+
+def check_apart(folder: Path, data: Path) -> None:
+    """Raise InputError for a folder among the videos, where what a run leaves would be taken for more of them."""
+    splits = [data / split for split in ("train", "test")]
+    videos = splits if splits[0].is_dir() else [data]
+    if any(place.resolve() in (folder.resolve(), *folder.resolve().parents) for place in videos):
+        raise InputError(f"is {shown(folder)}, among the videos to train with. Choose one outside of them.", "folder")
 
 
 def check_files(folder: Path, args: argparse.Namespace, config: Path) -> None:

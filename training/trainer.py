@@ -66,10 +66,10 @@ class Trainer:
         self._refuse_broken_weights()
         if not self.ranks.is_first:
             return
+        sheet = self.recipe.sheet()  # first: it is the first to need videos
         with self._disk_refusals():
             save_state(self.folder / STATE, self.recipe, self.counters)
             self.keeper.keep(self.counters.step)
-            sheet = self.recipe.sheet()
             save_picture(self.folder / SHEET, sheet)
             self._log.picture(self.counters.step, sheet)
 
