@@ -27,7 +27,7 @@ from ...animation.media.open_clip import open_clip
 from ...animation.media.writer import VideoWriter
 from ...core.atomic_file import atomic_folder
 from ...core.errors import FirstOrderError, InputError, MediaError, quote
-from ...core.output_path import shown
+from ...core.output_path import check_folder, shown
 from ...core.unfinished import make_folder
 from .frame_reader import FrameReader
 from .layout import BETWEEN, SPLITS, TEST, TEST_SHARE, TRAIN, VIDEOS, by_identity, list_videos, random_split
@@ -110,6 +110,8 @@ def prepare(
     videos = [video for videos in splits.values() for video in videos]
     by_default = TIME if len(videos) == 1 else VIDEO
     options = replace(options, split_by=(options.split_by or by_default) if "" in splits else VIDEO)
+    for place in (folder, *(folder / split for split in SPLITS)):
+        check_folder(place)
     make_folder(folder)
     report = PreparationReport.go_on(folder, asdict(options))
     names = _names(videos)
