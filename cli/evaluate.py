@@ -114,6 +114,8 @@ def _judge_videos(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:
     with logging_redirect_tqdm(), progress_bar("video", "evaluating") as progress:
         counter = iter(range(1, 10**9))
         done = reconstruct(predictor, videos, judges, args.frames, lambda _: progress(next(counter), args.videos))
+    if done.frames == done.videos:
+        log.warning("Only the first frame of each video was compared, of which copying is exact. Give more frames.")
     text = f"{shown(Path(args.data))}: {done.videos} videos, {done.frames} frames\n\n{done.table()}"
     numbers = {"architecture": predictor.animator.spec.name, "size": predictor.size}
     measures = {

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import yaml
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..core.atomic_file import atomic_write
-from ..core.errors import InputError, join_names
-from ..core.file_lock import try_lock
+from ..core.errors import InputError, TrainingError, join_names
+from ..core.file_lock import held
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
 from ..core.unfinished import make_folder
 from .numbers import check_number, limit_threads
@@ -28,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 RUNS = Path("output") / "training"
 CONFIG, LOCK = "config.yaml", ".lock"
-LENGTHS = ("train_params.steps", "train_params.minutes", "train_params.num_epochs")
-"""Settings that only say when a run ends."""
 
 SETTINGS = {
     "data": "dataset.root_dir",
@@ -96,7 +93,7 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train, or go on with a run found in the folder."""
     # not above: they bring PyTorch's compiler, for which every command would wait
-    from ..training.begin import make_recipe, start_from
+    from ..training.begin import changed_settings, make_recipe, start_from
     from ..training.config import find_config, read_config, to_yaml
     from ..training.distributed import joined
     from ..training.keeping import Keeper
@@ -107,66 +104,36 @@ def train(args: argparse.Namespace) -> None:
     config = read_config(path, changes(args))
     folder: Path = args.folder or RUNS / path.stem
     check_files(folder, args, path)
+    if (root := getattr(config.dataset_params, "root_dir", None)) is not None:
+        check_apart(folder, root)
     limit_threads(args.threads)
-    with joined(args.device) as ranks, ExitStack() as stack:
+    with joined(args.device) as ranks:
         if not ranks.is_first:
             logging.getLogger().setLevel(logging.WARNING)  # one of them says it
-        recipe = make_recipe(config, ranks)
-        trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
-        if trainer.resume():
-            if args.start:
-                logger.warning("--start %s is not used: the run in %s goes on instead.", args.start, folder)
-        elif args.start:
-            start_from(args.start, recipe)
-        if not ranks.is_first:
-            trainer.run()
-            return
-        make_folder(folder)
-        stack.enter_context(alone_in(folder))
-        keep_settings(folder / CONFIG, to_yaml(config), path)
-        logger.info("Training %s on %s, in %s.", recipe.architecture, recipe.device, folder)
-        stack.enter_context(logging_redirect_tqdm())
-        trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
+        with ExitStack() as stack:
+            stack.enter_context(logging_redirect_tqdm())
+            if ranks.is_first:
+                stack.enter_context(alone_in(folder))
+            recipe = make_recipe(config, ranks)
+            trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
+            if trainer.resume():
+                _tell_of_changes(changed_settings(folder / CONFIG, config), args.start)
+            elif args.start:
+                start_from(args.start, recipe)
+            if ranks.is_first:
+                keep_settings(folder / CONFIG, to_yaml(config), path)
+                logger.info("Training %s on %s, in %s.", recipe.architecture, recipe.device, folder)
+                trainer.run(stack.enter_context(progress_bar("step", initial=trainer.counters.step)))
+            else:
+                trainer.run()
     tell_end(trainer, folder)
 
 
-@contextmanager
-def alone_in(folder: Path) -> Generator[None, None, None]:
-    """Keep other runs out of a folder. Raises InputError where one is in it."""
-    path = folder / LOCK
-    with path.open("wb") as file:
-        try:
-            free = try_lock(file)
-        except OSError:  # a file system that knows no locks
-            free = True
-        if not free:
-            raise InputError(f"is {folder}, in which another run trains. Wait for its end, or name another.", "folder")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
 def keep_settings(path: Path, text: str, given: Path) -> None:
-    """Write the settings of a run, unless they were read from that very file, and say which are not as they were."""
-    if path.exists():
-        before, now = (flattened(yaml.safe_load(one)) for one in (path.read_text("utf-8"), text))
-        changed = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
-        told = [f"{name} {before.get(name)} -> {now.get(name)}" for name in sorted(changed) if name not in LENGTHS]
-        if told:
-            logger.warning("Settings changed since the last time: %s.", "; ".join(told))
-        if given.exists() and path.samefile(given):
-            return
-    with atomic_write(path) as part:
-        part.write_text(text, "utf-8")
-
-
-def flattened(value: object, name: str = "") -> dict[str, object]:
-    """List the values of nested settings by their dotted names."""
-    if not isinstance(value, dict):
-        return {name: value}
-    entries = cast(dict[str, object], value).items()
-    return {key: leaf for part, entry in entries for key, leaf in flattened(entry, f"{name}.{part}".strip(".")).items()}
+    """Write the settings of a run, unless they were read from that very file."""
+    if not (path.exists() and given.exists() and path.samefile(given)):
+        with atomic_write(path) as part:
+            part.write_text(text, "utf-8")
 
 
 def tell_end(trainer: Trainer, folder: Path) -> None:
@@ -176,6 +143,26 @@ def tell_end(trainer: Trainer, folder: Path) -> None:
     counters = trainer.counters
     words = "Done" if trainer.share_done() >= 1 else "Stopped"
     logger.info("%s after %d steps, %.1f minutes: %s.", words, counters.step, counters.seconds / 60, folder / MODEL)
+
+
+def _tell_of_changes(changed: list[str], start: Path | None) -> None:
+    """Warn of what makes a resumed run another than the one that began, and of what is of no effect."""
+    if changed:
+        logger.warning("The run goes on with other settings than it began with: %s.", join_names(changed))
+    if start is not None:
+        logger.warning("--start %s is not read: the run in the folder is resumed.", shown(start))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Generator[None, None, None]:
+    """Keep other runs out of a folder; TrainingError where one is in it."""
+    make_folder(folder)
+    with held(folder / LOCK) as mine:
+        if not mine:
+            raise TrainingError(
+                f"Another run is at work in {shown(folder)}. Wait for its end, or choose another folder."
+            )
+        yield
 
 
 def changes(args: argparse.Namespace) -> list[str]:
@@ -204,6 +191,14 @@ def check_numbers(args: argparse.Namespace) -> None:
         check_number(args, name, sys.float_info.min, sys.float_info.max)
 
 
+def check_apart(folder: Path, data: Path) -> None:
+    """Raise InputError for a folder among the videos, where what a run leaves would be taken for more of them."""
+    splits = [data / split for split in ("train", "test")]
+    videos = splits if splits[0].is_dir() else [data]
+    if any(place.resolve() in (folder.resolve(), *folder.resolve().parents) for place in videos):
+        raise InputError(f"is {shown(folder)}, among the videos to train with. Choose one outside of them.", "folder")
+
+
 def check_files(folder: Path, args: argparse.Namespace, config: Path) -> None:
     """Raise MediaError or InputError for a folder that cannot be written to, or in which something would be lost.
 
@@ -228,5 +223,3 @@ def check_files(folder: Path, args: argparse.Namespace, config: Path) -> None:
             f"Put {STATE} back, or begin in another folder.",
             "folder",
         )
-    if args.data is not None and folder.resolve().is_relative_to(args.data.resolve()):
-        raise InputError(f"is {shown(folder)}, among the videos of {args.data}. Name one outside.", "folder")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -40,3 +42,20 @@ def is_at(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
         return False
+
+
+@contextmanager
+def held(path: Path) -> Generator[bool, None, None]:
+    """Hold a lock file for as long as the block lasts; False if someone else does. It is removed at the end.
+
+    Where the file system knows no locks, it counts as held. Raises OSError where no file can be made.
+    """
+    with path.open("ab") as file:
+        mine = True
+        with suppress(OSError):
+            mine = try_lock(file) and is_at(file, path)
+        try:
+            yield mine
+        finally:
+            if mine and sys.platform != "win32":  # which deletes no open file
+                path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +14,21 @@ from torch import Tensor
 from ..core.errors import CheckpointError, InputError, join_names
 from ..core.weights.checkpoint import read_checkpoint, read_content
 from ..module_fomm.drawn.network import DrawnAnimator
-from .config import DrawnRunConfig, TrainingConfig
+from .config import DrawnRunConfig, TrainingConfig, read_config
 from .distributed import Ranks
 from .drawn.recipe import DrawnRecipe
 from .recipe import Recipe
 from .saved import is_sound
 from .state import discriminators_of
 from .video_recipe import VideoRecipe
+
+FREE = {"steps", "minutes", "num_epochs", "save_minutes", "checkpoint_freq", "keep", "log_every", "evaluate_every"} | {
+    "patience",
+    "dataloader_workers",
+    "compile",
+    "vgg",
+}
+"""Settings that may change in the middle of a run: no step becomes another by them."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,4 +68,20 @@ def start_from(path: Path, recipe: Recipe) -> None:
         for name, value in fitting.items():
             own[name].copy_(value)
     recipe.average_anew()
-    logger.info("began with %d of %d tensors from %s", len(fitting), len(own), path)
+    level = logging.INFO if 2 * len(fitting) >= len(own) else logging.WARNING
+    logger.log(level, "began with %d of %d tensors from %s", len(fitting), len(own), path)
+
+
+def changed_settings(path: Path, config: TrainingConfig | DrawnRunConfig) -> list[str]:
+    """List the settings with which a run does not go on as it began, by the configuration that it left at `path`."""
+    try:
+        before = read_config(path)
+    except (InputError, OSError):
+        return []
+    changed: list[str] = []
+    for section in ("dataset_params", "train_params"):
+        old, new = getattr(before, section), getattr(config, section)
+        if type(old) is type(new):
+            names = [field.name for field in fields(new) if field.name not in FREE]
+            changed += [name for name in names if getattr(old, name) != getattr(new, name)]
+    return changed

@@ -102,6 +102,8 @@ class Recipe(ABC):
             )
         for name in self.params.freeze:
             self.networks[name].requires_grad_(False).eval()
+        if not any(one.requires_grad for network in self.networks.values() for one in network.parameters()):
+            raise InputError("train_params.freeze lists all networks; one or more must be left to train. Correct it.")
 
     @abstractmethod
     def batches(self, step: int) -> Iterator[Step]:

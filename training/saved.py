@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final, NoReturn, cast
 import torch
 from torch import Tensor
 
-from ..core.errors import CheckpointError, join_names
+from ..core.errors import CheckpointError, join_names, quote
 from ..core.weights.container import container_of
 from ..core.weights.torch_file import read_torch_file
 from .muon import Muon
@@ -20,6 +20,7 @@ from .muon import Muon
 _ADVICE: Final = re.compile(r"; (?![^()]*\))")
 """Where a message's advice begins: at a semicolon, but not within brackets."""
 
+MOST_COUNTED: Final = 10**12  # steps: no run has more
 MOMENTS: Final[Mapping[type[torch.optim.Optimizer], set[str]]] = {
     Muon: {"momentum"},
     torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
@@ -68,8 +69,8 @@ class SavedFile:
         kinds = int if whole else (int, float)
         if not isinstance(value, kinds) or isinstance(value, bool):
             self.refuse(f"{what} is a {type(value).__name__}, not a {'whole ' if whole else ''}number")
-        if not math.isfinite(value) or value < 0:
-            self.refuse(f"{what} is {value}")
+        if not 0 <= value <= (MOST_COUNTED if whole else sys.float_info.max):
+            self.refuse(f"{what} is {quote(value)}")
         return value
 
     def tensor(self, value: object, like: Tensor, what: str, least: float | None = None) -> Tensor:
@@ -102,7 +103,11 @@ class SavedFile:
             for name, moment in found.items():
                 like = torch.zeros(()) if name == "step" else parameters[index]
                 self.tensor(moment, like, f"{name} in {what}", 0 if name in ("step", "exp_avg_sq") else None)
-        return {name: entries[name] for name in ("state", "param_groups")}
+        groups = zip(self.items(entries["param_groups"], what), own.state_dict()["param_groups"], strict=True)
+        return {
+            "state": entries["state"],
+            "param_groups": [{**mine, **self.entries(one, what)} for one, mine in groups],
+        }
 
     def _groups(self, value: object, own: torch.optim.Optimizer, what: str) -> dict[str, Tensor]:
         """Compare the groups of an optimizer's state with its own, and return its parameters by their numbers."""

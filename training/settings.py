@@ -45,7 +45,8 @@ def read_section(kind: type[T], given: object, section: str) -> T:
         if check is not None:
             check()
     except ValueError as error:
-        raise InputError(f"{section}: {error}. Correct the configuration.") from error
+        fault = str(error).rstrip(".")  # an InputError is one too, and ends as a sentence
+        raise InputError(f"{section}: {fault}. Correct the configuration.") from error
     return made
 
 

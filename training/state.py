@@ -115,5 +115,8 @@ def _named(saved: SavedFile, value: object, own: Mapping[str, Any], what: str) -
     """Return entries that have the names of a run's own."""
     entries = saved.entries(value, f"its {what}")
     if differing := sorted(entries.keys() ^ own.keys()):
-        saved.refuse(f"of its {what} these are missing or too many: {join_names(differing)}")
+        raise CheckpointError(
+            f"{saved.path} does not go with these settings: of its {what} these are missing or too many: "
+            f"{join_names(differing)}. Resume with the settings it began with, or begin in a new folder."
+        )
     return entries

@@ -66,7 +66,7 @@ class Trainer:
         self._refuse_broken_weights()
         if not self.ranks.is_first:
             return
-        sheet = self.recipe.sheet()
+        sheet = self.recipe.sheet()  # first: it is the first to need videos
         self._refuse_broken({"pictures": sheet.sum().item()})  # weights may be huge, and numbers still
         with self._disk_refusals():
             save_state(self.folder / STATE, self.recipe, self.counters)

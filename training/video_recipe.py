@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..core.errors import InputError, MediaError
+from ..core.output_path import shown
 from ..core.signals import STOPPING
 from .config import VideoConfig
 from .data.batch import Batch, collate
@@ -155,6 +156,9 @@ class VideoRecipe(Recipe):
             for part in range(1, FRAMES + 1):
                 sources.append(first)
                 drivings.append(video.frame((len(video) - 1) * part // FRAMES))
+        if not sources:
+            root = shown(self._config.dataset_params.root_dir)
+            raise MediaError(f"{root} has no video that can be read; whole ones were wanted. Export them anew.")
         frames = [torch.cat(found).movedim(-1, 1).contiguous() for found in (sources, drivings)]
         return frames[0], frames[1]
 

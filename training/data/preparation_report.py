@@ -44,13 +44,15 @@ class PreparationReport:
         MediaError for a damaged report.
         """
         path = folder / FILE
+        if path.is_dir():
+            raise MediaError(f"{shown(path)} is a folder; the report is to be written there. Choose another folder.")
         if not path.is_file():
             return cls(dict(settings))
         try:
             content = cast("Mapping[str, object]", json.loads(path.read_text("utf-8")))
-            found = cast("dict[str, object]", content["settings"])
+            found = dict(cast("Mapping[str, object]", content["settings"]))
             written = [Written(**entry) for entry in cast("list[dict[str, Any]]", content["written"])]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise MediaError(
                 f"{shown(path)} is no report of a preparation ({error}). Choose another folder."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -25,9 +26,10 @@ from ...animation.media.frame_times import FrameTimes
 from ...animation.media.open_clip import open_clip
 from ...animation.media.writer import VideoWriter
 from ...core.atomic_file import atomic_folder
-from ...core.errors import InputError, MediaError
-from ...core.output_path import shown
+from ...core.errors import FirstOrderError, InputError, MediaError, quote
+from ...core.output_path import check_folder, shown
 from ...core.unfinished import make_folder
+from .frame_reader import FrameReader
 from .layout import BETWEEN, SPLITS, TEST, TEST_SHARE, TRAIN, VIDEOS, by_identity, list_videos, random_split
 from .preparation_report import PreparationReport, Written
 
@@ -39,6 +41,7 @@ VIDEO, TIME = SPLIT_BY = ("video", "time")
 QUICK_PNG: Final = 1  # level of compression: a tenth larger than the default, and twice as fast
 CRF, KEYFRAMES = 10, 1  # of mp4: every frame is found at once
 LEAST_FRAMES: Final = 8
+_FACES: Final = re.compile(r"\s*(?:all|largest|\d{1,9}(?:\s*,\s*\d{1,9})*)\s*", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,10 @@ class PrepareOptions:
             raise InputError(f"is {self.fps:g}; more than 0 was wanted. Leave it out to keep every frame.", "fps")
         if not 0 < self.test_share < 1:
             raise InputError(f"is {self.test_share:g}; more than 0 and less than 1 was wanted.", "test_share")
+        if not 0 <= self.ratio <= 4:
+            raise InputError(f"is {self.ratio:g}; 0 to 4 was wanted. {DEFAULT_RATIO} suits most faces.", "ratio")
+        if self.faces is not None and not _FACES.fullmatch(self.faces):
+            raise InputError(f"is {quote(self.faces)}; all, largest or numbers such as 0,2 were wanted.", "faces")
         if self.least_frames < 2:
             raise InputError(f"is {self.least_frames}; 2 or more was wanted: samples are pairs.", "least_frames")
 
@@ -97,10 +104,14 @@ def prepare(
     """
     if source.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(f"is {shown(folder)}, among the videos themselves. Choose one outside of it.", "folder")
+    if any((folder / split).resolve() in (source.resolve(), *source.resolve().parents) for split in SPLITS):
+        raise InputError(f"is {shown(folder)}, in which the videos themselves are. Choose another.", "folder")
     splits = _listed(source)
     videos = [video for videos in splits.values() for video in videos]
     by_default = TIME if len(videos) == 1 else VIDEO
     options = replace(options, split_by=(options.split_by or by_default) if "" in splits else VIDEO)
+    for place in (folder, *(folder / split for split in SPLITS)):
+        check_folder(place)
     make_folder(folder)
     report = PreparationReport.go_on(folder, asdict(options))
     names = _names(videos)
@@ -121,8 +132,11 @@ def prepare(
                 report.written.append(Written(labels[video], output, frames, side))
         except (MediaError, InputError) as error:
             _skip(report, labels[video], error)
-        report.save(folder)
+        if report.written:
+            report.save(folder)
     progress(len(usable), len(usable))
+    if not report.written:
+        raise MediaError(f"Nothing of {shown(source)} could be prepared: {next(iter(report.skipped.values()), '')}")
     report.save(folder)
     return report
 
@@ -173,9 +187,21 @@ def _videos(source: Path) -> list[Path]:
 
 
 def _names(videos: Sequence[Path]) -> dict[Path, str]:
-    """Name what becomes of each video, by the whole name of its file where others differ from it only in the suffix."""
-    stems = [video.stem for video in videos]
-    return {video: video.name if stems.count(video.stem) > 1 else video.stem for video in videos}
+    """Name what becomes of each video, by the whole name of its file where others differ from it only in the suffix.
+
+    Where another has that name too, on systems that ignore case, a number is added.
+    """
+    stems = [video.stem.casefold() for video in videos]
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for video, stem in zip(videos, stems, strict=True):
+        own = name = video.name if stems.count(stem) > 1 else video.stem
+        number = 2
+        while name.casefold() in taken:
+            name, number = f"{own}-{number}", number + 1
+        taken.add(name.casefold())
+        names[video] = name
+    return names
 
 
 def _prepare_video(
@@ -186,7 +212,9 @@ def _prepare_video(
     for take in _takes(clip, name, options, finder):
         if len(take.frames) < options.least_frames:
             raise _too_short(video, len(take.frames), options)
-        tested = max(1, round(len(take.frames) * options.test_share)) if options.split_by == TIME else 0
+        tested = 0
+        if options.split_by == TIME:  # two are left to train with: samples are pairs
+            tested = min(max(1, round(len(take.frames) * options.test_share)), len(take.frames) - 2)
         parts = [(TRAIN if tested else split, take.frames[: len(take.frames) - tested])]
         parts += [(TEST, take.frames[len(take.frames) - tested :])] if tested else []
         pictures = _pictures(clip, take, options.size)
@@ -247,7 +275,7 @@ def _pictures(clip: FileClip, take: Take, size: int) -> Iterator[Tensor]:
 def _write(path: Path, pictures: Iterator[Tensor], options: PrepareOptions, clip: FileClip) -> int:
     """Write frames as a folder of pictures or as a video without sound, unless it is there; return their number."""
     if path.exists():
-        return sum(1 for _ in pictures)
+        return _check_written(path, sum(1 for _ in pictures), options)
     with _writer(path, options, clip) as write:
         count = 0
         for picture in pictures:
@@ -256,6 +284,17 @@ def _write(path: Path, pictures: Iterator[Tensor], options: PrepareOptions, clip
         if count == 0:
             raise MediaError(f"{shown(clip.path)} ends before its frames for {shown(path)} come. Export it anew.")
     return count
+
+
+def _check_written(path: Path, wanted: int, options: PrepareOptions) -> int:
+    """Return the frames of what is there already; MediaError where that is not what would be written."""
+    try:
+        found = FrameReader((options.size, options.size)).count(path) if path.is_dir() == (options.form == PNG) else 0
+    except (FirstOrderError, OSError):
+        found = 0
+    if found != wanted:
+        raise MediaError(f"{shown(path)} is there, and is not the clip that was to be written. Move it away.")
+    return found
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from firstordermm.animation.faces.face import Face
 from firstordermm.animation.media.reader import VideoClip
 from firstordermm.cli.main import main
+from firstordermm.core.errors import InputError, MediaError
 from firstordermm.training.data.dataset import DatasetParams, FramesDataset
 from firstordermm.training.data.frame_reader import FrameReader
 from firstordermm.training.data.prepare import PrepareOptions, prepare
@@ -157,3 +158,37 @@ def test_mistakes_are_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert re.search(said, error), error
+
+
+def test_videos_whose_names_meet_are_all_written(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv", "a.mp4.mkv"):
+        (tmp_path / "videos").mkdir(exist_ok=True)
+        build_video(tmp_path / "videos" / name, 8)
+    report = prepare(tmp_path / "videos", tmp_path / "data", PrepareOptions(size=32), BrightFinder())
+    assert len({entry.output for entry in report.written}) == 3
+    assert all((tmp_path / "data" / entry.output).is_dir() for entry in report.written)
+
+
+def test_what_others_put_there_is_not_counted_and_nothing_prepared_is_an_error(tmp_path: Path) -> None:
+    video, folder = tmp_path / "a.mp4", tmp_path / "data"
+    build_video(video, 12)
+    (folder / "train" / "a.mp4").mkdir(parents=True)
+    (folder / "train" / "a.mp4" / "mine.txt").write_text("mine")
+    with pytest.raises(MediaError, match=r"Nothing of .*a\.mp4 is there, and is not the clip"):
+        prepare(video, folder, PrepareOptions(size=32), BrightFinder())
+    assert not (folder / "report.json").exists()
+    with pytest.raises(InputError, match="in which the videos themselves are"):
+        prepare(folder / "train", folder, PrepareOptions(size=32), BrightFinder())
+
+
+def test_frames_are_left_to_train_with_whatever_the_share(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    build_video(video, 12)
+    report = prepare(video, tmp_path / "data", PrepareOptions(size=32, test_share=0.99), BrightFinder())
+    assert [entry.frames for entry in report.written] == [2, 10]
+
+
+@pytest.mark.parametrize("given", [{"faces": "x,y"}, {"ratio": -5.0}, {"ratio": float("nan")}])
+def test_choices_of_faces_are_checked_before_any_video(given: dict) -> None:
+    with pytest.raises(InputError, match="wanted"):
+        PrepareOptions(**given)
