@@ -34,9 +34,9 @@ def test_a_run_says_how_it_ended_and_what_changed(
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         assert train(config, run, "--steps", "2", "--set", "train.clip_norm=7", "--start", "other.pth") == 0
-    assert any("train_params.clip_norm" in message and "-> 7" in message for message in caplog.messages)
-    assert any("--start other.pth is not used" in message for message in caplog.messages)
-    assert not any("train_params.steps" in message for message in caplog.messages)
+    changed = [message for message in caplog.messages if "with other settings than it began with" in message]
+    assert len(changed) == 1 and changed[0].endswith(": clip_norm.")  # its length may change
+    assert any("--start other.pth is not read" in message for message in caplog.messages)
 
 
 def test_models_without_a_state_are_not_overwritten(
