@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..animation.registry import expect, load_files, refuse_unaccepted
+from ..animation import registry
+from ..animation.registry import expect, refuse_unaccepted
 from ..core.errors import InputError, MediaError
 from ..core.output_path import Output, check_folder, refuse_clashes, shown
 from ..core.types import Animator, LoadOptions
@@ -60,7 +61,7 @@ def export(args: argparse.Namespace) -> None:
     options = ExportOptions(args.format, args.precision, args.size)
     refuse_unaccepted(kind, given_options(args))
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    animator = with_parts(load_files(files, load_options, checkpoint), args)
+    animator = with_parts(registry.load_files(files, load_options, checkpoint), args)
     try:
         make_folder(args.folder)
     except OSError as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata as installed
+from math import inf, isnan
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,8 @@ def compare(
     runner = opened(models, metadata) if models else None
     for count in BATCHES if runner else ():
         for example in graphs_of(animator, size, count):
-            found[example.name] = max(found.get(example.name, 0.0), _difference(example, runner))
+            difference = _difference(example, runner)  # NaN counts as more than any number
+            found[example.name] = max(found.get(example.name, 0.0), inf if isnan(difference) else difference)
     worst = max(found, key=found.__getitem__, default="")
     if worst and not found[worst] <= LARGEST_DIFFERENCE:
         raise CheckpointError(

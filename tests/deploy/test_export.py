@@ -96,6 +96,11 @@ def test_graphs_that_draw_something_else_are_noticed(tiny_export: Path) -> None:
     assert found.keys() == models.keys() and all(0 < difference < 1e-4 for difference in found.values())
     with pytest.raises(CheckpointError, match=r"^The graph \w+ of FOMM differs from PyTorch's by .* wanted"):
         compare(models, facts, seeded(TINY["fomm"].build(), seed=8), SIDE)
+    broken = seeded(TINY["fomm"].build())
+    with torch.no_grad():
+        broken.generator.final.bias.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match=r"^The graph render of FOMM differs from PyTorch's by inf"):
+        compare(models, facts, broken, SIDE)
 
 
 def test_a_model_that_loses_too_much_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
