@@ -44,6 +44,16 @@ def is_at(file: IO[bytes], path: Path) -> bool:
         return False
 
 
+def lock_at(file: IO[bytes], path: Path) -> bool:
+    """Lock an open file as `try_lock` does; False, too, if it is no longer the one at `path`.
+
+    Where the file system knows no locks, it counts as locked.
+    """
+    with suppress(OSError):
+        return try_lock(file) and is_at(file, path)
+    return True
+
+
 @contextmanager
 def held(path: Path) -> Generator[bool, None, None]:
     """Hold a lock file for as long as the block lasts; False if someone else does. It is removed at the end.
@@ -51,9 +61,7 @@ def held(path: Path) -> Generator[bool, None, None]:
     Where the file system knows no locks, it counts as held. Raises OSError where no file can be made.
     """
     with path.open("ab") as file:
-        mine = True
-        with suppress(OSError):
-            mine = try_lock(file) and is_at(file, path)
+        mine = lock_at(file, path)
         try:
             yield mine
         finally:

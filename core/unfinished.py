@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
-from .file_lock import is_at, try_lock
+from .file_lock import lock_at, try_lock
 
 _HIDDEN: Final = re.compile(r"\.[\w-]{0,48}\.[0-9a-f]{8}\.part", re.ASCII)
 _LOCK: Final = "lock"
@@ -45,9 +45,7 @@ class HiddenFolder:
         """Make and lock a folder; False where another process took it for abandoned before it was locked."""
         self.path.mkdir(0o700)
         self._lock = (self.path / _LOCK).open("xb")
-        with suppress(OSError):  # a file system without locks: then nobody takes it for abandoned
-            return try_lock(self._lock) and is_at(self._lock, self.path / _LOCK)
-        return True
+        return lock_at(self._lock, self.path / _LOCK)  # without locks, nobody takes it for abandoned
 
     def remove(self) -> None:
         """Remove the folder with all that is in it; once it is gone, do nothing."""

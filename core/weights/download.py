@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from ..errors import DownloadError
-from ..file_lock import is_at, try_lock
+from ..file_lock import is_at, lock_at
 from ..unfinished import keep, make_folder
 from .catalog import PublishedWeights
 from .http_stream import Head, HttpStream, check_scheme
@@ -120,7 +120,7 @@ def _locked(part: Path, check_cancelled: Callable[[], None]) -> Generator[IO[byt
         with part.open("ab+") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DownloadError(f"{part} is no ordinary file, which is needed for what comes in; delete it.")
-            if _is_ours(file, part):
+            if lock_at(file, part):  # else another download has it, or has given it its name since it was opened
                 keep(part)
                 try:
                     yield file
@@ -133,13 +133,6 @@ def _locked(part: Path, check_cancelled: Callable[[], None]) -> Generator[IO[byt
             logger.info("waiting for another download of %s", part.stem)
         said = True
         _pause(1.0, check_cancelled)
-
-
-def _is_ours(file: IO[bytes], part: Path) -> bool:
-    """Lock an unfinished file; False if another download has it, or has given it its name since it was opened."""
-    with suppress(OSError):  # a file system without locks
-        return try_lock(file) and is_at(file, part)
-    return True
 
 
 def _finish(transfer: _Transfer, target: Path) -> None:
