@@ -51,6 +51,7 @@ def test_a_second_run_in_a_folder_is_refused(config: Path, tmp_path: Path, capsy
     with held(tmp_path / "run" / ".lock") as mine:
         assert mine and "Another run is at work" in refusal(capsys, config, tmp_path / "run")
     assert not [*(tmp_path / "run").iterdir()]
+    assert main(["train", str(config), str(tmp_path / "run"), "--device", "cpu"]) == 0
 
 
 def test_all_networks_frozen_and_leave_no_folder(

@@ -1,4 +1,4 @@
-"""The folder of a run: one run at a time, nothing of another overwritten, and changes that are said."""
+"""A run tells of its end and of changed settings, and leaves a configuration as it was given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 from firstordermm.cli.main import main
-from firstordermm.cli.train import alone_in
 from support.training_runs import video_settings, write_strips
 
 
@@ -39,18 +38,6 @@ def test_a_run_says_how_it_ended_and_what_changed(
     assert any("--start other.pth is not read" in message for message in caplog.messages)
 
 
-def test_models_without_a_state_are_not_overwritten(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = tmp_path / "run"
-    assert train(config, run) == 0
-    (run / "state.pt").unlink()
-    model = (run / "model.safetensors").read_bytes()
-    assert train(config, run) == 1
-    assert "which holds model.safetensors without state.pt" in capsys.readouterr().err
-    assert (run / "model.safetensors").read_bytes() == model
-
-
 def test_the_configuration_that_was_given_stays_as_it_is(config: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert train(config, run) == 0
@@ -58,12 +45,3 @@ def test_the_configuration_that_was_given_stays_as_it_is(config: Path, tmp_path:
     (run / "config.yaml").write_text(text)
     assert train(run / "config.yaml", run, "--steps", "2") == 0
     assert (run / "config.yaml").read_text() == text
-
-
-def test_two_runs_in_one_folder_are_refused(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    with alone_in(run):
-        assert train(config, run) == 1
-    assert "Another run is at work in" in capsys.readouterr().err
-    assert train(config, run) == 0
