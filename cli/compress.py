@@ -20,6 +20,7 @@ from ..module_fomm.animator import FOMMAnimator
 from ..module_fomm.architecture import FOMM
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
+from .train import add_common_options, given_settings
 
 if TYPE_CHECKING:
     from ..training.phases import FineTuning
@@ -30,8 +31,6 @@ PRUNED, MODEL = "pruned.safetensors", "model.safetensors"
 """Files in the folder: what pruning left, and what became of it by training."""
 CONFIG = "small-128"
 PHASES = ("kp_detector", "generator", "both")
-SETTINGS = {"data": "dataset.root_dir", "vgg": "train.vgg", "steps": "train.steps", "minutes": "train.minutes"}
-"""Settings of a configuration that have options of their own."""
 TRAINING = ("vgg", "steps", "minutes", "phases", "changes", "distil")
 """Options that mean nothing without `--data`."""
 
@@ -64,16 +63,7 @@ def add_compress_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--distil", action="store_true", help="learn from the large model's pictures and poses too")
     group.add_argument("--minutes", type=float, help="of training, in all phases together")
     group.add_argument("--steps", type=int, help="of each phase at most")
-    group.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (default: in torch's cache)")
-    group.add_argument(
-        "--set",
-        dest="changes",
-        metavar="NAME=VALUE",
-        action="append",
-        help="change a setting of the configuration, such as train.batch_size=8; may be given often",
-    )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    group.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+    add_common_options(group)
     command.set_defaults(command=compress)
 
 
@@ -128,8 +118,7 @@ def _fine_tuning(args: argparse.Namespace) -> FineTuning:
 
     if args.config == DRAWN:
         raise InputError(f"is {DRAWN}, which trains on no videos. Choose another.", "config")
-    given = [f"{place}={getattr(args, name)}" for name, place in SETTINGS.items() if getattr(args, name) is not None]
-    config = read_config(find_config(args.config), [*given, *(args.changes or [])])
+    config = read_config(find_config(args.config), [*given_settings(args), *args.changes])
     assert isinstance(config, VideoConfig)  # others have no place for a folder of videos
     FramesDataset(config.dataset_params)  # what is no data set is refused before anything is written
     teacher = DistillationParams(args.checkpoint) if args.distil else None

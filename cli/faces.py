@@ -42,10 +42,7 @@ def add_face_options(command: argparse.ArgumentParser) -> None:
 
 def add_driving_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
     """Add the options that choose the faces of driving clips, and how faces are found."""
-    group.add_argument("--detector", choices=NAMES, default=ANY_DETECTOR, help="of faces (default: the best installed)")
-    group.add_argument(
-        "--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces (default: {DEFAULT_RATIO})"
-    )
+    add_detection_options(group)
     group.add_argument(
         "--driving-framing",
         choices=FRAMINGS,
@@ -55,6 +52,14 @@ def add_driving_options(group: argparse._ArgumentGroup) -> None:  # pyright: ign
     group.add_argument("--driving-boxes", type=Path, help="JSON file of boxes in the video, as --boxes")
     group.add_argument("--driving-faces", default=ALL, help="which faces of the video drive, as --faces")
     group.add_argument("--smooth-crop", action="store_true", help="follow the head in the video instead of one cut")
+
+
+def add_detection_options(group: argparse._ActionsContainer) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Add the options of how faces are found, and of how much around them is taken."""
+    group.add_argument("--detector", choices=NAMES, default=ANY_DETECTOR, help="of faces (default: the best installed)")
+    group.add_argument(
+        "--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces (default: {DEFAULT_RATIO})"
+    )
 
 
 def read_face_options(args: argparse.Namespace) -> FaceOptions:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from ..animation.faces.detectors import AUTO, NAMES, load_face_finder
-from ..animation.faces.square import DEFAULT_RATIO
+from ..animation.faces.detectors import load_face_finder
 from ..animation.framing import FinderOnDemand
 from ..core.output_path import check_folder, shown
+from .faces import add_detection_options
 from .progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,7 @@ def add_prepare_options(command: argparse.ArgumentParser) -> None:
         help="cut faces out, each a clip of its own: all, largest, or numbers from left to right such as 0,2 "
         "(default when given: largest); else the middle of every frame is taken",
     )
-    command.add_argument("--detector", choices=NAMES, default=AUTO, help="of faces (default: the best installed)")
-    command.add_argument("--ratio", type=float, default=DEFAULT_RATIO, help=f"margin around faces ({DEFAULT_RATIO})")
+    add_detection_options(command)
     command.add_argument("--smooth-crop", action="store_true", help="follow the head instead of one cut for a clip")
     command.add_argument("--fps", type=float, help="leave out frames beyond so many per second (default: none)")
     command.add_argument("--test-share", type=float, default=0.2, help="part that is kept to test with (default: 0.2)")

@@ -59,16 +59,8 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
         help=f"where state, models and log go; a run found there is resumed (default: {RUNS}/NAME)",
     )
     command.add_argument("--data", type=Path, help="folder of videos, as `prepare` makes it")
-    command.add_argument(
-        "--set",
-        dest="changes",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="change a setting of the configuration, such as train.batch_size=8; may be given often",
-    )
+    add_common_options(command)
     command.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
-    command.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (default: in torch's cache)")
     command.add_argument("--steps", type=int, help="stop after so many steps")
     command.add_argument("--minutes", type=float, help="stop after so many minutes of training")
     command.add_argument("--seed", type=int, help="another seed means other draws")
@@ -79,8 +71,6 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
         help="of the copies that are kept: ours, or the authors' own, with optimizers and discriminator",
     )
     command.add_argument("--compile", action="store_true", help="have PyTorch compile it; needs a C++ compiler")
-    command.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     drawn = command.add_argument_group("drawn faces (train drawn)")
     drawn.add_argument("--identities", "--looks", type=int, help="drawn per step")
     drawn.add_argument("--learning-rate", type=float)
@@ -88,6 +78,27 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
     drawn.add_argument("--keep-detector", action="store_true", help="as the start has it: less work")
     drawn.add_argument("--finish", action="store_true", help="the picture counts more than how it was moved")
     command.set_defaults(command=train)
+
+
+def add_common_options(group: argparse._ActionsContainer) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Add the options of every command that trains."""
+    group.add_argument(
+        "--set",
+        dest="changes",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change a setting of the configuration, such as train.batch_size=8; may be given often",
+    )
+    group.add_argument("--vgg", type=Path, help="torchvision's vgg19-dcbb9e9d.pth (default: in torch's cache)")
+    group.add_argument("--threads", type=int, help="CPU threads; by default PyTorch's choice")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+
+
+def given_settings(args: argparse.Namespace) -> list[str]:
+    """List, as `--set` takes them, the settings of SETTINGS whose options were given."""
+    values = {setting: getattr(args, name, None) for name, setting in SETTINGS.items()}
+    return [f"{setting}={value}" for setting, value in values.items() if value is not None]
 
 
 def train(args: argparse.Namespace) -> None:
@@ -167,9 +178,7 @@ def alone_in(folder: Path) -> Generator[None, None, None]:
 
 def changes(args: argparse.Namespace) -> list[str]:
     """List what options change in a configuration; `--set` comes last."""
-    given = [
-        f"{setting}={getattr(args, name)}" for name, setting in SETTINGS.items() if getattr(args, name) is not None
-    ]
+    given = given_settings(args)
     drawn = [name for name in DRAWN_SETTINGS if getattr(args, name) is not None]
     drawn += [name for name in ("keep_detector", "finish") if getattr(args, name)]
     if drawn and args.config != "drawn":
