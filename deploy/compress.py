@@ -38,8 +38,10 @@ LEAST, INNER = 16, 4
 
 @dataclass(frozen=True, slots=True)
 class Slimming:
-    """How much of a network is kept: a share of the channels by layer, but `least` at full size and INNER times as many
-    where maps are smallest, of layers that have so many.
+    """Amount of a network that is kept.
+
+    That is a share of the channels by layer, but `least` at full size and INNER times as many where maps are smallest,
+    of layers that have so many.
 
     `blocks` is the number of residual blocks, None for all.
     """

@@ -63,7 +63,7 @@ class RecordingAnimator(OnnxAnimator):
 
 
 class _Reader(quantization.CalibrationDataReader):
-    """What ONNX Runtime's quantizer asks for values, one batch after another."""
+    """Source of values for ONNX Runtime's quantizer, one batch after another."""
 
     def __init__(self, fed: Sequence[Arrays]) -> None:
         self._rest = iter(fed)

@@ -42,7 +42,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Tell whether this is the process that writes files and speaks."""
         return self.rank == 0
 
     def share_of(self, batch: int) -> int:

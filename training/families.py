@@ -28,7 +28,7 @@ from .video_params import ArticulateTrainParams, FOMMTrainParams, SplineTrainPar
 
 @dataclass(frozen=True, slots=True)
 class ModelParams:
-    """What `model_params` say: the configuration of the networks, and what only training needs of it."""
+    """Content of `model_params`: the configuration of the networks, and what only training needs of it."""
 
     config: Any  # the architecture's own dataclass
     discriminator: DiscriminatorParams | None = None

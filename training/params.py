@@ -11,7 +11,7 @@ FLOAT32, BFLOAT16 = "float32", "bfloat16"
 
 @dataclass(frozen=True, kw_only=True)
 class RunParams:
-    """How a run goes, as part of `train_params`; these settings are ours, no published file has them.
+    """Settings of how a run goes, as part of `train_params`; these settings are ours, no published file has them.
 
     It ends after `steps` steps or `minutes` minutes of training, whichever comes first, of those that are given, and
     after `patience` evaluations without a better one; there is one every `evaluate_every` steps. With `precision`

@@ -34,7 +34,7 @@ PHASES: Final = (*PARTS, BOTH)
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
-    """How a slimmer model is trained: its configuration of data and training, the phases, and with a `teacher` what it
+    """Training of a slimmer model: its configuration of data and training, the phases, and with a `teacher` what it
     learns from."""
 
     config: VideoConfig

@@ -1,4 +1,4 @@
-"""What a run trains, on what and how: the half of a run that differs; `trainer.Trainer` is the other."""
+"""Subject, data and manner of a run: the half of a run that differs; `trainer.Trainer` is the other."""
 
 from __future__ import annotations
 

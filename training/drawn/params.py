@@ -26,7 +26,7 @@ class DrawnDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnTrainParams(RunParams):
-    """How the bundled model is trained (`train_params`).
+    """Settings of the bundled model's training (`train_params`).
 
     The learning rate follows a cosine down to the end. From one step to the next it rises by a `ramp`-th at most: in
     the beginning, and in a finished run that is given more time, which large steps at once would undo. For the first
