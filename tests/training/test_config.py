@@ -32,14 +32,27 @@ TRANSFORM = {"sigma_affine": 0.05, "sigma_tps": 0.005, "points_tps": 5}
 SCALES = [1, 0.5, 0.25, 0.125]
 SHOWN = {"kp_size": 5, "draw_border": True, "colormap": "gist_rainbow"}
 TENS = [10, 10, 10, 10, 10]
+DETECTOR = {"temperature": 0.1, "block_expansion": 32, "max_features": 1024, "scale_factor": 0.25, "num_blocks": 5}
+MOTION = {"block_expansion": 64, "max_features": 1024, "num_blocks": 5, "scale_factor": 0.25}
+GENERATOR = {"block_expansion": 64, "max_features": 512, "num_down_blocks": 2, "num_bottleneck_blocks": 6}
+AVD = {"id_bottle_size": 64, "pose_bottle_size": 64}
+
+
+def dataset(root: str, shape: tuple[str, Any], ids: bool, augmentation: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A section on data; `shape` is the shape of frames, with what a file calls it."""
+    return {
+        "root_dir": root,
+        shape[0]: shape[1],
+        "id_sampling": ids,
+        "augmentation_params": augmentation,
+        **more,
+    }
 
 
 def fomm(
     root: str, name: str, augmentation: dict[str, Any], discriminator: dict[str, Any], train: dict[str, Any], **kp: Any
 ) -> dict[str, Any]:
     """A published YAML of FOMM; `name` is what it calls the shape of frames."""
-    detector = {"temperature": 0.1, "block_expansion": 32, "max_features": 1024, "scale_factor": 0.25, "num_blocks": 5}
-    motion = {"block_expansion": 64, "max_features": 1024, "num_blocks": 5, "scale_factor": 0.25}
     sampled = {"pairs_list": "data/pairs.csv"} if train["id_sampling"] else {}
     weights = {
         "generator_gan": train["gan"],
@@ -50,24 +63,11 @@ def fomm(
         "equivariance_jacobian": 10,
     }
     return {
-        "dataset_params": {
-            "root_dir": root,
-            name: [256, 256, 3],
-            "id_sampling": train["id_sampling"],
-            "augmentation_params": augmentation,
-            **sampled,
-        },
+        "dataset_params": dataset(root, (name, [256, 256, 3]), train["id_sampling"], augmentation, **sampled),
         "model_params": {
             "common_params": {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True},
-            "kp_detector_params": {**detector, **kp},
-            "generator_params": {
-                "block_expansion": 64,
-                "max_features": 512,
-                "num_down_blocks": 2,
-                "num_bottleneck_blocks": 6,
-                "estimate_occlusion_map": True,
-                "dense_motion_params": motion,
-            },
+            "kp_detector_params": {**DETECTOR, **kp},
+            "generator_params": {**GENERATOR, "estimate_occlusion_map": True, "dense_motion_params": MOTION},
             "discriminator_params": {
                 "scales": [1],
                 "block_expansion": 32,
@@ -151,17 +151,12 @@ FOMM = {
 def spline(root: str, augmentation: dict[str, Any], bg: bool, ids: bool, train: dict[str, Any]) -> dict[str, Any]:
     """A published YAML of the Thin-Plate Spline model."""
     return {
-        "dataset_params": {
-            "root_dir": root,
-            "frame_shape": None,
-            "id_sampling": ids,
-            "augmentation_params": augmentation,
-        },
+        "dataset_params": dataset(root, ("frame_shape", None), ids, augmentation),
         "model_params": {
             "common_params": {"num_tps": 10, "num_channels": 3, "bg": bg, "multi_mask": True},
             "generator_params": {"block_expansion": 64, "max_features": 512, "num_down_blocks": 3},
-            "dense_motion_params": {"block_expansion": 64, "max_features": 1024, "num_blocks": 5, "scale_factor": 0.25},
-            "avd_network_params": {"id_bottle_size": 64, "pose_bottle_size": 64},
+            "dense_motion_params": MOTION,
+            "avd_network_params": AVD,
         },
         "train_params": {
             "num_epochs": 100,
@@ -210,23 +205,12 @@ def articulate(
     root: str, augmentation: dict[str, Any], ids: bool, repeats: int, batch: int, regions: int = 10, **more: Any
 ) -> dict[str, Any]:
     """A published YAML of Articulated Animation."""
-    predictor = {
-        "temperature": 0.1,
-        "block_expansion": 32,
-        "max_features": 1024,
-        "scale_factor": 0.25,
-        "num_blocks": 5,
-        "pca_based": True,
-    }
+    predictor = {**DETECTOR, "pca_based": True}
     background = {"block_expansion": 32, "max_features": 1024, "num_blocks": 5, "bg_type": more.get("bg", "affine")}
     return {
-        "dataset_params": {
-            "root_dir": root,
-            "frame_shape": None,
-            "id_sampling": ids,
-            "augmentation_params": augmentation,
-            **({"pairs_list": None} if ids else {}),
-        },
+        "dataset_params": dataset(
+            root, ("frame_shape", None), ids, augmentation, **({"pairs_list": None} if ids else {})
+        ),
         "model_params": {
             "num_regions": regions,
             "num_channels": 3,
@@ -235,22 +219,16 @@ def articulate(
             "bg_predictor_params": background,
             "region_predictor_params": {**predictor, **more.get("predictor", {"pad": 0, "fast_svd": False})},
             "generator_params": {
-                "block_expansion": 64,
-                "max_features": 512,
-                "num_down_blocks": 2,
-                "num_bottleneck_blocks": 6,
+                **GENERATOR,
                 "skips": True,
                 "pixelwise_flow_predictor_params": {
-                    "block_expansion": 64,
-                    "max_features": 1024,
-                    "num_blocks": 5,
-                    "scale_factor": 0.25,
+                    **MOTION,
                     "use_deformed_source": True,
                     "use_covar_heatmap": True,
                     "estimate_occlusion_map": True,
                 },
             },
-            "avd_network_params": {"id_bottle_size": 64, "pose_bottle_size": 64},
+            "avd_network_params": AVD,
         },
         "train_params": {
             "num_epochs": 100,
