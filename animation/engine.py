@@ -61,14 +61,16 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
     optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
     if dtype == torch.float16:  # bfloat16 has float32's range
         animator.watch = OverflowWatch(animator)
+    render: Render = animator.render
+    if engine.compiled:
+        # with its weights as constants; PyTorch keeps what it compiled on disk, for the next process
+        render = torch.compile(render, dynamic=False, options={"freezing": True})
     if engine.cuda_graphs and device.type != "cuda":
         log.warning("CUDA graphs are for CUDA devices; %s goes on without them.", device)
     elif engine.cuda_graphs:
-        object.__setattr__(animator, "render", pad_to_fixed_batch(graphed(animator.render)))
-    if engine.compiled:
-        # with its weights as constants; PyTorch keeps what it compiled on disk, for the next process
-        compiled = torch.compile(animator.render, dynamic=False, options={"freezing": True})
-        object.__setattr__(animator, "render", pad_to_fixed_batch(compiled))
+        render = graphed(render)
+    if render != animator.render:
+        object.__setattr__(animator, "render", pad_to_fixed_batch(render))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
     return animator
 
