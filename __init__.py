@@ -1,6 +1,6 @@
 """ComfyUI-FirstOrderMM: fast, non-diffusion image animation, for ComfyUI, the command line and Python.
 
->>> from firstordermm import Predictor, animate_file
+>>> from first_order_motion import Predictor, animate_file
 >>> animate_file("face.png", "talking.mp4", "result.mp4", Predictor.load("drawn-faces"))
 
 Importing this package is free of side effects: PyTorch, and everything that needs ComfyUI, is imported when it is

@@ -1,4 +1,4 @@
-"""Makes the pack importable as `firstordermm` for every test, and adds an option."""
+"""Makes the pack importable as `first_order_motion` for every test, and adds an option."""
 
 import runpy
 from pathlib import Path
@@ -12,7 +12,7 @@ runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 from support.paths import of_every_architecture  # noqa: E402 (needs the pack)
 
 if added := of_every_architecture("architecture.py"):  # architectures that are there for tests alone
-    from firstordermm.animation import registry
+    from first_order_motion.animation import registry
 
     for file in added.values():
         registry.register(file.ARCHITECTURE)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Check all contracts, print which are broken, and return the exit status."""
     with TemporaryDirectory() as folder:
-        (Path(folder) / "firstordermm").symlink_to(ROOT, target_is_directory=True)
+        (Path(folder) / "first_order_motion").symlink_to(ROOT, target_is_directory=True)
         sys.path.insert(0, folder)
         return lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
 

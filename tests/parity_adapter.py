@@ -12,7 +12,7 @@ runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
 sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
-from firstordermm.core.inference.optimize import optimize
+from first_order_motion.core.inference.optimize import optimize
 from support.parity_articulate import ArticulateAdapter
 from support.parity_common import Arrays, undrawn
 from support.parity_face_parsing import FaceParsingAdapter

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.predictor import Predictor, find_model
-from firstordermm.animation.registry import load_files
-from firstordermm.animation.samples import DRIVING, sample_pictures
-from firstordermm.cli.main import main
-from firstordermm.core.types import Animator
-from firstordermm.training.evaluation.drawn import judge
-from firstordermm.training.pose_reader import PoseReader
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.predictor import Predictor, find_model
+from first_order_motion.animation.registry import load_files
+from first_order_motion.animation.samples import DRIVING, sample_pictures
+from first_order_motion.cli.main import main
+from first_order_motion.core.types import Animator
+from first_order_motion.training.evaluation.drawn import judge
+from first_order_motion.training.pose_reader import PoseReader
 from support.media_files import check_shows
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ try:
     import tomllib
 except ImportError:  # Python 3.10, where pytest brings it
     import tomli as tomllib  # type: ignore[no-redef]
-from firstordermm.animation.samples import DRIVING, sample_pictures
+from first_order_motion.animation.samples import DRIVING, sample_pictures
 from support.enhancers import compact_state
 from support.paths import ROOT
 
@@ -53,5 +53,5 @@ def test_the_installed_package_has_every_folder() -> None:
         listed = tomllib.load(file)["tool"]["setuptools"]["packages"]
     top = [folder for folder in ROOT.iterdir() if folder.name != "tests" and (folder / "__init__.py").exists()]
     folders = [path.parent.relative_to(ROOT).parts for folder in top for path in folder.rglob("__init__.py")]
-    ours = {"firstordermm"} | {".".join(("firstordermm", *parts)) for parts in folders}
+    ours = {"first_order_motion"} | {".".join(("first_order_motion", *parts)) for parts in folders}
     assert sorted(listed) == sorted(ours)

@@ -90,7 +90,7 @@ def test_case(folder: Path, name: str, fast: bool) -> None:
 
 
 def test_constructed_buffers_are_the_published_ones() -> None:
-    from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
+    from first_order_motion.core.layers.antialias import AntiAliasInterpolation2d
 
     for folder in [*PARITY.glob("fomm/*"), *PARITY.glob("articulate/*"), *PARITY.glob("partswap/*")]:
         buffers = dict(np.load(folder / "buffers.npz"))

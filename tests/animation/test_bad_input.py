@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.registry import load_animator
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import FirstOrderError
-from firstordermm.core.types import Animator, Clip, Motion, Prepared
-from firstordermm.module_fomm.animator import FOMMAnimator
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import FirstOrderError
+from first_order_motion.core.types import Animator, Clip, Motion, Prepared
+from first_order_motion.module_fomm.animator import FOMMAnimator
 from support.architectures import (
     CPU,
     FOMM,

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.animation import batch_size
-from firstordermm.animation.device_copy import to_cpu_async
-from firstordermm.animation.media.prefetch import prefetch
-from firstordermm.animation.options import DEFAULT_BATCH, AnimateOptions, Hooks
+from first_order_motion.animation import batch_size
+from first_order_motion.animation.device_copy import to_cpu_async
+from first_order_motion.animation.media.prefetch import prefetch
+from first_order_motion.animation.options import DEFAULT_BATCH, AnimateOptions, Hooks
 from support.architectures import CPU, blobs, driven, source_picture, tiny
 
 OPEN = AnimateOptions()

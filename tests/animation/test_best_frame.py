@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.best_frame import (
+from first_order_motion.animation.best_frame import (
     find_best_frame,
     landmark_finder,
     nearest,
     normalise_points,
     pose_distances,
 )
-from firstordermm.animation.faces import landmarks
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions, Hooks
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Animator, Motion
+from first_order_motion.animation.faces import landmarks
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions, Hooks
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Animator, Motion
 from numpy.typing import NDArray
 from support.architectures import CPU, SIDE, blobs, every_architecture, one_thread, source_picture, tiny
 from support.paths import PARITY_ROOT

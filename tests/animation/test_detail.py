@@ -7,13 +7,20 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.animation.detail import DetailedSource, FineDetail, enlarged_flow, identity, in_register, sampled
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions, Hooks, result_size
-from firstordermm.animation.pipeline import animate, animate_mapped, animate_several
-from firstordermm.animation.predictor import Predictor
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import FLOW, MASK, Mapped, Motion, Prepared
+from first_order_motion.animation.detail import (
+    DetailedSource,
+    FineDetail,
+    enlarged_flow,
+    identity,
+    in_register,
+    sampled,
+)
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions, Hooks, result_size
+from first_order_motion.animation.pipeline import animate, animate_mapped, animate_several
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import FLOW, MASK, Mapped, Motion, Prepared
 from support.architectures import CPU, SIDE, TINY, blobs, driven, one_thread, source_picture, tiny
 from support.drivers import SAME, Around, clip_of
 from torch import Tensor

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.animation.enhance import FACE_SIDE, Enhancer
-from firstordermm.animation.options import Hooks
-from firstordermm.animation.out_of_memory import OutOfMemoryError
-from firstordermm.core.errors import CheckpointError, InputError
+from first_order_motion.animation.enhance import FACE_SIDE, Enhancer
+from first_order_motion.animation.options import Hooks
+from first_order_motion.animation.out_of_memory import OutOfMemoryError
+from first_order_motion.core.errors import CheckpointError, InputError
 from support.architectures import CPU, blobs, one_thread
 from support.enhancers import StandIn, compact_state, negative, restoreformer_state, same, small_gfpgan
 from torch import Tensor

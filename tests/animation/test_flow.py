@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.core.layers.grid import flow_map, make_coordinate_grid, warp
-from firstordermm.core.types import FLOW, OCCLUSION, Animator, Mapped, Motion
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.drawn.config import DrawnConfig, DrawnGeneratorConfig
-from firstordermm.module_fomm.drawn.network import DrawnAnimator
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_mrfa.correlation import sample
+from first_order_motion.core.layers.grid import flow_map, make_coordinate_grid, warp
+from first_order_motion.core.types import FLOW, OCCLUSION, Animator, Mapped, Motion
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.drawn.config import DrawnConfig, DrawnGeneratorConfig
+from first_order_motion.module_fomm.drawn.network import DrawnAnimator
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_mrfa.correlation import sample
 from support.architectures import (
     FOMM,
     FOMM_POINTS_ONLY,

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.animation.faces.face import Face
-from firstordermm.animation.faces.paste import Paster
-from firstordermm.animation.faces.square import Square
-from firstordermm.animation.faces.squares import FaceSquares
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.framing import (
+from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.faces.paste import Paster
+from first_order_motion.animation.faces.square import Square
+from first_order_motion.animation.faces.squares import FaceSquares
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.framing import (
     Driver,
     FaceOptions,
     FacePlan,
@@ -22,12 +22,12 @@ from firstordermm.animation.framing import (
     frame_picture,
     place_squares,
 )
-from firstordermm.animation.full_size import animate_faces, cut_out
-from firstordermm.animation.moving import MovingSource
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.full_size import animate_faces, cut_out
+from first_order_motion.animation.moving import MovingSource
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
 from numpy.typing import NDArray
 from support.architectures import CPU, SIDE, blobs, driven, every_architecture
 from support.drivers import Streamed, clip_of

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.detail import identity
-from firstordermm.animation.frames import FrameFormat, TensorClip
-from firstordermm.animation.inspection import Inspector, draw_flow, draw_inspection, draw_points, moved_pixels
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.media.writer import VideoWriter
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate_mapped
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.video import animate_file
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.detail import identity
+from first_order_motion.animation.frames import FrameFormat, TensorClip
+from first_order_motion.animation.inspection import Inspector, draw_flow, draw_inspection, draw_points, moved_pixels
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.writer import VideoWriter
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate_mapped
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.video import animate_file
+from first_order_motion.core.errors import InputError
 from support.architectures import CPU, SIDE, blobs, every_architecture, one_thread, source_picture, tiny
 from support.drivers import clip_of
 from torch import Tensor

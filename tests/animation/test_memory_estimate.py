@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from firstordermm.animation.batch_size import frame_bytes
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.types import Animator
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.config import ArticulateConfig
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig
-from firstordermm.module_fomm.drawn.network import DrawnAnimator
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_fsrt.config import FSRTConfig
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_mrfa.config import MRFAConfig
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.config import PartSwapConfig
-from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.config import SplineConfig
-from firstordermm.training.bundled import BUNDLED, SIZE
+from first_order_motion.animation.batch_size import frame_bytes
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.types import Animator
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_articulate.config import ArticulateConfig
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import FOMMConfig
+from first_order_motion.module_fomm.drawn.network import DrawnAnimator
+from first_order_motion.module_fsrt.animator import FSRTAnimator
+from first_order_motion.module_fsrt.config import FSRTConfig
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_mrfa.config import MRFAConfig
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_partswap.config import PartSwapConfig
+from first_order_motion.module_spline.animator import SplineAnimator
+from first_order_motion.module_spline.config import SplineConfig
+from first_order_motion.training.bundled import BUNDLED, SIZE
 from support.fake_device import CUDA, frame_peak, no_device, on_fake_cuda
 
 FULL: dict[str, Callable[[], Animator]] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.animation.moving import BACKWARD_BLOCK, MovingSource, OrderedClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.moving import BACKWARD_BLOCK, MovingSource, OrderedClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.architectures import (

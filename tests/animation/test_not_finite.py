@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation import predictor as front_door
-from firstordermm.animation.best_frame import KEYPOINTS
-from firstordermm.animation.engine import Engine, optimize_for_inference
-from firstordermm.animation.frames import ClipFrom, TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.parse_faces import parse_faces
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.predictor import Origin, Predictor
-from firstordermm.cli.main import main
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.inference import precision
-from firstordermm.core.inference.overflow import LAYERS, OverflowWatch
-from firstordermm.core.inference.precision import runs_in_16_bits, to_mixed_precision
-from firstordermm.core.types import Animator, Motion
-from firstordermm.face_parsing.parser import FaceParser
+from first_order_motion.animation import predictor as front_door
+from first_order_motion.animation.best_frame import KEYPOINTS
+from first_order_motion.animation.engine import Engine, optimize_for_inference
+from first_order_motion.animation.frames import ClipFrom, TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.parse_faces import parse_faces
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.predictor import Origin, Predictor
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.inference import precision
+from first_order_motion.core.inference.overflow import LAYERS, OverflowWatch
+from first_order_motion.core.inference.precision import runs_in_16_bits, to_mixed_precision
+from first_order_motion.core.types import Animator, Motion
+from first_order_motion.face_parsing.parser import FaceParser
 from support.architectures import CPU, blobs, every_architecture, one_thread, source_picture, tiny
 from support.drivers import Around, Streamed
 from support.optimized import published_form

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.animation.frames import FrameFormat
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.retarget import Retargeting, movement_scale
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Motion
+from first_order_motion.animation.frames import FrameFormat
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.retarget import Retargeting, movement_scale
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Motion
 from support.architectures import (
     CPU,
     SIDE,

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from firstordermm.animation.best_frame import find_best_frame
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions, Hooks
-from firstordermm.animation.out_of_memory import is_out_of_memory
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.errors import FirstOrderError
-from firstordermm.core.types import Animator, Prepared
+from first_order_motion.animation.best_frame import find_best_frame
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions, Hooks
+from first_order_motion.animation.out_of_memory import is_out_of_memory
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.errors import FirstOrderError
+from first_order_motion.core.types import Animator, Prepared
 from support.architectures import CPU, driven, every_architecture, one_thread, source_picture, tiny
 from support.drivers import SAME, Streamed, Watched, clip_of
 from support.optimized import published_form

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.engine import optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Folders, Predictor, find_model
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.animation.unused import given_options, refuse_unused_options
-from firstordermm.animation.video import animate_file
-from firstordermm.cli.main import main
-from firstordermm.core.errors import FirstOrderError, InputError, MissingWeightsError
+from first_order_motion.animation.engine import optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Folders, Predictor, find_model
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.animation.unused import given_options, refuse_unused_options
+from first_order_motion.animation.video import animate_file
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import FirstOrderError, InputError, MissingWeightsError
 from support.architectures import CPU, source_picture, tiny
 from support.command_line import build_files, command
 from support.drivers import clip_of

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.registry import KINDS, architectures, expect, identify, refuse_unaccepted
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.weights.architecture import RESTRICTED, Architecture
-from firstordermm.core.weights.checkpoint import Checkpoint
+from first_order_motion.animation.registry import KINDS, architectures, expect, identify, refuse_unaccepted
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.weights.architecture import RESTRICTED, Architecture
+from first_order_motion.core.weights.checkpoint import Checkpoint
 
 Keys = dict[str, list[str]]
 TOY = "toy"  # an architecture that is there for tests alone

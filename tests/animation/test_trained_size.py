@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
-from firstordermm.core.weights.checkpoint import Checkpoint
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_fomm.drawn.config import SIZE as DRAWN_SIZE
-from firstordermm.module_fomm.drawn.config import DrawnConfig
-from firstordermm.module_fomm.drawn.network import DrawnAnimator
-from firstordermm.module_spline.architecture import training_size
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.layers.antialias import AntiAliasInterpolation2d
+from first_order_motion.core.weights.checkpoint import Checkpoint
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_fomm.drawn.config import SIZE as DRAWN_SIZE
+from first_order_motion.module_fomm.drawn.config import DrawnConfig
+from first_order_motion.module_fomm.drawn.network import DrawnAnimator
+from first_order_motion.module_spline.architecture import training_size
 from support.architectures import ARTICULATE, SIDE, tiny
 from torch import Tensor, nn
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.enhance import Enhancer
-from firstordermm.animation.upscale_model import load_upscale_model
-from firstordermm.core.errors import CheckpointError, InputError, MissingWeightsError
+from first_order_motion.animation.enhance import Enhancer
+from first_order_motion.animation.upscale_model import load_upscale_model
+from first_order_motion.core.errors import CheckpointError, InputError, MissingWeightsError
 from safetensors.torch import save_file
 from support.architectures import CPU, one_thread, tiny
 from support.enhancers import compact_state, loud_noise, restoreformer_state

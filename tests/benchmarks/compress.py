@@ -29,29 +29,29 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parent.parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
-from firstordermm.animation.engine import Engine
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.weights.checkpoint import read_content
-from firstordermm.deploy.compress import Slimming, count_weights, prune, write
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig
-from firstordermm.training import trainer
-from firstordermm.training.config import VideoConfig, find_config, read_config
-from firstordermm.training.data.dataset import DatasetParams, FramesDataset
-from firstordermm.training.distributed import Ranks
-from firstordermm.training.drawn.pairs import held_out_clip
-from firstordermm.training.evaluation.reconstruction import reconstruct
-from firstordermm.training.families import ModelParams
-from firstordermm.training.objectives.distillation import DistillationParams
-from firstordermm.training.phases import BOTH, FineTuning, fine_tune
-from firstordermm.training.preview import save_picture
-from firstordermm.training.state import MODEL, STATE
-from firstordermm.training.trainer import Trainer
-from firstordermm.training.video_recipe import VideoRecipe
+from first_order_motion.animation.engine import Engine
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.weights.checkpoint import read_content
+from first_order_motion.deploy.compress import Slimming, count_weights, prune, write
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import FOMMConfig
+from first_order_motion.training import trainer
+from first_order_motion.training.config import VideoConfig, find_config, read_config
+from first_order_motion.training.data.dataset import DatasetParams, FramesDataset
+from first_order_motion.training.distributed import Ranks
+from first_order_motion.training.drawn.pairs import held_out_clip
+from first_order_motion.training.evaluation.reconstruction import reconstruct
+from first_order_motion.training.families import ModelParams
+from first_order_motion.training.objectives.distillation import DistillationParams
+from first_order_motion.training.phases import BOTH, FineTuning, fine_tune
+from first_order_motion.training.preview import save_picture
+from first_order_motion.training.state import MODEL, STATE
+from first_order_motion.training.trainer import Trainer
+from first_order_motion.training.video_recipe import VideoRecipe
 
 CPU, SIZE = torch.device("cpu"), 128
 FRAMES, GAP = 9, 5  # of each clip, and between two of them

@@ -22,11 +22,11 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.training.drawn.pairs import held_out_clip
-from firstordermm.training.preview import save_picture
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.training.drawn.pairs import held_out_clip
+from first_order_motion.training.preview import save_picture
 from skimage.metrics import structural_similarity
 from tqdm import tqdm
 

@@ -24,13 +24,13 @@ import torch
 HERE = Path(__file__).resolve().parent
 FORMS: dict[str, Any] = runpy.run_path(str(HERE / "forms.py"))
 
-from firstordermm.animation.engine import Engine, optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.errors import InputError
-from firstordermm.deploy.export import FLOAT32, INT8, PRECISIONS, About, ExportOptions, Report, export_model
-from firstordermm.deploy.onnx_animator import OnnxAnimator, Options
+from first_order_motion.animation.engine import Engine, optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.errors import InputError
+from first_order_motion.deploy.export import FLOAT32, INT8, PRECISIONS, About, ExportOptions, Report, export_model
+from first_order_motion.deploy.onnx_animator import OnnxAnimator, Options
 
 BUNDLED = "bundled"
 PACKS = (

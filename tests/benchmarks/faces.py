@@ -34,14 +34,14 @@ from skimage import data, transform
 ROOT = Path(__file__).resolve().parent.parent.parent
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
-from firstordermm.animation.faces.detectors import installed_detectors, load_face_finder
-from firstordermm.animation.faces.face import Face, FaceFinder, left_to_right
-from firstordermm.core.errors import InputError
-from firstordermm.training.drawn.draw import draw
-from firstordermm.training.drawn.identity import Identity
-from firstordermm.training.drawn.landmarks import landmarks
-from firstordermm.training.drawn.pairs import TEST_SEEDS
-from firstordermm.training.drawn.pose import Pose
+from first_order_motion.animation.faces.detectors import installed_detectors, load_face_finder
+from first_order_motion.animation.faces.face import Face, FaceFinder, left_to_right
+from first_order_motion.core.errors import InputError
+from first_order_motion.training.drawn.draw import draw
+from first_order_motion.training.drawn.identity import Identity
+from first_order_motion.training.drawn.landmarks import landmarks
+from first_order_motion.training.drawn.pairs import TEST_SEEDS
+from first_order_motion.training.drawn.pose import Pose
 
 Picture = NDArray[np.uint8]
 

@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PARITY = ROOT / "tests" / "parity"
 ADAPTERS: dict[str, Any] = runpy.run_path(str(ROOT / "tests" / "parity_adapter.py"))["ADAPTERS"]
 
-from firstordermm.animation.engine import DTYPES, Engine, optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.predictor import find_model
-from firstordermm.animation.registry import load_files
-from firstordermm.core.inference.rewrites import Form, form_for, rewrite
+from first_order_motion.animation.engine import DTYPES, Engine, optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.predictor import find_model
+from first_order_motion.animation.registry import load_files
+from first_order_motion.core.inference.rewrites import Form, form_for, rewrite
 from seeded_weights import load_pack
 from skimage.metrics import peak_signal_noise_ratio
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from firstordermm.animation.retarget import Retargeter, Retargeting
-from firstordermm.core.layers.attention import Attention
-from firstordermm.core.types import Motion
-from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
-from firstordermm.module_fsrt.config import START_OCTAVE
-from firstordermm.module_fsrt.position import pixel_centres, position_code
-from firstordermm.module_fsrt.transformer import Layer
+from first_order_motion.animation.retarget import Retargeter, Retargeting
+from first_order_motion.core.layers.attention import Attention
+from first_order_motion.core.types import Motion
+from first_order_motion.module_fsrt.animator import EXPRESSION, FSRTAnimator
+from first_order_motion.module_fsrt.config import START_OCTAVE
+from first_order_motion.module_fsrt.position import pixel_centres, position_code
+from first_order_motion.module_fsrt.transformer import Layer
 from torch import Tensor
 
 

@@ -25,7 +25,7 @@ from unittest.mock import MagicMock, patch
 import numpy as np
 import torch
 import yaml
-from firstordermm.core.inference.precision import inference_mode
+from first_order_motion.core.inference.precision import inference_mode
 from torch import Tensor, nn
 
 Loop = Callable[[np.ndarray, list[np.ndarray]], Any]

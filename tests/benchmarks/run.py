@@ -37,20 +37,20 @@ runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 seeded_weights = runpy.run_path(str(PARITY / "seeded_weights.py"))["load_pack"]
 
 import fsrt_published
-from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.registry import load_animator
-from firstordermm.animation.retarget import Retargeter, Retargeting
-from firstordermm.core.inference.precision import inference_mode
-from firstordermm.core.inference.rewrites import Form, rewrite
-from firstordermm.core.types import Motion, Prepared
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_spline.animator import SplineAnimator
+from first_order_motion.animation.engine import PRECISIONS, Engine, dtype_for, optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.animation.retarget import Retargeter, Retargeting
+from first_order_motion.core.inference.precision import inference_mode
+from first_order_motion.core.inference.rewrites import Form, rewrite
+from first_order_motion.core.types import Motion, Prepared
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_spline.animator import SplineAnimator
 from published_code import PUBLISHED, PublishedCodeError, folders, published_code
 
 

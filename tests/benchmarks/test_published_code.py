@@ -44,9 +44,9 @@ def make_animation(source, driving, generator, kp_detector, cpu=False):
 OURS_AS_PUBLISHED = """
 from pathlib import Path
 import torch, yaml
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.registry import load_animator
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.registry import load_animator
 
 def load_checkpoints(config, checkpoint, cpu):
     return load_animator(Path(checkpoint), "fomm"), yaml.safe_load(open(config))["off"]

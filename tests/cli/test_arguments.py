@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from firstordermm.cli.main import build_parser
+from first_order_motion.cli.main import build_parser
 
 WHOLE = {"source": "a.png", "driving": "b.mp4", "output": "c.mp4"}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.registry import load_animator
-from firstordermm.animation.samples import DRIVING
-from firstordermm.cli.main import main
-from firstordermm.core.types import Animator
-from firstordermm.core.weights.checkpoint import read_checkpoint
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.animation.samples import DRIVING
+from first_order_motion.cli.main import main
+from first_order_motion.core.types import Animator
+from first_order_motion.core.weights.checkpoint import read_checkpoint
 from support.command_line import build_files
 from support.paths import ROOT
 from support.training_runs import write_strips

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.cli.main import main
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.cli.main import main
 from support.architectures import SIDE
 from support.command_line import COUNT, build_files, command
 

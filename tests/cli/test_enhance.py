@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.enhance import Enhancer
-from firstordermm.animation.faces.face import Face
-from firstordermm.animation.framing import Framing
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.video import animate_file
-from firstordermm.cli.main import main
+from first_order_motion.animation.enhance import Enhancer
+from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.framing import Framing
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.video import animate_file
+from first_order_motion.cli.main import main
 from PIL import Image
 from support.architectures import CPU
 from support.enhancers import StandIn, compact_state, negative, same

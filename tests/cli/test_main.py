@@ -7,17 +7,17 @@ import av
 import pytest
 import torch
 import yaml
-from firstordermm.animation import video
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.media.writer import VideoWriter
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.registry import load_animator
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.cli.main import INTERRUPTED, main
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.face_parsing.config import FaceParsingConfig
-from firstordermm.face_parsing.parser import FaceParser
+from first_order_motion.animation import video
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.media.writer import VideoWriter
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.cli.main import INTERRUPTED, main
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.face_parsing.config import FaceParsingConfig
+from first_order_motion.face_parsing.parser import FaceParser
 from PIL import Image
 from support.architectures import FOMM, SIDE, seeded, tiny
 from support.command_line import COUNT, build_files, command

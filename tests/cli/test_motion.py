@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.motion.controls import Controls
-from firstordermm.animation.motion.track import MotionTrack
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.video import animate_file
-from firstordermm.cli.main import main
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.motion.controls import Controls
+from first_order_motion.animation.motion.track import MotionTrack
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.video import animate_file
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import InputError
 from PIL import Image
 from support.architectures import tiny
 from support.command_line import COUNT, build_files, command

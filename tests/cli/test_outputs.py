@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from firstordermm.animation import samples, video
-from firstordermm.cli import demo
-from firstordermm.cli.main import main
+from first_order_motion.animation import samples, video
+from first_order_motion.cli import demo
+from first_order_motion.cli.main import main
 from support.command_line import COUNT, build_files, command
 
 
@@ -82,7 +82,7 @@ def test_numbered_pictures_are_reported_by_their_names(files: Path, caplog: pyte
 def test_both_bars_of_the_best_frame_say_what_they_count(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("firstordermm.cli.progress.BAR_DELAY", 0)
+    monkeypatch.setattr("first_order_motion.cli.progress.BAR_DELAY", 0)
     assert main(command(files, "--best-frame", "model keypoints")) == 0
     shown = capsys.readouterr().err
     assert "finding the best frame: 100%" in shown and "animating: 100%" in shown

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.cli.main import main
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.cli.main import main
 from PIL import Image
 from support.media_files import all_frames, build_video
 

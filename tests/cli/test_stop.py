@@ -24,9 +24,9 @@ PROGRAM = f"""
 import os, runpy, sys, threading, time
 from pathlib import Path
 runpy.run_path({str(ROOT / "animate.py")!r})["load_pack"]()
-from firstordermm.cli.start import _open_missing_streams
-from firstordermm.cli.stop import install_handlers
-from firstordermm.core.unfinished import HiddenFolder, keep, make_folder
+from first_order_motion.cli.start import _open_missing_streams
+from first_order_motion.cli.stop import install_handlers
+from first_order_motion.core.unfinished import HiddenFolder, keep, make_folder
 """
 
 
@@ -121,7 +121,7 @@ def test_a_stop_during_imports_is_one_line(tmp_path: Path) -> None:
     process = start(tmp_path, "-X", "importtime", str(ROOT / "animate.py"), *RUN, "a.mp4")
     assert process.stderr is not None
     for line in process.stderr:  # Python says what it has imported
-        if line.rstrip().endswith("firstordermm.cli.stop"):
+        if line.rstrip().endswith("first_order_motion.cli.stop"):
             break
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
@@ -132,8 +132,8 @@ def test_a_stop_during_imports_is_one_line(tmp_path: Path) -> None:
 def test_nobody_reading_is_no_error(tmp_path: Path) -> None:
     program = f"""{PROGRAM}
 from types import SimpleNamespace
-from firstordermm.cli.start import start
-sys.modules["firstordermm.cli.main"] = SimpleNamespace(main=lambda argv: print("text " * 99999))
+from first_order_motion.cli.start import start
+sys.modules["first_order_motion.cli.main"] = SimpleNamespace(main=lambda argv: print("text " * 99999))
 sys.stdin.readline()
 sys.exit(start())
 """

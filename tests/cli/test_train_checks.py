@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from firstordermm.cli.main import main
-from firstordermm.core.file_lock import held
+from first_order_motion.cli.main import main
+from first_order_motion.core.file_lock import held
 from support.training_runs import video_settings, write_strips
 
 

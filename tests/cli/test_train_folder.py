@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from firstordermm.cli.main import main
+from first_order_motion.cli.main import main
 from support.training_runs import video_settings, write_strips
 
 

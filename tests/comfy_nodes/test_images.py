@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from firstordermm.comfy_nodes.images import check_image, check_video
-from firstordermm.core.errors import InputError
+from first_order_motion.comfy_nodes.images import check_image, check_video
+from first_order_motion.core.errors import InputError
 
 OTHERS: dict[str, tuple[object, str]] = {
     "latent": ({"samples": torch.zeros(1, 4, 8, 8)}, "a LATENT; .* Put VAE Decode between"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.comfy_nodes.runtime import parts
-from firstordermm.comfy_nodes.runtime.parts import MAX_KEPT, part_of
+from first_order_motion.comfy_nodes.runtime import parts
+from first_order_motion.comfy_nodes.runtime.parts import MAX_KEPT, part_of
 
 PROMPT: dict[str, Any] = {
     "1": {"class_type": "VHS_LoadVideo", "inputs": {"video": "clip.mp4", "meta_batch": ["9", 0]}},

@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_fsrt.animator import FSRTAnimator
+from first_order_motion.module_mrfa.animator import MRFAAnimator
 from parity.seeded_weights import load_pack
 from PIL import Image
 from support.architectures import FSRT, MRFA, seeded

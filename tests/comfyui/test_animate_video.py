@@ -12,9 +12,9 @@ import pytest
 from comfyui.checkpoints import clip_facts
 from comfyui.pack import ROOT
 from comfyui.workflows import read_workflow, to_prompt
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.samples import DRIVING, sample_videos
-from firstordermm.cli.main import main
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.samples import DRIVING, sample_videos
+from first_order_motion.cli.main import main
 from support.media_files import all_frames
 
 if TYPE_CHECKING:

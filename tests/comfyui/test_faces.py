@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from comfyui.pack import ROOT
 from comfyui.workflows import read_workflow, to_prompt
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.samples import sample_pictures
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.samples import sample_pictures
 from support.media_files import all_frames
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from comfyui.pack import ROOT
 from comfyui.workflows import read_workflow, to_prompt
-from firstordermm.animation.media.reader import VideoClip
+from first_order_motion.animation.media.reader import VideoClip
 from support.media_files import all_frames
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from comfyui.checkpoints import write_driving
 from comfyui.pack import MODEL_FOLDER
-from firstordermm.animation.media.reader import VideoClip
+from first_order_motion.animation.media.reader import VideoClip
 from PIL import Image
 from support.media_files import all_frames
 

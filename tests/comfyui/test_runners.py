@@ -15,12 +15,12 @@ sys.path[:0] = [{comfyui!r}, {tests!r}]
 from comfy.cli_args import args
 args.cpu = True
 runpy.run_path({animate!r})["load_pack"]()
-from firstordermm.animation import registry
+from first_order_motion.animation import registry
 from support.paths import TESTS, load_file
 {register}
-from firstordermm.comfy_nodes.runtime import folders
+from first_order_motion.comfy_nodes.runtime import folders
 folders.register()
-from firstordermm.nodes import NODES
+from first_order_motion.nodes import NODES
 print(*(node.GET_SCHEMA().node_id for node in NODES))
 """
 

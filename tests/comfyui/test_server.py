@@ -13,8 +13,8 @@ import torch
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
 from comfyui.workflows import input_files, missing_types, read_workflow, to_prompt
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.cli.main import main
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.cli.main import main
 from PIL import Image
 from support.media_files import all_frames, check_shows
 

@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from firstordermm.core.atomic_file import AtomicFile, atomic_write
-from firstordermm.core.errors import MediaError
-from firstordermm.core.signals import undisturbed
+from first_order_motion.core.atomic_file import AtomicFile, atomic_write
+from first_order_motion.core.errors import MediaError
+from first_order_motion.core.signals import undisturbed
 
 
 def names(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from firstordermm.core.errors import (
+from first_order_motion.core.errors import (
     CheckpointError,
     DownloadError,
     FirstOrderError,

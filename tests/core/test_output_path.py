@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from firstordermm.core.errors import InputError, MediaError
-from firstordermm.core.output_path import (
+from first_order_motion.core.errors import InputError, MediaError
+from first_order_motion.core.output_path import (
     Output,
     check_folder,
     check_output,

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from firstordermm.core.file_lock import is_at, try_lock
-from firstordermm.core.unfinished import HiddenFolder, clean_up, keep, make_folder, remove_abandoned
+from first_order_motion.core.file_lock import is_at, try_lock
+from first_order_motion.core.unfinished import HiddenFolder, clean_up, keep, make_folder, remove_abandoned
 
 
 def names(folder: Path) -> list[str]:

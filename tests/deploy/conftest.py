@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from firstordermm.cli.main import main
+from first_order_motion.cli.main import main
 from support.command_line import build_files
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.errors import InputError
-from firstordermm.core.layers.blocks import ResBlock2d, SameBlock2d
-from firstordermm.core.types import Animator
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.deploy.compress import LEAST, Slimming, count_weights, largest, norms_of, prune, write
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
-from firstordermm.training.preview import transfer
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.layers.blocks import ResBlock2d, SameBlock2d
+from first_order_motion.core.types import Animator
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.deploy.compress import LEAST, Slimming, count_weights, largest, norms_of, prune, write
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from first_order_motion.training.preview import transfer
 from support.architectures import FOMM, FOMM_LIKE_MGIF, FOMM_POINTS_ONLY, SIDE, seeded
 from torch import Tensor, nn
 

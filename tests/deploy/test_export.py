@@ -9,19 +9,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.cli.main import main
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import Animator
-from firstordermm.deploy import export as exporting
-from firstordermm.deploy.export import About, ExportOptions, compare, export_model, pack_version
-from firstordermm.deploy.exported import load_exported
-from firstordermm.deploy.graphs import graphs_of
-from firstordermm.deploy.onnx_file import to_half_storage
-from firstordermm.deploy.quantize import Sample, opened, psnr, to_int8
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import Animator
+from first_order_motion.deploy import export as exporting
+from first_order_motion.deploy.export import About, ExportOptions, compare, export_model, pack_version
+from first_order_motion.deploy.exported import load_exported
+from first_order_motion.deploy.graphs import graphs_of
+from first_order_motion.deploy.onnx_file import to_half_storage
+from first_order_motion.deploy.quantize import Sample, opened, psnr, to_int8
 from support.architectures import SIDE, TINY, blobs, driven, seeded, source_picture, tiny
 from support.command_line import COUNT, command
 

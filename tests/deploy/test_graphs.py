@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.types import Animator
-from firstordermm.deploy.graphs import GraphExample, graphs_of
-from firstordermm.deploy.onnx_file import exported, to_onnx
-from firstordermm.deploy.onnx_loading import open_graph, providers_for
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_spline.thin_plate import SOLVE, eliminate, system
+from first_order_motion.core.types import Animator
+from first_order_motion.deploy.graphs import GraphExample, graphs_of
+from first_order_motion.deploy.onnx_file import exported, to_onnx
+from first_order_motion.deploy.onnx_loading import open_graph, providers_for
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_spline.thin_plate import SOLVE, eliminate, system
 from support.architectures import FILES, SIDE, TINY, one_thread, seeded, tiny
 from torch import Tensor
 from torch.export import ExportedProgram

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.frames import FrameFormat
-from firstordermm.animation.hull import hull_area
-from firstordermm.animation.motion.controls import Controls, controlled
-from firstordermm.animation.retarget import Retargeter, Retargeting
-from firstordermm.core.types import AnimatorSpec, Motion
-from firstordermm.deploy import onnx_animator, onnx_media
-from firstordermm.deploy.graphs import of_motion
+from first_order_motion.animation.frames import FrameFormat
+from first_order_motion.animation.hull import hull_area
+from first_order_motion.animation.motion.controls import Controls, controlled
+from first_order_motion.animation.retarget import Retargeter, Retargeting
+from first_order_motion.core.types import AnimatorSpec, Motion
+from first_order_motion.deploy import onnx_animator, onnx_media
+from first_order_motion.deploy.graphs import of_motion
 from torch import Tensor
 
 POINTS = 6

@@ -16,15 +16,15 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.motion.controls import Controls
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.animation.samples import DRIVING, sample_pictures
-from firstordermm.deploy import onnx_animator, onnx_loading, onnx_media
-from firstordermm.deploy.onnx_animator import OnnxAnimator, OnnxError, Options, main
-from firstordermm.deploy.onnx_loading import Facts, sealed
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.motion.controls import Controls
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.animation.samples import DRIVING, sample_pictures
+from first_order_motion.deploy import onnx_animator, onnx_loading, onnx_media
+from first_order_motion.deploy.onnx_animator import OnnxAnimator, OnnxError, Options, main
+from first_order_motion.deploy.onnx_loading import Facts, sealed
 from support.architectures import blobs, source_picture
 from support.command_line import COUNT
 

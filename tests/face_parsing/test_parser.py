@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.media.segment_picture import overlaid, palette, with_legend
-from firstordermm.animation.options import Hooks
-from firstordermm.animation.parse_faces import parse_faces
-from firstordermm.animation.registry import load_parser
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.layers.resnet import ResNet18
-from firstordermm.face_parsing.classes import CLASSES, GROUPS, IDS, NAMES, chosen_classes
-from firstordermm.face_parsing.config import FaceParsingConfig
-from firstordermm.face_parsing.parser import FaceParser
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.media.segment_picture import overlaid, palette, with_legend
+from first_order_motion.animation.options import Hooks
+from first_order_motion.animation.parse_faces import parse_faces
+from first_order_motion.animation.registry import load_parser
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.layers.resnet import ResNet18
+from first_order_motion.face_parsing.classes import CLASSES, GROUPS, IDS, NAMES, chosen_classes
+from first_order_motion.face_parsing.config import FaceParsingConfig
+from first_order_motion.face_parsing.parser import FaceParser
 from support.architectures import CPU, SIDE, blobs, one_thread, seeded
 from torch import Tensor
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firstordermm.animation.media.audio import read_sound
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.media.reader import read_picture
-from firstordermm.core.errors import FirstOrderError
+from first_order_motion.animation.media.audio import read_sound
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.reader import read_picture
+from first_order_motion.core.errors import FirstOrderError
 from PIL import Image
 from support.media_files import build_video
 

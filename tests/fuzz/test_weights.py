@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.registry import load_animator, read_with_companions
-from firstordermm.core.errors import FirstOrderError
-from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
+from first_order_motion.animation.registry import load_animator, read_with_companions
+from first_order_motion.core.errors import FirstOrderError
+from first_order_motion.core.weights.checkpoint import Checkpoint, read_checkpoint
+from first_order_motion.core.weights.config import to_metadata
+from first_order_motion.core.weights.convert import to_safetensors
 from fuzz.mutate import MUTATORS, ODD_VALUES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_articulate import architecture as articulate
-from firstordermm.module_articulate import variants
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.background import BGMotionPredictor
-from firstordermm.module_articulate.config import ArticulateConfig, BGPredictorConfig
-from firstordermm.module_articulate.variants import PUBLISHED
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.config import to_metadata
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_articulate import architecture as articulate
+from first_order_motion.module_articulate import variants
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_articulate.background import BGMotionPredictor
+from first_order_motion.module_articulate.config import ArticulateConfig, BGPredictorConfig
+from first_order_motion.module_articulate.variants import PUBLISHED
 from support.architectures import ARTICULATE, SIDE, driven, seeded, source_picture
 
 TEN = replace(ARTICULATE, num_regions=10)

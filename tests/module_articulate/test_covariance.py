@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.core.layers.grid import make_coordinate_grid
-from firstordermm.module_articulate.covariance import (
+from first_order_motion.core.layers.grid import make_coordinate_grid
+from first_order_motion.module_articulate.covariance import (
     covariance_heatmaps,
     expected_covariance,
     principal_axes,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.config import (
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_articulate.config import (
     ArticulateConfig,
     FlowPredictorConfig,
     GeneratorConfig,

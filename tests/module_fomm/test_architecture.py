@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.core.layers.antialias import gaussian_kernel
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig, GeneratorConfig, from_published, from_states
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.core.layers.antialias import gaussian_kernel
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.config import to_metadata
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import FOMMConfig, GeneratorConfig, from_published, from_states
 from parity.seeded_weights import load_pack
 from support.architectures import (
     FOMM,

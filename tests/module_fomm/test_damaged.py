@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.core.errors import CheckpointError
-from firstordermm.module_fomm.config import FOMMConfig, from_published
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.module_fomm.config import FOMMConfig, from_published
 from safetensors.torch import save_file
 from support.architectures import FOMM, one_thread
 from support.fomm_files import (

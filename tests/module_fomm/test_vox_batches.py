@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.engine import Engine, optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import from_published
+from first_order_motion.animation.engine import Engine, optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import from_published
 from parity.seeded_weights import load_pack
 from support.architectures import CPU
 from support.optimized import threads

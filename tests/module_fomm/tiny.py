@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import DenseMotionConfig, FOMMConfig, GeneratorConfig, KPDetectorConfig
 from support.tiny_model import SIDE, Tiny
 
 FOMM = FOMMConfig(

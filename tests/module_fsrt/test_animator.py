@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.animation import pixels
-from firstordermm.animation.best_frame import find_best_frame
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions, Hooks
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Motion, Prepared
-from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
-from firstordermm.module_fsrt.config import START_OCTAVE, FSRTConfig
-from firstordermm.module_fsrt.position import pixel_centres, position_code
+from first_order_motion.animation import pixels
+from first_order_motion.animation.best_frame import find_best_frame
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions, Hooks
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Motion, Prepared
+from first_order_motion.module_fsrt.animator import EXPRESSION, FSRTAnimator
+from first_order_motion.module_fsrt.config import START_OCTAVE, FSRTConfig
+from first_order_motion.module_fsrt.position import pixel_centres, position_code
 from support.architectures import CPU, FSRT, SIDE, blobs, driven, one_thread, source_picture, tiny
 from support.drivers import SAME
 from support.optimized import published_form

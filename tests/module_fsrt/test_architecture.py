@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.registry import KINDS, architectures, load_animator, published_names
-from firstordermm.cli.main import main
-from firstordermm.core.errors import CheckpointError, InputError, MissingWeightsError
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.find import Stamps, WeightFiles
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_fsrt.config import FSRTConfig, from_states
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.registry import KINDS, architectures, load_animator, published_names
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import CheckpointError, InputError, MissingWeightsError
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.find import Stamps, WeightFiles
+from first_order_motion.module_fsrt.animator import FSRTAnimator
+from first_order_motion.module_fsrt.config import FSRTConfig, from_states
 from PIL import Image
 from support.architectures import FSRT, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from support.media_files import build_video

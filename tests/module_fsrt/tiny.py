@@ -1,7 +1,7 @@
 """FSRT made small."""
 
-from firstordermm.module_fsrt.animator import FSRTAnimator
-from firstordermm.module_fsrt.config import DecoderConfig, DetectorConfig, EncoderConfig, FSRTConfig
+from first_order_motion.module_fsrt.animator import FSRTAnimator
+from first_order_motion.module_fsrt.config import DecoderConfig, DetectorConfig, EncoderConfig, FSRTConfig
 from support.tiny_model import SIDE, Tiny
 
 FSRT = FSRTConfig(

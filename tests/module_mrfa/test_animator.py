@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.registry import load_animator, trim_and_describe
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import Animator, LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_mrfa.config import MRFAConfig, from_published, from_state
-from firstordermm.module_mrfa.correlation import SAMPLES, CorrVolume, pyramid_of, sample
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.registry import load_animator, trim_and_describe
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import Animator, LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_mrfa.config import MRFAConfig, from_published, from_state
+from first_order_motion.module_mrfa.correlation import SAMPLES, CorrVolume, pyramid_of, sample
 from support.architectures import MRFA, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from support.optimized import published_form
 from torch import Tensor
@@ -125,7 +125,7 @@ def pictures(animator: Any, retargeting: Retargeting = POSE_AND_BACKGROUND) -> T
 @pytest.fixture(autouse=True)
 def _two_heads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of heads is in no tensor: the tiny models' files are read as theirs."""
-    from firstordermm.module_mrfa import config
+    from first_order_motion.module_mrfa import config
 
     few = config.EncoderConfig
     monkeypatch.setattr(config, "EncoderConfig", lambda **sizes: few(**{"heads": MRFA.encoder.heads, **sizes}))

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from firstordermm.module_mrfa.animator import MRFAAnimator
-from firstordermm.module_mrfa.config import (
+from first_order_motion.module_mrfa.animator import MRFAAnimator
+from first_order_motion.module_mrfa.config import (
     DenseMotionConfig,
     EncoderConfig,
     GeneratorConfig,

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions, Hooks
-from firstordermm.animation.pipeline import animate_mapped
-from firstordermm.core.errors import InputError
-from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.types import MASK, Mapped, Motion, Prepared
-from firstordermm.face_parsing.config import FaceParsingConfig
-from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.parts import (
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions, Hooks
+from first_order_motion.animation.pipeline import animate_mapped
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.types import MASK, Mapped, Motion, Prepared
+from first_order_motion.face_parsing.config import FaceParsingConfig
+from first_order_motion.face_parsing.parser import FaceParser
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_partswap.parts import (
     NAMES,
     PARTS,
     chosen_parts,
@@ -25,7 +25,7 @@ from firstordermm.module_partswap.parts import (
     part_names,
     stored_ids,
 )
-from firstordermm.module_partswap.swap import Swap, blur
+from first_order_motion.module_partswap.swap import Swap, blur
 from support.architectures import CPU, PARTSWAP, SIDE, blobs, driven, one_thread, seeded, source_picture, tiny
 from support.optimized import published_form
 from support.paths import ROOT
@@ -243,7 +243,7 @@ def test_weights_nobody_named_have_numbers() -> None:
 
 
 def test_the_node_takes_every_published_name() -> None:
-    from firstordermm.animation.registry import published_names
+    from first_order_motion.animation.registry import published_names
 
     text = (ROOT / "comfy_nodes" / "partswap.py").read_text()
     assert len(published_names("partswap")) == 6

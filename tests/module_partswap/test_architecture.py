@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import find_model
-from firstordermm.animation.registry import load_animator, trim_and_describe
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.config import PartSwapConfig, from_published
-from firstordermm.module_partswap.swap import Swap
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import find_model
+from first_order_motion.animation.registry import load_animator, trim_and_describe
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_partswap.config import PartSwapConfig, from_published
+from first_order_motion.module_partswap.swap import Swap
 from support.architectures import FOMM, PARTSWAP, PARTSWAP_FIRST_ORDER, SIDE, blobs, driven, seeded, source_picture
 from torch import Tensor
 

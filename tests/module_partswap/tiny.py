@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from firstordermm.module_fomm.config import DenseMotionConfig
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.config import PartSwapConfig, ReconstructionConfig, SegmentationConfig
-from firstordermm.module_partswap.swap import Swap
+from first_order_motion.module_fomm.config import DenseMotionConfig
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_partswap.config import PartSwapConfig, ReconstructionConfig, SegmentationConfig
+from first_order_motion.module_partswap.swap import Swap
 from support.tiny_model import SIDE, Tiny
 
 PARTSWAP = PartSwapConfig(

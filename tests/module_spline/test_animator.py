@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.registry import load_animator
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.layers.background import BGMotionPredictor
-from firstordermm.core.layers.grid import make_coordinate_grid
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_spline import thin_plate
-from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.architecture import training_size
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.layers.background import BGMotionPredictor
+from first_order_motion.core.layers.grid import make_coordinate_grid
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import Checkpoint, read_checkpoint
+from first_order_motion.core.weights.config import to_metadata
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_spline import thin_plate
+from first_order_motion.module_spline.animator import SplineAnimator
+from first_order_motion.module_spline.architecture import training_size
 from support.architectures import SIDE, SPLINE, blobs, driven, one_thread, seeded, source_picture, tiny
 from support.optimized import published_form
 from torch import Tensor

@@ -1,7 +1,7 @@
 """Thin-Plate Spline made small."""
 
-from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.config import DenseMotionConfig, GeneratorConfig, SplineConfig
+from first_order_motion.module_spline.animator import SplineAnimator
+from first_order_motion.module_spline.config import DenseMotionConfig, GeneratorConfig, SplineConfig
 from support.tiny_model import SIDE, Tiny
 
 SPLINE = SplineConfig(

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from firstordermm.core.layers.grid import make_coordinate_grid, warp
-from firstordermm.core.layers.heatmap import expected_point, spatial_softmax
-from firstordermm.core.types import Animator, AnimatorSpec, LoadOptions, Motion, Prepared
-from firstordermm.core.weights.architecture import RELATIVE, Architecture, has_keys
-from firstordermm.core.weights.build import build_strict
-from firstordermm.core.weights.catalog import PublishedWeights
-from firstordermm.core.weights.checkpoint import Checkpoint
-from firstordermm.core.weights.config import Description, describe
+from first_order_motion.core.layers.grid import make_coordinate_grid, warp
+from first_order_motion.core.layers.heatmap import expected_point, spatial_softmax
+from first_order_motion.core.types import Animator, AnimatorSpec, LoadOptions, Motion, Prepared
+from first_order_motion.core.weights.architecture import RELATIVE, Architecture, has_keys
+from first_order_motion.core.weights.build import build_strict
+from first_order_motion.core.weights.catalog import PublishedWeights
+from first_order_motion.core.weights.checkpoint import Checkpoint
+from first_order_motion.core.weights.config import Description, describe
 from torch import Tensor, nn
 
 PARTS = ("toy_detector", "toy_painter")

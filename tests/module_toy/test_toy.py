@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.registry import architectures, named_weights, published_names
-from firstordermm.animation.samples import DRIVING, sample_pictures
-from firstordermm.cli.main import build_parser, main
-from firstordermm.core.weights.checkpoint import read_checkpoint
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.registry import architectures, named_weights, published_names
+from first_order_motion.animation.samples import DRIVING, sample_pictures
+from first_order_motion.cli.main import build_parser, main
+from first_order_motion.core.weights.checkpoint import read_checkpoint
 from support.architectures import CPU, TINY, blobs, driven, source_picture, tiny
 
 

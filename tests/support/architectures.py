@@ -12,11 +12,11 @@ from functools import cache
 
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.moving import Source
-from firstordermm.animation.options import AnimateOptions, Hooks
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.types import Animator, Clip
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.moving import Source
+from first_order_motion.animation.options import AnimateOptions, Hooks
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.types import Animator, Clip
 from support.paths import of_every_architecture
 from support.tiny_model import SIDE, Tiny
 from torch import Tensor

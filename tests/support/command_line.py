@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from firstordermm.core.weights.checkpoint import Checkpoint
-from firstordermm.core.weights.config import to_metadata
-from firstordermm.core.weights.convert import to_safetensors
-from firstordermm.module_fomm.animator import FOMMAnimator
+from first_order_motion.core.weights.checkpoint import Checkpoint
+from first_order_motion.core.weights.config import to_metadata
+from first_order_motion.core.weights.convert import to_safetensors
+from first_order_motion.module_fomm.animator import FOMMAnimator
 from PIL import Image
 
 from .architectures import FOMM, SIDE, seeded

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import torch
-from firstordermm.core.types import Animator, Mapped, Motion, Prepared
+from first_order_motion.core.types import Animator, Mapped, Motion, Prepared
 from support.architectures import blobs
 from torch import Tensor
 

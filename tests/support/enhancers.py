@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
-from firstordermm.animation.enhance import Descriptor
+from first_order_motion.animation.enhance import Descriptor
 from torch import Tensor, nn
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from unittest import mock
 
 import torch
-from firstordermm.animation.retarget import Retargeter, Retargeting
-from firstordermm.core.inference import precision
-from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.types import Animator
+from first_order_motion.animation.retarget import Retargeter, Retargeting
+from first_order_motion.core.inference import precision
+from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.types import Animator
 from support.architectures import tiny
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.media.writer import open_writer
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.writer import open_writer
 from numpy.typing import NDArray
 
 LENGTH = Fraction(1, 8)  # seconds of a flash or beep

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.errors import FirstOrderError
-from firstordermm.core.types import LoadOptions
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.errors import FirstOrderError
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import FOMMConfig
 from support.architectures import FOMM, SIDE, seeded
 from torch import Tensor
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from firstordermm.animation.media.reader import VideoClip
+from first_order_motion.animation.media.reader import VideoClip
 from torch import Tensor
 
 SAMPLE_RATE = 48000

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from functools import cache
 
 import torch
-from firstordermm.animation.engine import Engine, optimize_for_inference
-from firstordermm.core.types import Animator
+from first_order_motion.animation.engine import Engine, optimize_for_inference
+from first_order_motion.core.types import Animator
 from support.architectures import CPU, tiny
 
 

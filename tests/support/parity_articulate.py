@@ -2,18 +2,18 @@
 
 import numpy as np
 import torch
-from firstordermm.animation import hull, retarget
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.layers.dense_motion import DenseMotion
-from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
-from firstordermm.core.types import Motion, Prepared
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.background import BGMotionPredictor
-from firstordermm.module_articulate.config import from_published
-from firstordermm.module_articulate.covariance import principal_axes, relative_frames, square_root
-from firstordermm.module_articulate.region_predictor import COVARIANCE
+from first_order_motion.animation import hull, retarget
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.layers.dense_motion import DenseMotion
+from first_order_motion.core.layers.heatmap import heatmap_difference, spatial_softmax
+from first_order_motion.core.types import Motion, Prepared
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_articulate.background import BGMotionPredictor
+from first_order_motion.module_articulate.config import from_published
+from first_order_motion.module_articulate.covariance import principal_axes, relative_frames, square_root
+from first_order_motion.module_articulate.region_predictor import COVARIANCE
 from support.parity_common import Arrays, Taps, drive, picture
 from torch import Tensor
 

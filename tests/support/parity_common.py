@@ -6,10 +6,10 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.types import Animator, Motion
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.types import Animator, Motion
 from torch import Tensor
 
 Arrays = dict[str, np.ndarray]

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from firstordermm.core.weights.build import load_strict
-from firstordermm.face_parsing.config import from_states
-from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_partswap.swap import Swap
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.face_parsing.config import from_states
+from first_order_motion.face_parsing.parser import FaceParser
+from first_order_motion.module_partswap.swap import Swap
 from PIL import Image
 from support.parity_common import Arrays, Taps, picture
 from torch import Tensor

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from firstordermm.animation import best_frame as anchors
-from firstordermm.animation import hull, retarget
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.layers.heatmap import heatmap_difference, spatial_softmax
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.build import load_strict
-from firstordermm.core.weights.config import apply_load_options
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import from_published
+from first_order_motion.animation import best_frame as anchors
+from first_order_motion.animation import hull, retarget
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.layers.heatmap import heatmap_difference, spatial_softmax
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.core.weights.config import apply_load_options
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import from_published
 from support.parity_common import Arrays, Taps, drive, picture
 from torch import Tensor
 

@@ -6,16 +6,16 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.layers import blocks
-from firstordermm.core.types import Motion, Prepared
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_fsrt.animator import EXPRESSION, FSRTAnimator
-from firstordermm.module_fsrt.config import START_OCTAVE, from_states
-from firstordermm.module_fsrt.position import pixel_centres, position_code
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.layers import blocks
+from first_order_motion.core.types import Motion, Prepared
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_fsrt.animator import EXPRESSION, FSRTAnimator
+from first_order_motion.module_fsrt.config import START_OCTAVE, from_states
+from first_order_motion.module_fsrt.position import pixel_centres, position_code
 from support.parity_common import Arrays, Recorder, Taps, picture
 from torch import Tensor
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeter, Retargeting
-from firstordermm.core.layers.grid import warp
-from firstordermm.core.types import Motion
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_mrfa.animator import BACKGROUND, MRFAAnimator
-from firstordermm.module_mrfa.config import from_state
-from firstordermm.module_mrfa.correlation import sample
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeter, Retargeting
+from first_order_motion.core.layers.grid import warp
+from first_order_motion.core.types import Motion
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_mrfa.animator import BACKGROUND, MRFAAnimator
+from first_order_motion.module_mrfa.config import from_state
+from first_order_motion.module_mrfa.correlation import sample
 from support.parity_common import Arrays, Taps, drive, picture
 from torch import Tensor, nn
 

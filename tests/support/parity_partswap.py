@@ -2,24 +2,24 @@
 
 import numpy as np
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.media.segment_picture import coloured, overlaid, palette
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
-from firstordermm.core.layers.dense_motion import candidate_motions
-from firstordermm.core.layers.grid import make_coordinate_grid
-from firstordermm.core.layers.heatmap import heatmap_difference
-from firstordermm.core.types import MASK, Motion
-from firstordermm.core.weights.build import load_strict
-from firstordermm.core.weights.checkpoint import Checkpoint
-from firstordermm.face_parsing.config import FaceParsingConfig
-from firstordermm.face_parsing.parser import FaceParser
-from firstordermm.module_partswap.animator import PartSwapAnimator
-from firstordermm.module_partswap.architecture import PARTS, to_first_layout
-from firstordermm.module_partswap.config import from_published
-from firstordermm.module_partswap.segmentation import SEGMENTS
-from firstordermm.module_partswap.swap import Swap
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.media.segment_picture import coloured, overlaid, palette
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.core.layers.antialias import AntiAliasInterpolation2d
+from first_order_motion.core.layers.dense_motion import candidate_motions
+from first_order_motion.core.layers.grid import make_coordinate_grid
+from first_order_motion.core.layers.heatmap import heatmap_difference
+from first_order_motion.core.types import MASK, Motion
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.core.weights.checkpoint import Checkpoint
+from first_order_motion.face_parsing.config import FaceParsingConfig
+from first_order_motion.face_parsing.parser import FaceParser
+from first_order_motion.module_partswap.animator import PartSwapAnimator
+from first_order_motion.module_partswap.architecture import PARTS, to_first_layout
+from first_order_motion.module_partswap.config import from_published
+from first_order_motion.module_partswap.segmentation import SEGMENTS
+from first_order_motion.module_partswap.swap import Swap
 from support.parity_common import Arrays, Taps, picture
 from torch import Tensor, nn
 

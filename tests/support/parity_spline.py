@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from firstordermm.animation import hull, retarget
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.layers.background import BGMotionPredictor
-from firstordermm.core.layers.grid import make_coordinate_grid, project, warp_each
-from firstordermm.core.layers.mlp import AVDNetwork
-from firstordermm.core.types import Motion
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_spline import thin_plate
-from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.config import from_published
-from firstordermm.module_spline.dense_motion import by_spline
-from firstordermm.module_spline.inpainting import moved
+from first_order_motion.animation import hull, retarget
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.layers.background import BGMotionPredictor
+from first_order_motion.core.layers.grid import make_coordinate_grid, project, warp_each
+from first_order_motion.core.layers.mlp import AVDNetwork
+from first_order_motion.core.types import Motion
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_spline import thin_plate
+from first_order_motion.module_spline.animator import SplineAnimator
+from first_order_motion.module_spline.config import from_published
+from first_order_motion.module_spline.dense_motion import by_spline
+from first_order_motion.module_spline.inpainting import moved
 from support.parity_common import Arrays, Taps, drive, picture
 from torch import Tensor
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from firstordermm.core.layers.grid import warp
-from firstordermm.core.types import Motion
-from firstordermm.core.weights.build import load_strict
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_fomm.config import FOMMConfig, from_published
-from firstordermm.training.data.batch import Batch
-from firstordermm.training.discriminator import Verdict
-from firstordermm.training.losses import equivariance
-from firstordermm.training.objectives.base import Comparison, Losses
-from firstordermm.training.objectives.fomm import FOMMObjective
-from firstordermm.training.objectives.params import DiscriminatorParams, FOMMLossWeights
-from firstordermm.training.perceptual import VGG19
-from firstordermm.training.transform import Transform
+from first_order_motion.core.layers.grid import warp
+from first_order_motion.core.types import Motion
+from first_order_motion.core.weights.build import load_strict
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_fomm.config import FOMMConfig, from_published
+from first_order_motion.training.data.batch import Batch
+from first_order_motion.training.discriminator import Verdict
+from first_order_motion.training.losses import equivariance
+from first_order_motion.training.objectives.base import Comparison, Losses
+from first_order_motion.training.objectives.fomm import FOMMObjective
+from first_order_motion.training.objectives.params import DiscriminatorParams, FOMMLossWeights
+from first_order_motion.training.perceptual import VGG19
+from first_order_motion.training.transform import Transform
 from seeded_weights import load_pack
 from support.parity_common import Arrays, undrawn
 from torch import Tensor, nn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firstordermm.core.types import Animator
+from first_order_motion.core.types import Animator
 
 SIDE = 64  # pixels; of the tiny models and of the pictures made for them
 

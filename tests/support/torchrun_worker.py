@@ -16,7 +16,7 @@ runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 sys.path.insert(0, str(ROOT / "tests"))
 
 import torch  # noqa: E402
-from firstordermm.training.distributed import joined  # noqa: E402
+from first_order_motion.training.distributed import joined  # noqa: E402
 from support.training_runs import Gradients, in_float64, recorded_steps, video_trainer  # noqa: E402
 
 

@@ -1,8 +1,8 @@
 """A model small enough to be trained in a test."""
 
-from firstordermm.module_fomm.config import DenseMotionConfig, KPDetectorConfig
-from firstordermm.module_fomm.drawn.config import DrawnConfig, DrawnGeneratorConfig
-from firstordermm.training.drawn.landmarks import COUNT
+from first_order_motion.module_fomm.config import DenseMotionConfig, KPDetectorConfig
+from first_order_motion.module_fomm.drawn.config import DrawnConfig, DrawnGeneratorConfig
+from first_order_motion.training.drawn.landmarks import COUNT
 
 TINY = DrawnConfig(
     num_kp=COUNT,

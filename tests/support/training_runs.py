@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from firstordermm.training.begin import make_recipe
-from firstordermm.training.config import DrawnRunConfig, VideoConfig, parse_config
-from firstordermm.training.distributed import Ranks
-from firstordermm.training.drawn.params import DrawnDataset, DrawnTrainParams
-from firstordermm.training.preview import save_picture
-from firstordermm.training.settings import override
-from firstordermm.training.trainer import Trainer
+from first_order_motion.training.begin import make_recipe
+from first_order_motion.training.config import DrawnRunConfig, VideoConfig, parse_config
+from first_order_motion.training.distributed import Ranks
+from first_order_motion.training.drawn.params import DrawnDataset, DrawnTrainParams
+from first_order_motion.training.preview import save_picture
+from first_order_motion.training.settings import override
+from first_order_motion.training.trainer import Trainer
 
 from .trained_model import TINY
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.training.averages import moving_average
+from first_order_motion.training.averages import moving_average
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 

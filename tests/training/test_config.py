@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from firstordermm.core.errors import InputError
-from firstordermm.training.config import (
+from first_order_motion.core.errors import InputError
+from first_order_motion.training.config import (
     DrawnRunConfig,
     VideoConfig,
     find_config,
@@ -17,7 +17,7 @@ from firstordermm.training.config import (
     ready_configs,
     to_yaml,
 )
-from firstordermm.training.settings import override
+from first_order_motion.training.settings import override
 
 FLIP = {"horizontal_flip": True, "time_flip": True}
 JITTER = {"brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.1}

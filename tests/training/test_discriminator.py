@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.training.discriminator import MultiScaleDiscriminator, Verdict
-from firstordermm.training.objectives.adversarial import DiscriminatorObjective
-from firstordermm.training.objectives.params import DiscriminatorParams, FOMMLossWeights
+from first_order_motion.training.discriminator import MultiScaleDiscriminator, Verdict
+from first_order_motion.training.objectives.adversarial import DiscriminatorObjective
+from first_order_motion.training.objectives.params import DiscriminatorParams, FOMMLossWeights
 from torch import Tensor
 
 SMALL = DiscriminatorParams(scales=(1.0, 0.5), block_expansion=4, max_features=16, num_blocks=2, use_kp=True)

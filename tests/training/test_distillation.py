@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 import torch
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Motion
-from firstordermm.deploy.compress import write
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.training.data.batch import Batch
-from firstordermm.training.objectives.distillation import DistillationParams, Teacher
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Motion
+from first_order_motion.deploy.compress import write
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.training.data.batch import Batch
+from first_order_motion.training.objectives.distillation import DistillationParams, Teacher
 from support.training_runs import SIZE, video_config, video_trainer, write_strips
 from torch import Tensor
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import InputError
-from firstordermm.training.distributed import Ranks
-from firstordermm.training.state import load_state
+from first_order_motion.core.errors import InputError
+from first_order_motion.training.distributed import Ranks
+from first_order_motion.training.state import load_state
 from support.paths import ROOT
 from support.training_runs import CPU, in_float64, recorded_steps, video_trainer, write_strips
 

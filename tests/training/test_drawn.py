@@ -1,9 +1,9 @@
 """Drawn faces: seeded, in range, and the pose moves the head but not the backdrop."""
 
 import torch
-from firstordermm.training.drawn import Identity, Pose, draw, paint
-from firstordermm.training.drawn.landmarks import COUNT, landmarks
-from firstordermm.training.drawn.pairs import TEST_SEEDS, held_out_clip, training_generator, training_sample
+from first_order_motion.training.drawn import Identity, Pose, draw, paint
+from first_order_motion.training.drawn.landmarks import COUNT, landmarks
+from first_order_motion.training.drawn.pairs import TEST_SEEDS, held_out_clip, training_generator, training_sample
 
 SIZE = 48
 

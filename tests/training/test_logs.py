@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.training.logs import BOARD, LOG, Meter, RunLog
+from first_order_motion.training.logs import BOARD, LOG, Meter, RunLog
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

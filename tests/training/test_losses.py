@@ -1,8 +1,8 @@
 """The losses, and pictures seen through a transform, against what they stand for."""
 
 import torch
-from firstordermm.training import losses
-from firstordermm.training.transform import Transform, TransformParams
+from first_order_motion.training import losses
+from first_order_motion.training.transform import Transform, TransformParams
 
 CPU = torch.device("cpu")
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from firstordermm.module_fomm.drawn.network import DrawnAnimator
-from firstordermm.training.bundled import BUNDLED, SIZE
-from firstordermm.training.muon import Muon, is_inner, nearly_orthogonal
+from first_order_motion.module_fomm.drawn.network import DrawnAnimator
+from first_order_motion.training.bundled import BUNDLED, SIZE
+from first_order_motion.training.muon import Muon, is_inner, nearly_orthogonal
 from torch import nn
 
 

@@ -7,27 +7,27 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.core.errors import InputError
-from firstordermm.core.inference.precision import to_mixed_precision
-from firstordermm.core.types import Motion
-from firstordermm.module_articulate.animator import ArticulateAnimator
-from firstordermm.module_articulate.config import BGPredictorConfig
-from firstordermm.module_fomm.animator import FOMMAnimator
-from firstordermm.module_spline.animator import SplineAnimator
-from firstordermm.module_spline.dense_motion import contributions
-from firstordermm.training.data.batch import Batch
-from firstordermm.training.objectives.articulate import ArticulateObjective
-from firstordermm.training.objectives.base import Comparison, Objective
-from firstordermm.training.objectives.fomm import FOMMObjective
-from firstordermm.training.objectives.params import (
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.inference.precision import to_mixed_precision
+from first_order_motion.core.types import Motion
+from first_order_motion.module_articulate.animator import ArticulateAnimator
+from first_order_motion.module_articulate.config import BGPredictorConfig
+from first_order_motion.module_fomm.animator import FOMMAnimator
+from first_order_motion.module_spline.animator import SplineAnimator
+from first_order_motion.module_spline.dense_motion import contributions
+from first_order_motion.training.data.batch import Batch
+from first_order_motion.training.objectives.articulate import ArticulateObjective
+from first_order_motion.training.objectives.base import Comparison, Objective
+from first_order_motion.training.objectives.fomm import FOMMObjective
+from first_order_motion.training.objectives.params import (
     ArticulateLossWeights,
     DiscriminatorParams,
     FOMMLossWeights,
     SplineLossWeights,
     SplineSchedule,
 )
-from firstordermm.training.objectives.spline import SplineObjective
-from firstordermm.training.perceptual import VGG19
+from first_order_motion.training.objectives.spline import SplineObjective
+from first_order_motion.training.perceptual import VGG19
 from support.architectures import ARTICULATE, FOMM, SPLINE
 from torch import Tensor
 from torch.nn import functional as F

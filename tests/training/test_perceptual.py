@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.core.errors import CheckpointError, MissingWeightsError
-from firstordermm.training import perceptual
-from firstordermm.training.perceptual import VGG19, ImagePyramid, PerceptualDistance, cached_vgg19, load_vgg19
+from first_order_motion.core.errors import CheckpointError, MissingWeightsError
+from first_order_motion.training import perceptual
+from first_order_motion.training.perceptual import VGG19, ImagePyramid, PerceptualDistance, cached_vgg19, load_vgg19
 from support.parity_common import undrawn
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.cli.main import build_parser, main
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.layers.grid import make_coordinate_grid
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.module_fomm.drawn.architecture import load
-from firstordermm.module_fomm.drawn.network import GuidedMotion
-from firstordermm.training.begin import start_from
-from firstordermm.training.bundled import BUNDLED
-from firstordermm.training.drawn.landmarks import COUNT
-from firstordermm.training.drawn.pairs import training_generator, training_sample
-from firstordermm.training.drawn.params import DrawnTrainParams
-from firstordermm.training.drawn.step import training_losses
-from firstordermm.training.losses import LossWeights
-from firstordermm.training.recipe import Doubling
-from firstordermm.training.trainer import Trainer
-from firstordermm.training.transform import Transform
+from first_order_motion.cli.main import build_parser, main
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.layers.grid import make_coordinate_grid
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.module_fomm.drawn.architecture import load
+from first_order_motion.module_fomm.drawn.network import GuidedMotion
+from first_order_motion.training.begin import start_from
+from first_order_motion.training.bundled import BUNDLED
+from first_order_motion.training.drawn.landmarks import COUNT
+from first_order_motion.training.drawn.pairs import training_generator, training_sample
+from first_order_motion.training.drawn.params import DrawnTrainParams
+from first_order_motion.training.drawn.step import training_losses
+from first_order_motion.training.losses import LossWeights
+from first_order_motion.training.recipe import Doubling
+from first_order_motion.training.trainer import Trainer
+from first_order_motion.training.transform import Transform
 from support.trained_model import TINY
 from support.training_runs import CPU, drawn_trainer
 

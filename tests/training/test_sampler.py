@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
-from firstordermm.core.errors import InputError
-from firstordermm.training.sampler import DrawSampler
+from first_order_motion.core.errors import InputError
+from first_order_motion.training.sampler import DrawSampler
 
 
 def batches(count: int, share: int = 4, rank: int = 0, world: int = 1, start: int = 0) -> list[list[tuple[int, int]]]:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.cli.main import main
-from firstordermm.core.errors import CheckpointError
-from firstordermm.training import pose_reader
-from firstordermm.training.begin import start_from
-from firstordermm.training.pose_reader import PoseReader, fitted
-from firstordermm.training.state import load_state
-from firstordermm.training.trainer import Trainer
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.training import pose_reader
+from first_order_motion.training.begin import start_from
+from first_order_motion.training.pose_reader import PoseReader, fitted
+from first_order_motion.training.state import load_state
+from first_order_motion.training.trainer import Trainer
 from support.trained_model import TINY
 from support.training_runs import drawn_trainer
 

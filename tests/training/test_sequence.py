@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import VideoWriter
-from firstordermm.cli.main import main
-from firstordermm.training.samples import sample_clip, write_tune
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.media.writer import VideoWriter
+from first_order_motion.cli.main import main
+from first_order_motion.training.samples import sample_clip, write_tune
 from support.paths import ROOT
 from support.training_runs import SIZE, video_settings
 

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from firstordermm.core.types import Motion
-from firstordermm.training.losses import equivariance
-from firstordermm.training.transform import PlateTransform, Transform, TransformParams
+from first_order_motion.core.types import Motion
+from first_order_motion.training.losses import equivariance
+from first_order_motion.training.transform import PlateTransform, Transform, TransformParams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor

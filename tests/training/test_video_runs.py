@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.animation.predictor import Predictor
-from firstordermm.core.errors import CheckpointError, InputError, TrainingError
-from firstordermm.core.weights.checkpoint import read_checkpoint, read_content
-from firstordermm.training.begin import make_recipe, start_from
-from firstordermm.training.distributed import Ranks
-from firstordermm.training.keeping import BEST, COPIES, PUBLISHED, Keeper
-from firstordermm.training.state import MODEL, discriminators_of, optimizers_of
-from firstordermm.training.trainer import Trainer
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.core.errors import CheckpointError, InputError, TrainingError
+from first_order_motion.core.weights.checkpoint import read_checkpoint, read_content
+from first_order_motion.training.begin import make_recipe, start_from
+from first_order_motion.training.distributed import Ranks
+from first_order_motion.training.keeping import BEST, COPIES, PUBLISHED, Keeper
+from first_order_motion.training.state import MODEL, discriminators_of, optimizers_of
+from first_order_motion.training.trainer import Trainer
 from support.training_runs import CPU, MODELS, SIZE, video_config, video_trainer, write_strips
 
 ADVERSARIAL: dict[str, Any] = {"loss_weights": {"generator_gan": 1, "feature_matching": [10]}}

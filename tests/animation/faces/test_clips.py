@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.clips import FaceClip, ShiftedClip, eight_bit, follow_faces, squares_for
-from firstordermm.animation.faces.face import Face, faces_from_mask
-from firstordermm.animation.faces.square import Square
-from firstordermm.animation.frames import TensorClip
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.faces.clips import FaceClip, ShiftedClip, eight_bit, follow_faces, squares_for
+from first_order_motion.animation.faces.face import Face, faces_from_mask
+from first_order_motion.animation.faces.square import Square
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.core.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 

@@ -6,17 +6,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces import detectors
-from firstordermm.animation.faces.detectors import AUTO, NAMES, installed_detectors, load_face_finder
-from firstordermm.animation.faces.face import Face
-from firstordermm.animation.faces.finders.detector import FACES_EXTRA, Detect, Detector, Finder, eyes_first
-from firstordermm.animation.faces.finders.installed import (
+from first_order_motion.animation.faces import detectors
+from first_order_motion.animation.faces.detectors import AUTO, NAMES, installed_detectors, load_face_finder
+from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.faces.finders.detector import FACES_EXTRA, Detect, Detector, Finder, eyes_first
+from first_order_motion.animation.faces.finders.installed import (
     BrokenDetectorError,
     files_of,
     is_installed,
     reporting_damage,
 )
-from firstordermm.core.errors import InputError
+from first_order_motion.core.errors import InputError
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
@@ -26,7 +26,7 @@ BLANK = np.zeros((50, 40, 3), np.uint8)
 @pytest.fixture(autouse=True)
 def anew(caplog: pytest.LogCaptureFixture) -> None:
     detectors._log_once.cache_clear()  # pyright: ignore[reportPrivateUsage]
-    caplog.set_level(logging.INFO, "firstordermm.animation.faces.detectors")
+    caplog.set_level(logging.INFO, "first_order_motion.animation.faces.detectors")
 
 
 def fake(name: str, missing: str | None = None, broken: bool = False, install: str = "pip install it") -> Detector:

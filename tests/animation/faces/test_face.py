@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from firstordermm.animation.faces.face import (
+from first_order_motion.animation.faces.face import (
     Face,
     choose_faces,
     faces_from_mask,
@@ -10,7 +10,7 @@ from firstordermm.animation.faces.face import (
     overlap,
     without_doubles,
 )
-from firstordermm.core.errors import InputError
+from first_order_motion.core.errors import InputError
 
 LEFT, MIDDLE, RIGHT = Face(0, 0, 40, 40), Face(50, 0, 130, 90), Face(200, 5, 240, 60)
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.detectors import DETECTORS, load_face_finder
-from firstordermm.animation.faces.face import Face, overlap
-from firstordermm.animation.faces.finders import (
+from first_order_motion.animation.faces.detectors import DETECTORS, load_face_finder
+from first_order_motion.animation.faces.face import Face, overlap
+from first_order_motion.animation.faces.finders import (
     blazeface,
     centerface,
     dlib_hog,
     lbp_cascade,
     s3fd,
 )
-from firstordermm.animation.faces.finders.installed import BrokenDetectorError
+from first_order_motion.animation.faces.finders.installed import BrokenDetectorError
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.finders import mtcnn, mtcnn_networks
-from firstordermm.animation.faces.finders.installed import BrokenDetectorError
+from first_order_motion.animation.faces.finders import mtcnn, mtcnn_networks
+from first_order_motion.animation.faces.finders.installed import BrokenDetectorError
 from numpy.typing import NDArray
 from support.packages import put_package
 

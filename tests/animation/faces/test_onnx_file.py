@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.finders import onnx_file
-from firstordermm.animation.faces.finders.installed import BrokenDetectorError
+from first_order_motion.animation.faces.finders import onnx_file
+from first_order_motion.animation.faces.finders.installed import BrokenDetectorError
 from numpy.typing import NDArray
 from support.packages import put_module, put_package
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.face import Face
-from firstordermm.animation.faces.paste import Paster
-from firstordermm.animation.faces.square import Square, cut, square_around
-from firstordermm.core.errors import InputError
+from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.faces.paste import Paster
+from first_order_motion.animation.faces.square import Square, cut, square_around
+from first_order_motion.core.errors import InputError
 from torch import Tensor
 from torch.nn import functional as F
 

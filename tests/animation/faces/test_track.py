@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from firstordermm.animation.faces.clips import squares_for
-from firstordermm.animation.faces.face import Face, without_doubles
-from firstordermm.animation.faces.track import Track, link, present_longest, smooth_squares, union_square
+from first_order_motion.animation.faces.clips import squares_for
+from first_order_motion.animation.faces.face import Face, without_doubles
+from first_order_motion.animation.faces.track import Track, link, present_longest, smooth_squares, union_square
 from numpy.typing import NDArray
 
 FRAMES = 200

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media import animated_picture
-from firstordermm.animation.media.frame_times import FrameTimes, Timetable
-from firstordermm.animation.media.reader import VideoClip, read_picture
-from firstordermm.animation.media.writer import open_writer
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.media import animated_picture
+from first_order_motion.animation.media.frame_times import FrameTimes, Timetable
+from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.media.writer import open_writer
+from first_order_motion.core.errors import InputError, MediaError
 from PIL import Image, ImageSequence
 from skimage.metrics import peak_signal_noise_ratio
 from support.media_files import moving_pictures

@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from firstordermm.animation.media import audio
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import VideoWriter
-from firstordermm.core.errors import MediaError
+from first_order_motion.animation.media import audio
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.media.writer import VideoWriter
+from first_order_motion.core.errors import MediaError
 from support.media_files import (
     SAMPLE_RATE,
     build_sound,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from av.video.frame import VideoFrame
-from firstordermm.animation.frames import FrameFormat, without_alpha
-from firstordermm.animation.media.colour import RgbConverter, to_yuv420
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.media.reader import read_picture
-from firstordermm.animation.media.writer import open_writer
+from first_order_motion.animation.frames import FrameFormat, without_alpha
+from first_order_motion.animation.media.colour import RgbConverter, to_yuv420
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.reader import read_picture
+from first_order_motion.animation.media.writer import open_writer
 from PIL import Image, ImageCms
 from support.media_files import all_frames
 

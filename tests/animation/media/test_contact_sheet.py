@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.media.contact_sheet import SheetSampler
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.media.contact_sheet import SheetSampler
+from first_order_motion.core.errors import InputError, MediaError
 from PIL import Image
 from support.media_files import moving_pictures
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.media.audio import read_sound
-from firstordermm.animation.media.frames_clip import FramesClip, write_wave
+from first_order_motion.animation.media.audio import read_sound
+from first_order_motion.animation.media.frames_clip import FramesClip, write_wave
 
 
 def test_it_has_what_clips_of_files_have() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.media import clip as clip_module
-from firstordermm.animation.media import container
-from firstordermm.animation.media.open_clip import open_clip
-from firstordermm.animation.media.picture_sequence import numbered_name
-from firstordermm.animation.media.reader import read_picture
-from firstordermm.animation.media.writer import open_writer
-from firstordermm.animation.video import animate_file
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.media import clip as clip_module
+from first_order_motion.animation.media import container
+from first_order_motion.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.picture_sequence import numbered_name
+from first_order_motion.animation.media.reader import read_picture
+from first_order_motion.animation.media.writer import open_writer
+from first_order_motion.animation.video import animate_file
+from first_order_motion.core.errors import InputError, MediaError
 from PIL import Image
 from support.media_files import all_frames, build_video, moving_pictures
 
@@ -144,7 +144,7 @@ def test_8k_frames_take_memory_for_a_few_of_them(tmp_path: Path, request: pytest
     build_video(tmp_path / "a.mp4", 6, size=(4320, 7680), options={"preset": "ultrafast"})
     script = (
         "import runpy,sys,resource;runpy.run_path(sys.argv[1]+'/animate.py')['load_pack']();"
-        "from firstordermm.animation.media.open_clip import open_clip;"
+        "from first_order_motion.animation.media.open_clip import open_clip;"
         "before=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "n=sum(len(c) for c in open_clip(sys.argv[2]).chunks(8));"
         "print(n,resource.getrusage(resource.RUSAGE_SELF).ru_maxrss-before)"

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media import picture
-from firstordermm.animation.media.reader import read_picture
-from firstordermm.core.errors import MediaError
+from first_order_motion.animation.media import picture
+from first_order_motion.animation.media.reader import read_picture
+from first_order_motion.core.errors import MediaError
 from PIL import Image
 
 RAMP = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from firstordermm.animation.media.writer import open_writer
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.media.writer import open_writer
+from first_order_motion.core.errors import InputError, MediaError
 from PIL import Image
 from support.media_files import moving_pictures
 from torch import Tensor

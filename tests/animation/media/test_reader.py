@@ -9,10 +9,10 @@ import av.logging
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media.frame_rate import clip_rate, exact_rate
-from firstordermm.animation.media.orientation import Orientation
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.media.frame_rate import clip_rate, exact_rate
+from first_order_motion.animation.media.orientation import Orientation
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.core.errors import InputError, MediaError
 from support.media_files import all_frames, build_sound, build_video
 from torch import Tensor
 

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from firstordermm.animation.media.audio import read_sound
-from firstordermm.animation.media.open_clip import open_clip
+from first_order_motion.animation.media.audio import read_sound
+from first_order_motion.animation.media.open_clip import open_clip
 from PIL import Image
 from support.flash_beep import Clip, beeps, build, carried, even_times, flashes
 

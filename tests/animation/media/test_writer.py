@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.media import video_track
-from firstordermm.animation.media.output_format import FORMATS
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import SUFFIXES, VideoWriter, open_writer
-from firstordermm.core.errors import InputError, MediaError
+from first_order_motion.animation.media import video_track
+from first_order_motion.animation.media.output_format import FORMATS
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.media.writer import SUFFIXES, VideoWriter, open_writer
+from first_order_motion.core.errors import InputError, MediaError
 from support.media_files import all_frames, build_video, moving_pictures
 from torch import Tensor
 

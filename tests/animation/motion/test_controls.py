@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.animation.motion.controls import Controls, controlled
-from firstordermm.animation.motion.powers import power_2x2, rotation
-from firstordermm.animation.motion.rigid import Similarity
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import AnimatorSpec, Motion
+from first_order_motion.animation.motion.controls import Controls, controlled
+from first_order_motion.animation.motion.powers import power_2x2, rotation
+from first_order_motion.animation.motion.rigid import Similarity
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import AnimatorSpec, Motion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.architectures import (

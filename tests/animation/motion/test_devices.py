@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from firstordermm.animation.motion.controls import Controls, controlled
-from firstordermm.animation.motion.smoothing import CausalSmoother, smoothed
-from firstordermm.core.types import AnimatorSpec, Motion
+from first_order_motion.animation.motion.controls import Controls, controlled
+from first_order_motion.animation.motion.smoothing import CausalSmoother, smoothed
+from first_order_motion.core.types import AnimatorSpec, Motion
 from support.fake_device import CUDA, Recorder, no_device
 
 SIGNED = AnimatorSpec("Any", 64, 1, ("relative",), pose_extras=("vector", "shape"))

@@ -6,15 +6,15 @@ from fractions import Fraction
 
 import pytest
 import torch
-from firstordermm.animation.motion.identity import ModelIdentity
-from firstordermm.animation.motion.mix import mix, resampled
-from firstordermm.animation.motion.powers import rotation
-from firstordermm.animation.motion.rigid import Similarity
-from firstordermm.animation.motion.track import MotionTrack
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Motion
+from first_order_motion.animation.motion.identity import ModelIdentity
+from first_order_motion.animation.motion.mix import mix, resampled
+from first_order_motion.animation.motion.powers import rotation
+from first_order_motion.animation.motion.rigid import Similarity
+from first_order_motion.animation.motion.track import MotionTrack
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Motion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.architectures import CPU, TINY, blobs, one_thread, source_picture, tiny

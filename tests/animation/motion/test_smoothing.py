@@ -9,16 +9,23 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.motion.controls import Controls
-from firstordermm.animation.motion.smoothing import MOST_REACH, CausalSmoother, join, reach_of, smoothed, without_first
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import AnimatorSpec, Motion
-from firstordermm.training.drawn import Identity, Pose, draw
-from firstordermm.training.drawn.pose import as_dict
+from first_order_motion.animation.motion.controls import Controls
+from first_order_motion.animation.motion.smoothing import (
+    MOST_REACH,
+    CausalSmoother,
+    join,
+    reach_of,
+    smoothed,
+    without_first,
+)
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import AnimatorSpec, Motion
+from first_order_motion.training.drawn import Identity, Pose, draw
+from first_order_motion.training.drawn.pose import as_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d

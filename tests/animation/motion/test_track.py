@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.faces.square import Square
-from firstordermm.animation.faces.squares import FaceSquares
-from firstordermm.animation.framing import Driver, FaceOptions, FacePlan
-from firstordermm.animation.full_size import animate_faces
-from firstordermm.animation.motion.controls import Controls
-from firstordermm.animation.motion.identity import ModelIdentity
-from firstordermm.animation.motion.track import MotionTrack
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor, as_clip
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.errors import InputError
-from firstordermm.core.types import Clip, Motion
+from first_order_motion.animation.faces.square import Square
+from first_order_motion.animation.faces.squares import FaceSquares
+from first_order_motion.animation.framing import Driver, FaceOptions, FacePlan
+from first_order_motion.animation.full_size import animate_faces
+from first_order_motion.animation.motion.controls import Controls
+from first_order_motion.animation.motion.identity import ModelIdentity
+from first_order_motion.animation.motion.track import MotionTrack
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor, as_clip
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.types import Clip, Motion
 from support.architectures import CPU, SIDE, TINY, one_of_each_kind, one_thread, source_picture, tiny
 from support.drivers import FRAMES, clip_of, named
 from support.optimized import published_form

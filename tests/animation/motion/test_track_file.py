@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.motion import track_file
-from firstordermm.animation.motion.identity import ModelIdentity
-from firstordermm.animation.motion.track import MotionTrack
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.predictor import Predictor
-from firstordermm.core.errors import CheckpointError, FirstOrderError, InputError, MediaError
-from firstordermm.core.types import Motion
+from first_order_motion.animation.motion import track_file
+from first_order_motion.animation.motion.identity import ModelIdentity
+from first_order_motion.animation.motion.track import MotionTrack
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.core.errors import CheckpointError, FirstOrderError, InputError, MediaError
+from first_order_motion.core.types import Motion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file

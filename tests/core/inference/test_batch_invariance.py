@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from firstordermm.animation.engine import Engine, optimize_for_inference
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.core.inference import rewrites
-from firstordermm.core.inference.batch_invariance import CLASSES, RowwiseLinear, make_batch_invariant
-from firstordermm.core.inference.optimize import optimize
-from firstordermm.core.inference.rewrites import form_for, rewrite
-from firstordermm.core.inference.small_output_conv import SmallOutputConv2d
-from firstordermm.core.inference.upsample_conv import PhasedConv2d, upsample_conv
-from firstordermm.core.inference.winograd import WinogradConv2d
-from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
-from firstordermm.core.layers.matmul import MatMul
-from firstordermm.core.types import Animator
+from first_order_motion.animation.engine import Engine, optimize_for_inference
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.core.inference import rewrites
+from first_order_motion.core.inference.batch_invariance import CLASSES, RowwiseLinear, make_batch_invariant
+from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.inference.rewrites import form_for, rewrite
+from first_order_motion.core.inference.small_output_conv import SmallOutputConv2d
+from first_order_motion.core.inference.upsample_conv import PhasedConv2d, upsample_conv
+from first_order_motion.core.inference.winograd import WinogradConv2d
+from first_order_motion.core.layers.antialias import AntiAliasInterpolation2d
+from first_order_motion.core.layers.matmul import MatMul
+from first_order_motion.core.types import Animator
 from support.architectures import CPU, TINY, blobs, every_architecture, source_picture, tiny
 from support.optimized import threads
 from torch import Tensor, nn

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from firstordermm.animation.engine import graphed, pad_to_fixed_batch
-from firstordermm.core.inference.cuda_graph import MOST_GRAPHS, GraphedFunction
-from firstordermm.core.inference.precision import inference_mode
+from first_order_motion.animation.engine import graphed, pad_to_fixed_batch
+from first_order_motion.core.inference.cuda_graph import MOST_GRAPHS, GraphedFunction
+from first_order_motion.core.inference.precision import inference_mode
 from support.architectures import blobs, every_architecture, tiny
 from support.fake_device import CUDA, Recorder, lowered, no_device, on_fake_cuda
 from support.optimized import published_form

@@ -12,14 +12,14 @@ from unittest import mock
 
 import pytest
 import torch
-from firstordermm.animation import pixels
-from firstordermm.animation.detail import DetailedSource, FineDetail
-from firstordermm.animation.frames import TensorClip
-from firstordermm.animation.inspection import draw_inspection
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.animation.pipeline import animate
-from firstordermm.animation.retarget import Retargeting
-from firstordermm.module_spline import thin_plate
+from first_order_motion.animation import pixels
+from first_order_motion.animation.detail import DetailedSource, FineDetail
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.inspection import draw_inspection
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.pipeline import animate
+from first_order_motion.animation.retarget import Retargeting
+from first_order_motion.module_spline import thin_plate
 from support.architectures import every_architecture
 from support.fake_device import CUDA, FRAMES, Call, Recorder, lowered, no_device, on_fake_cuda, walk
 

@@ -10,17 +10,23 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from firstordermm.animation.engine import PRECISIONS, Engine, dtype_for, optimize_for_inference, pad_to_fixed_batch
-from firstordermm.animation.options import AnimateOptions
-from firstordermm.core.errors import InputError
-from firstordermm.core.inference import rewrites as inference_form
-from firstordermm.core.inference import upsample_conv
-from firstordermm.core.inference.precision import inference_mode, to_mixed_precision
-from firstordermm.core.inference.rewrites import Form, rewrite
-from firstordermm.core.inference.small_output_conv import SmallOutputConv2d, is_small_output
-from firstordermm.core.inference.winograd import WinogradConv2d
-from firstordermm.core.layers.blocks import ResBlock2d
-from firstordermm.core.types import Animator, Motion, Prepared
+from first_order_motion.animation.engine import (
+    PRECISIONS,
+    Engine,
+    dtype_for,
+    optimize_for_inference,
+    pad_to_fixed_batch,
+)
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.core.errors import InputError
+from first_order_motion.core.inference import rewrites as inference_form
+from first_order_motion.core.inference import upsample_conv
+from first_order_motion.core.inference.precision import inference_mode, to_mixed_precision
+from first_order_motion.core.inference.rewrites import Form, rewrite
+from first_order_motion.core.inference.small_output_conv import SmallOutputConv2d, is_small_output
+from first_order_motion.core.inference.winograd import WinogradConv2d
+from first_order_motion.core.layers.blocks import ResBlock2d
+from first_order_motion.core.types import Animator, Motion, Prepared
 from skimage.metrics import peak_signal_noise_ratio
 from support.architectures import (
     CPU,
@@ -78,7 +84,7 @@ def test_doubling_inside_the_convolution(
 @pytest.mark.parametrize("tile_bytes", [1, 2**21], ids=["row by row", "whole"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_winograd(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], tile_bytes: int, bias: bool) -> None:
-    monkeypatch.setattr("firstordermm.core.inference.winograd.TILE_BYTES", tile_bytes)
+    monkeypatch.setattr("first_order_motion.core.inference.winograd.TILE_BYTES", tile_bytes)
     layer, x = conv(6, 5, 3, padding=1, bias=bias), drawn(3, 6, *size)
     fast = WinogradConv2d(layer)
     torch.testing.assert_close(fast(x), layer(x), **CLOSE)
@@ -157,7 +163,9 @@ def test_a_short_chunk_is_drawn_at_the_size_of_those_before(name: str) -> None:
 @every_architecture
 @pytest.mark.parametrize("precision", PSNR)
 def test_a_lower_precision_hardly_shows(monkeypatch: pytest.MonkeyPatch, name: str, precision: str) -> None:
-    monkeypatch.setattr("firstordermm.core.inference.precision.HEAVY", 64)  # the tiny networks have no heavy layers
+    monkeypatch.setattr(
+        "first_order_motion.core.inference.precision.HEAVY", 64
+    )  # the tiny networks have no heavy layers
     options = AnimateOptions(batch=FRAMES)
     wanted = driven(tiny(name), source_picture(), blobs(FRAMES), options)
     model = optimize_for_inference(copy.deepcopy(tiny(name)), CPU, Engine(precision))
@@ -178,7 +186,7 @@ def test_maps_are_sampled_in_float32(monkeypatch: pytest.MonkeyPatch, name: str)
         return sampling(maps, grid, *args, **kwargs)
 
     monkeypatch.setattr(F, "grid_sample", watched)
-    monkeypatch.setattr("firstordermm.core.inference.precision.HEAVY", 64)
+    monkeypatch.setattr("first_order_motion.core.inference.precision.HEAVY", 64)
     model = optimize_for_inference(copy.deepcopy(tiny(name)), CPU, Engine("bfloat16"))
     assert any(weights.dtype == torch.bfloat16 for weights in model.parameters())
     driven(model, source_picture(), blobs(1), AnimateOptions())
@@ -196,7 +204,7 @@ def test_what_poses_are_read_by_stays_exact(name: str) -> None:
 
 
 def test_residual_streams_stay_in_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("firstordermm.core.inference.precision.HEAVY", 0)
+    monkeypatch.setattr("first_order_motion.core.inference.precision.HEAVY", 0)
     model = optimize_for_inference(copy.deepcopy(tiny("fomm")), CPU, Engine("bfloat16"))
     seen: set[torch.dtype] = set()
     for block in model.modules():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.build import build_strict, load_strict
-from firstordermm.core.weights.checkpoint import Checkpoint
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.weights.build import build_strict, load_strict
+from first_order_motion.core.weights.checkpoint import Checkpoint
 from torch import Tensor, nn
 
 

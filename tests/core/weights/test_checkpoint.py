@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError, MissingWeightsError
-from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
+from first_order_motion.core.errors import CheckpointError, MissingWeightsError
+from first_order_motion.core.weights.checkpoint import Checkpoint, read_checkpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 

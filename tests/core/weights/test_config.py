@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import LoadOptions
-from firstordermm.core.weights.checkpoint import Checkpoint, State
-from firstordermm.core.weights.config import (
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import LoadOptions
+from first_order_motion.core.weights.checkpoint import Checkpoint, State
+from first_order_motion.core.weights.config import (
     WIDEST,
     Description,
     apply_load_options,
@@ -25,12 +25,12 @@ from firstordermm.core.weights.config import (
     refuse_unknown,
     to_metadata,
 )
-from firstordermm.module_articulate import config as articulate
-from firstordermm.module_fomm import config as fomm
-from firstordermm.module_fsrt import config as fsrt
-from firstordermm.module_mrfa import config as mrfa
-from firstordermm.module_partswap import config as partswap
-from firstordermm.module_spline import config as spline
+from first_order_motion.module_articulate import config as articulate
+from first_order_motion.module_fomm import config as fomm
+from first_order_motion.module_fsrt import config as fsrt
+from first_order_motion.module_mrfa import config as mrfa
+from first_order_motion.module_partswap import config as partswap
+from first_order_motion.module_spline import config as spline
 
 
 @dataclass(frozen=True)

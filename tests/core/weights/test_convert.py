@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.checkpoint import Checkpoint, read_checkpoint
-from firstordermm.core.weights.convert import to_safetensors
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.weights.checkpoint import Checkpoint, read_checkpoint
+from first_order_motion.core.weights.convert import to_safetensors
 from safetensors.torch import load_file
 from torch import Tensor, nn
 

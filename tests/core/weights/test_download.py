@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from firstordermm.animation.registry import KINDS
-from firstordermm.core.errors import DownloadError, InputError
-from firstordermm.core.weights import download as module
-from firstordermm.core.weights.catalog import PublishedWeights
-from firstordermm.core.weights.download import download
+from first_order_motion.animation.registry import KINDS
+from first_order_motion.core.errors import DownloadError, InputError
+from first_order_motion.core.weights import download as module
+from first_order_motion.core.weights.catalog import PublishedWeights
+from first_order_motion.core.weights.download import download
 from support.web_server import CONTENT, DIGEST, Server, Step, entry, ranged, send, serving, whole
 
 

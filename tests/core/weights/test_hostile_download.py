@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from firstordermm.core.errors import DownloadError
-from firstordermm.core.weights import download as module
-from firstordermm.core.weights.download import download
+from first_order_motion.core.errors import DownloadError
+from first_order_motion.core.weights import download as module
+from first_order_motion.core.weights.download import download
 from support.paths import ROOT
 from support.web_server import CONTENT, DIGEST, Server, Step, entry, ranged, send, serving, whole
 
@@ -210,8 +210,8 @@ def test_two_processes_share_one_download(server: Server, tmp_path: Path) -> Non
 import runpy, sys
 runpy.run_path({str(ROOT / "animate.py")!r})["load_pack"]()
 from pathlib import Path
-from firstordermm.core.weights.catalog import PublishedWeights
-from firstordermm.core.weights.download import download
+from first_order_motion.core.weights.catalog import PublishedWeights
+from first_order_motion.core.weights.download import download
 row = PublishedWeights(name="vox", files=("vox.pth",), sha256={DIGEST!r}, url={server.url!r}, page="", paper="")
 download(row, Path({str(tmp_path)!r}), lambda *_: None, lambda: None, schemes=("http",))
 """

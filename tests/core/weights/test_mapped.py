@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.checkpoint import read_checkpoint
 from safetensors.torch import save_file
 
 STATUS = Path("/proc/self/status")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.animation.predictor import Predictor
-from firstordermm.animation.registry import load_animator
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.other_models import name_other_model
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.weights.other_models import name_other_model
 from safetensors.torch import save_file
 from support.architectures import TINY, tiny
 

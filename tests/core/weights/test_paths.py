@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from firstordermm.animation.registry import KINDS, published_names
-from firstordermm.core.errors import InputError, MissingWeightsError
-from firstordermm.core.weights.architecture import WeightsKind
-from firstordermm.core.weights.find import published
-from firstordermm.core.weights.paths import find_file, find_or_raise, resolve_inside, sha256_of
+from first_order_motion.animation.registry import KINDS, published_names
+from first_order_motion.core.errors import InputError, MissingWeightsError
+from first_order_motion.core.weights.architecture import WeightsKind
+from first_order_motion.core.weights.find import published
+from first_order_motion.core.weights.paths import find_file, find_or_raise, resolve_inside, sha256_of
 
 OUTSIDE = [
     "",

@@ -11,12 +11,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.checkpoint import read_checkpoint
-from firstordermm.core.weights.container import container_of
-from firstordermm.core.weights.source import Source
-from firstordermm.core.weights.stored_tensor import Opaque
-from firstordermm.core.weights.torch_file import read_torch_file
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.weights.container import container_of
+from first_order_motion.core.weights.source import Source
+from first_order_motion.core.weights.stored_tensor import Opaque
+from first_order_motion.core.weights.torch_file import read_torch_file
 from support.paths import ROOT
 from torch import Tensor, nn
 
@@ -167,7 +167,7 @@ def test_components_are_known_before_any_architecture_is_imported(tmp_path: Path
     torch.save({"generator": {"w": torch.ones(4)}, "discriminator": {"w": torch.ones(4)}}, tmp_path / "a.pth")
     code = (
         f"import runpy, pathlib; runpy.run_path({str(ROOT / 'animate.py')!r})['load_pack']();"
-        "from firstordermm.core.weights.checkpoint import read_checkpoint;"
+        "from first_order_motion.core.weights.checkpoint import read_checkpoint;"
         f"print(list(read_checkpoint(pathlib.Path({str(tmp_path / 'a.pth')!r})).components))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

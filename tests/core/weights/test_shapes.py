@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.layers.antialias import AntiAliasInterpolation2d
-from firstordermm.core.weights.shapes import blur_scale, count_numbered, generator_sizes, hourglass_sizes, widths
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.layers.antialias import AntiAliasInterpolation2d
+from first_order_motion.core.weights.shapes import blur_scale, count_numbered, generator_sizes, hourglass_sizes, widths
 from torch import Tensor
 
 

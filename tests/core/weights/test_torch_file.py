@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import CheckpointError
-from firstordermm.core.weights.checkpoint import read_checkpoint
+from first_order_motion.core.errors import CheckpointError
+from first_order_motion.core.weights.checkpoint import read_checkpoint
 from safetensors.torch import save_file
 from torch import nn
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from firstordermm.core.errors import InputError
-from firstordermm.training.data.augmentation import (
+from first_order_motion.core.errors import InputError
+from first_order_motion.training.data.augmentation import (
     Augment,
     AugmentationParams,
     CropParams,
@@ -13,7 +13,7 @@ from firstordermm.training.data.augmentation import (
     ResizeParams,
     RotationParams,
 )
-from firstordermm.training.draws import generator_for, uniform, whole
+from first_order_motion.training.draws import generator_for, uniform, whole
 from skimage.transform import resize, rotate
 from torch import Tensor
 

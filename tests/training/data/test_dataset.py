@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from firstordermm.core.errors import InputError, MediaError
-from firstordermm.training.data.augmentation import AugmentationParams, FlipParams, JitterParams
-from firstordermm.training.data.batch import collate
-from firstordermm.training.data.dataset import DatasetParams, FramesDataset
-from firstordermm.training.data.layout import by_identity, random_split, split_videos
+from first_order_motion.core.errors import InputError, MediaError
+from first_order_motion.training.data.augmentation import AugmentationParams, FlipParams, JitterParams
+from first_order_motion.training.data.batch import collate
+from first_order_motion.training.data.dataset import DatasetParams, FramesDataset
+from first_order_motion.training.data.layout import by_identity, random_split, split_videos
 from PIL import Image
 from support.media_files import build_video, moving_pictures
 from torch.utils.data import DataLoader

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.animation.media.writer import open_writer
-from firstordermm.core.errors import MediaError
-from firstordermm.training.data.frame_reader import FrameReader
-from firstordermm.training.data.frame_sources import ClipFrames, SoughtFrames, open_frames
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.media.writer import open_writer
+from first_order_motion.core.errors import MediaError
+from first_order_motion.training.data.frame_reader import FrameReader
+from first_order_motion.training.data.frame_sources import ClipFrames, SoughtFrames, open_frames
 from PIL import Image
 from support.media_files import all_frames, build_video, moving_pictures
 

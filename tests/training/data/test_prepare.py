@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces.face import Face
-from firstordermm.animation.media.reader import VideoClip
-from firstordermm.cli.main import main
-from firstordermm.core.errors import InputError, MediaError
-from firstordermm.training.data.dataset import DatasetParams, FramesDataset
-from firstordermm.training.data.frame_reader import FrameReader
-from firstordermm.training.data.prepare import PrepareOptions, prepare
+from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import InputError, MediaError
+from first_order_motion.training.data.dataset import DatasetParams, FramesDataset
+from first_order_motion.training.data.frame_reader import FrameReader
+from first_order_motion.training.data.prepare import PrepareOptions, prepare
 from PIL import Image
 from support.media_files import all_frames, build_video
 
@@ -109,7 +109,7 @@ def test_what_is_there_is_not_made_again(videos: Path, tmp_path: Path) -> None:
 KILLED = """
 import os, runpy, signal, sys
 runpy.run_path(sys.argv[1])["load_pack"]()
-from firstordermm.training.data import prepare as module
+from first_order_motion.training.data import prepare as module
 calls, real = [], module.cut
 def cut(*args):
     calls.append(1)

@@ -1,13 +1,13 @@
 """Evaluation: every number of the table is there, and a perfect model would get the best of them."""
 
 import torch
-from firstordermm.animation.predictor import Predictor
-from firstordermm.module_fomm.drawn.network import DrawnAnimator
-from firstordermm.training.drawn.pairs import held_out_clip
-from firstordermm.training.evaluation.drawn import compare, judge, table
-from firstordermm.training.evaluation.tally import Tally
-from firstordermm.training.pose_reader import NAMES, PoseReader, true_values
-from firstordermm.training.samples import resting, sample_clip
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.module_fomm.drawn.network import DrawnAnimator
+from first_order_motion.training.drawn.pairs import held_out_clip
+from first_order_motion.training.evaluation.drawn import compare, judge, table
+from first_order_motion.training.evaluation.tally import Tally
+from first_order_motion.training.pose_reader import NAMES, PoseReader, true_values
+from first_order_motion.training.samples import resting, sample_clip
 from support.trained_model import TINY
 
 

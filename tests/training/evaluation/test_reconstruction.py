@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from firstordermm.animation.faces import landmarks
-from firstordermm.animation.predictor import Predictor
-from firstordermm.cli.main import main
-from firstordermm.core.errors import CheckpointError, InputError
-from firstordermm.core.types import Animator, AnimatorSpec, Motion, Prepared
-from firstordermm.training.evaluation.face_judges import IdentityJudge, LandmarkJudge, load_identity_judge
-from firstordermm.training.evaluation.reconstruction import reconstruct, ssim
-from firstordermm.training.evaluation.tally import Tally
+from first_order_motion.animation.faces import landmarks
+from first_order_motion.animation.predictor import Predictor
+from first_order_motion.cli.main import main
+from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.types import Animator, AnimatorSpec, Motion, Prepared
+from first_order_motion.training.evaluation.face_judges import IdentityJudge, LandmarkJudge, load_identity_judge
+from first_order_motion.training.evaluation.reconstruction import reconstruct, ssim
+from first_order_motion.training.evaluation.tally import Tally
 from support.command_line import build_files
 from support.media_files import build_video
 from support.packages import put_module
