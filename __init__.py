@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .core.types import LoadOptions
     from .nodes import FirstOrderExtension
 
+    __version__: str
+
 WEB_DIRECTORY = "./web"
 
 __all__ = [
@@ -83,6 +85,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for."""
+    if name == "__version__":
+        return import_module(".core.installation", __name__).pack_version()
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -18,7 +18,6 @@ from ..core.errors import CheckpointError, InputError
 from ..core.inference.precision import runs_in_16_bits
 from ..core.types import Animator, Clip, LoadOptions, Mapped
 from ..core.weights.architecture import Architecture, WeightsKind
-from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.checkpoint import Checkpoint, read_checkpoint
 from ..core.weights.find import WeightFiles, WeightsRequest, find_weights
 from . import registry
@@ -28,6 +27,7 @@ from .device_copy import to_cpu_async
 from .engine import FLOAT32, Engine, optimize_for_inference
 from .finite import first_not_finite, not_finite, until_not_finite
 from .frames import TensorClip
+from .model_folders import default_folders
 from .motion.clips import shifted
 from .motion.identity import ModelIdentity
 from .motion.track import MotionTrack
@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PACK = Path(__file__).resolve().parent.parent
-EARLIER_PACK = "ComfyUI-FirstOrderMM"
 DEFAULT_MODEL = "drawn-faces"
 
 Folders = str | Path | Sequence[str | Path]
@@ -91,10 +89,9 @@ class Predictor:
         """Load weights by the path of a file or by a published name, and optimise them for a device.
 
         A file's architecture is read off its tensors, and that of a name that only one architecture uses is known;
-        `architecture` decides otherwise. Names are looked for in `folders`, by default in this pack's `checkpoints`, in
-        ComfyUI's model folder if the pack is installed there, and where the earlier pack kept its files. With
-        `download`, published weights whose SHA-256 is known are fetched if they are missing; `progress` is called with
-        the bytes so far and in total.
+        `architecture` decides otherwise. Names are looked for in `folders`, by default those of
+        `model_folders.default_folders`. With `download`, published weights whose SHA-256 is known are fetched if they
+        are missing; `progress` is called with the bytes so far and in total.
 
         Raises MissingWeightsError, CheckpointError, DownloadError, or InputError for a name, a device, an
         architecture or an option that cannot be used.
@@ -389,9 +386,3 @@ def _folders(identity: str, folders: Folders | None) -> list[Path]:
     if not listed:
         raise InputError("has 0 folders; at least 1 to look in was wanted. Leave it out for the usual ones.", "folders")
     return [Path(folder) for folder in listed]
-
-
-def default_folders(identity: str) -> list[Path]:
-    """List the folders in which weights are looked for outside ComfyUI, in order."""
-    comfy = PACK.parent.parent / "models" / MODEL_FOLDER
-    return registry.weight_folders(identity, [comfy] if comfy.is_dir() else [], [PACK, PACK.parent / EARLIER_PACK])

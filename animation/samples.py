@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-PACK: Final = Path(__file__).resolve().parent.parent
+from ..core.installation import PACK
+
 SAMPLES: Final = PACK / "workflows" / "samples"
 DRIVING: Final = SAMPLES / "driving.mp4"
 

@@ -14,10 +14,12 @@ from ..animation.engine import PRECISIONS
 from ..animation.moving import ADD, ENDS, HOLD, MOTIONS
 from ..animation.registry import architectures
 from ..core.errors import FirstOrderError, one_line, rename_parameters
+from ..core.installation import DISTRIBUTION, pack_version
 from ..core.unfinished import clean_up
 from ..core.weights.architecture import RESTRICTED
 from ..module_articulate.variants import VARIANTS
 from .arguments import Parser
+from .start import program_name
 from .stop import FIRST_STATUS, farewell
 
 INTERRUPTED = FIRST_STATUS + signal.SIGINT
@@ -87,7 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     from .swap import add_swap_options
     from .train import add_train_options
 
-    parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
+    parser = Parser(prog=program_name(), description="Animate a picture with the motion of a video.")
+    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {pack_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))

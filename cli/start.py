@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.installation import DISTRIBUTION
 from .stop import FIRST_STATUS, install_handlers
 
 BROKEN_PIPE = FIRST_STATUS + int(getattr(signal, "SIGPIPE", 13))
@@ -38,6 +39,12 @@ def _wait_passively() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+def program_name() -> str:
+    """Return what users call this program by: the installed command, the package, or the script of a clone."""
+    name = Path(sys.argv[0]).stem
+    return {DISTRIBUTION: DISTRIBUTION, "__main__": "python -m first_order_motion"}.get(name, "animate.py")
 
 
 def script() -> None:

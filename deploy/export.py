@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib import metadata as installed
 from math import inf, isnan
 from pathlib import Path
 
@@ -20,10 +18,10 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from ..animation.options import AnimateOptions, working_size
-from ..animation.samples import PACK
 from ..core.atomic_file import AtomicFile
 from ..core.errors import CheckpointError, InputError
 from ..core.inference.rewrites import Form, rewrite
+from ..core.installation import pack_version
 from ..core.types import Animator
 from .graphs import GraphExample, graphs_of
 from .onnx_animator import OnnxAnimator
@@ -41,7 +39,6 @@ FOLDED = Form(
 LARGEST_DIFFERENCE = 1e-3  # between ONNX Runtime and PyTorch; more is a fault of the exporter
 LEAST_PSNR = 35.0  # dB, of a model with fewer bits
 BATCHES = (1, 4)
-DISTRIBUTION = "first-order-motion"
 UNKNOWN = "not stated"
 
 
@@ -213,12 +210,3 @@ def _metadata(
         mark.update(key.encode())
         mark.update(tensor.cpu().contiguous().numpy().tobytes())
     return {**facts, "export": mark.hexdigest()[:16]}
-
-
-def pack_version() -> str:
-    """Return the version of this pack: that of a clone from its own file, else that which is installed."""
-    project = PACK / "pyproject.toml"
-    if project.is_file():
-        found = re.search(r'^version = "([^"]+)"', project.read_text("utf-8"), re.MULTILINE)
-        return found[1] if found else UNKNOWN
-    return installed.version(DISTRIBUTION)

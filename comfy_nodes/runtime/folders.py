@@ -6,8 +6,9 @@ from pathlib import Path
 
 import folder_paths
 
-from ...animation.predictor import EARLIER_PACK, PACK
+from ...animation.model_folders import EARLIER_PACK
 from ...animation.registry import weight_folders
+from ...core.installation import PACK
 from ...core.weights.catalog import MODEL_FOLDER
 
 

@@ -15,9 +15,10 @@ from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.animation.retarget import Retargeting
 from first_order_motion.cli.main import main
 from first_order_motion.core.errors import CheckpointError, InputError
+from first_order_motion.core.installation import pack_version
 from first_order_motion.core.types import Animator
 from first_order_motion.deploy import export as exporting
-from first_order_motion.deploy.export import About, ExportOptions, compare, export_model, pack_version
+from first_order_motion.deploy.export import About, ExportOptions, compare, export_model
 from first_order_motion.deploy.exported import load_exported
 from first_order_motion.deploy.graphs import graphs_of
 from first_order_motion.deploy.onnx_file import to_half_storage

@@ -1,0 +1,29 @@
+"""Folders in which weights are looked for where no ComfyUI says them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from ..core.installation import FOLDER_VARIABLE, PACK, is_installed, user_folder
+from ..core.weights.catalog import MODEL_FOLDER
+from .registry import weight_folders
+
+EARLIER_PACK: Final = "ComfyUI-FirstOrderMM"
+
+
+def default_folders(identity: str) -> list[Path]:
+    """List the folders in which weights are looked for outside ComfyUI, in order; a download goes into the first.
+
+    That is the user's own folder for an installed package, and wherever the environment names it. A clone has ComfyUI's
+    model folder, if it lies in one, and its own `checkpoints` before it.
+    """
+    own = user_folder(MODEL_FOLDER)
+    if is_installed():
+        return weight_folders(identity, [own], [PACK])
+    first = [own] if os.environ.get(FOLDER_VARIABLE) else []
+    comfy = PACK.parent.parent / "models" / MODEL_FOLDER
+    models = [*first, comfy] if comfy.is_dir() else first
+    found = weight_folders(identity, models, [PACK, PACK.parent / EARLIER_PACK])
+    return found if own in found else [*found, own]
