@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 from first_order_motion.animation.samples import sample_pictures
-from first_order_motion.core.installation import pack_version
+from first_order_motion.core.installation import FOLDER_VARIABLE, pack_version
 from first_order_motion.training.config import ready_configs
 from PIL import Image
 from support.paths import ROOT
@@ -78,7 +78,7 @@ def site_packages(environment: Path) -> Path:
 def run(environment: Path, program: str, *words: str, home: Path) -> subprocess.CompletedProcess[str]:
     """Run a program of an environment in a folder that is also the user's home."""
     own: Mapping[str, str] = {"HOME": str(home), "XDG_DATA_HOME": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "FIRST_ORDER_MOTION_MODELS")}
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", FOLDER_VARIABLE)}
     command = [str(environment / "bin" / program), *words]
     return subprocess.run(command, cwd=home, env={**kept, **own}, capture_output=True, text=True, check=True)
 
