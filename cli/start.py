@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.installation import DISTRIBUTION
+from ..core.installation import DISTRIBUTION, PACK
 from .stop import FIRST_STATUS, install_handlers
 
 BROKEN_PIPE = FIRST_STATUS + int(getattr(signal, "SIGPIPE", 13))
@@ -43,8 +43,10 @@ def _wait_passively() -> None:
 
 def program_name() -> str:
     """Return what users call this program by: the installed command, the package, or the script of a clone."""
-    name = Path(sys.argv[0]).stem
-    return {DISTRIBUTION: DISTRIBUTION, "__main__": "python -m first_order_motion"}.get(name, "animate.py")
+    started = Path(sys.argv[0])
+    if started.stem == DISTRIBUTION:
+        return DISTRIBUTION
+    return "python -m first_order_motion" if started.resolve() == PACK / "__main__.py" else "animate.py"
 
 
 def script() -> None:

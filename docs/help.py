@@ -6,8 +6,9 @@ import argparse
 import os
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 WIDTH = "100"  # characters of a line
 
@@ -16,7 +17,8 @@ def subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPa
     """Yield the commands of a parser, each followed by its own."""
     for action in parser._actions:  # pyright: ignore[reportPrivateUsage] (argparse tells them in no other way)
         if isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
-            for command in dict.fromkeys(action.choices.values()):
+            choices = cast("Mapping[str, argparse.ArgumentParser]", action.choices)
+            for command in dict.fromkeys(choices.values()):
                 yield command
                 yield from subcommands(command)
 

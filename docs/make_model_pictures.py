@@ -1,6 +1,7 @@
-"""Draws `docs/models`: how each model describes movement, by the pack's own formulas: `python docs/make_model_pictures.py`.
+"""Draws `docs/models`, how each model describes movement: `python docs/make_model_pictures.py`.
 
-Everything is shown on drawn faces, in two poses. Where a figure needs a network, the bundled one is asked.
+Everything is shown on drawn faces in two poses, by the formulas of the pack. Where a figure needs a network, it is the
+bundled one.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def shown(picture: Tensor) -> Image.Image:
 
 def pixel(point: Tensor) -> Corner:
     """Return the pixel of a position in [-1, 1]."""
-    x, y = ((point + 1) / 2 * (SIDE - 1)).tolist()
-    return (x, y)
+    place = (point + 1) / 2 * (SIDE - 1)
+    return (float(place[0]), float(place[1]))
 
 
 def colour(number: int, count: int) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
+from typing import cast
 
 LONGEST = 100  # characters of a signature's line
 _EXAMPLE = re.compile(r"^(?:(?:>>>|\.\.\.) .*\n?)+", re.MULTILINE)
@@ -22,19 +23,20 @@ def write() -> str:
 def section(name: str, thing: object) -> Iterator[str]:
     """Yield the paragraphs on a class and its public methods, or on a function."""
     yield f"### {name}"
-    if isinstance(thing, type):
-        if not issubclass(thing, Exception):
-            yield code(f"class {name}", thing)
-        yield described(thing)
-        for method, value in vars(thing).items():
-            function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-            if isinstance(function, FunctionType) and not method.startswith("_") and function.__doc__:
-                yield f"#### {name}.{method}"
-                yield code(f"def {method}", function)
-                yield described(function)
-    else:
+    if not isinstance(thing, type):
         yield code(f"def {name}", thing)
         yield described(thing)
+        return
+    kind = cast("type[object]", thing)
+    if not issubclass(kind, Exception):
+        yield code(f"class {name}", kind)
+    yield described(kind)
+    for method, value in vars(kind).items():
+        function: object = getattr(value, "__func__", value)  # of a class method
+        if isinstance(function, FunctionType) and not method.startswith("_") and function.__doc__:
+            yield f"#### {name}.{method}"
+            yield code(f"def {method}", function)
+            yield described(function)
 
 
 def described(thing: object) -> str:
@@ -57,6 +59,8 @@ def code(head: str, thing: object) -> str:
 def _parameters(signature: inspect.Signature) -> Iterator[str]:
     named = False
     for parameter in signature.parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and not named:
             named = True
             yield "*"

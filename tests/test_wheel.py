@@ -36,12 +36,15 @@ SHIPPED = [
 """Files that are no code and that running needs, of the folders that there are."""
 
 NAMES = """
+import runpy, sys
 import first_order_motion as package
 for name in package.__all__:
     assert getattr(package, name).__module__.startswith("first_order_motion."), name
 from first_order_motion.animation.model_folders import default_folders
 from first_order_motion.training.config import ready_configs
 print(package.__version__, package.__file__, default_folders("fomm")[0], *ready_configs(), sep="\\n")
+sys.argv = ["first_order_motion", "--version"]
+runpy.run_module("first_order_motion", run_name="__main__")  # as python -m does
 """
 
 
@@ -112,14 +115,10 @@ def test_the_installed_command_animates_and_writes_only_the_result(environment: 
     assert sorted(site_packages(environment).rglob("*")) == before
 
 
-def test_the_public_names_come_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+def test_names_and_program_come_from_the_wheel(environment: Path, tmp_path: Path) -> None:
     told = run(environment, "python", "-c", NAMES, home=tmp_path).stdout.splitlines()
-    version, file, models, *configs = told
+    version, file, models, *configs, shown = told
     assert version == pack_version() and configs == ready_configs()
+    assert shown == f"first-order-motion {pack_version()}"
     assert Path(file) == site_packages(environment) / "first_order_motion" / "__init__.py"
     assert tmp_path in Path(models).parents and Path(models).name == "first_order_motion"
-
-
-def test_python_runs_the_package(environment: Path, tmp_path: Path) -> None:
-    told = run(environment, "python", "-m", "first_order_motion", "--version", home=tmp_path).stdout
-    assert told == f"first-order-motion {pack_version()}\n"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from first_order_motion.cli.main import build_parser, main
-from first_order_motion.core.installation import pack_version
+from first_order_motion.core.installation import PACK, pack_version
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from first_order_motion.core.installation import pack_version
         ("/home/someone/clone/animate.py", "animate.py"),
         ("/usr/local/bin/first-order-motion", "first-order-motion"),
         ("C:/Scripts/first-order-motion.exe", "first-order-motion"),
-        ("/lib/python3/first_order_motion/__main__.py", "python -m first_order_motion"),
-        ("/usr/bin/pytest", "animate.py"),
+        (str(PACK / "__main__.py"), "python -m first_order_motion"),
+        ("/usr/lib/python3/pytest/__main__.py", "animate.py"),
     ],
 )
 def test_the_program_is_called_as_it_was_started(monkeypatch: pytest.MonkeyPatch, started: str, called: str) -> None:
