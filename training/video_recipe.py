@@ -68,8 +68,7 @@ class VideoRecipe(Recipe):
         kept = [name for name in (*animator.spec.keep_in_fp32, "bg_predictor") if name in self._losses.networks]
         joined = ranks.synchronised(self._losses) if params.use_sync_bn else self._losses
         self.adopt(joined, self._losses.networks, critic, kept)
-        if ranks.device.type == "cuda":
-            joined.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        joined.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.optimizers = build_optimizers(family.optimizers, self.networks, params)
         if critic is not None:
             self.critics = build_optimizers(family.critics, critic.networks, params)

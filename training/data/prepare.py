@@ -218,11 +218,15 @@ def _prepare_video(
         parts = [(TRAIN if tested else split, take.frames[: len(take.frames) - tested])]
         parts += [(TEST, take.frames[len(take.frames) - tested :])] if tested else []
         pictures = _pictures(clip, take, options.size)
+        side = round(max(square.side for square in take.squares))
+        if side < options.size:
+            log.warning("%s: %s is a cut of %d pixels, enlarged to %d. A smaller size would lose nothing.",
+                shown(video), take.name, side, options.size)  # fmt: skip
         for part, frames in parts:
             output = f"{part}/{take.name}.mp4"
             make_folder(folder / part)
             written = _write(folder / output, islice(pictures, len(frames)), options, clip)
-            yield output, written, round(max(square.side for square in take.squares))
+            yield output, written, side
 
 
 def _takes(clip: FileClip, name: str, options: PrepareOptions, finder: FaceFinder) -> list[Take]:
@@ -243,6 +247,9 @@ def _take(clip: FileClip, track: Track, name: str, options: PrepareOptions) -> T
     """Take the part of a clip that shows a face, cut out."""
     squares = squares_for(track, len(clip), float(clip.fps), options.ratio, options.smooth_crop)
     shown_in = range(track.first, min(track.last + 1, len(clip)))
+    if len(shown_in) < len(clip):
+        log.info("%s: the face of %s shows in %d of %d frames; the others are left out.",
+            shown(clip.path), name, len(shown_in), len(clip))  # fmt: skip
     return Take(name, _kept(clip.times, shown_in, options.fps), squares)
 
 

@@ -96,6 +96,20 @@ def test_faces_are_cut_out_and_videos_without_are_skipped(tmp_path: Path) -> Non
     assert (frames.mean((1, 2, 3)) > 50).all()  # the face fills a good part of each
 
 
+def test_frames_without_the_face_and_enlarged_cuts_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "clip").mkdir()
+    for number in range(24):
+        picture = np.full((60, 100, 3), 20, np.uint8)
+        picture[20:40, 40:60] = 200 if number < 12 else 50
+        Image.fromarray(picture).save(tmp_path / "clip" / f"{number:02d}.png")
+    caplog.set_level("INFO")
+    options = PrepareOptions(size=64, faces="largest", ratio=0.2)
+    report = prepare(tmp_path / "clip", tmp_path / "data", options, BrightFinder())
+    (left,) = (record.getMessage() for record in caplog.records if "left out" in record.getMessage())
+    assert f"shows in {sum(entry.frames for entry in report.written)} of 24 frames" in left
+    assert f"is a cut of {report.written[0].cut_side} pixels, enlarged to 64" in caplog.text
+
+
 def test_what_is_there_is_not_made_again(videos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     first = prepare(videos, folder, PrepareOptions(size=32), BrightFinder())
