@@ -28,9 +28,7 @@ SHIPPED = [
     "locales/**/*.json",
     "training/configs/*.yaml",
     "web/**/*.*",
-    "workflows/*.json",
-    "workflows/*.jpg",
-    "workflows/samples/*.*",
+    "workflows/**/*.*",
     "py.typed",
 ]
 """Files that are no code and that running needs, of the folders that there are."""
