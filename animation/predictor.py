@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PACK = Path(__file__).resolve().parent.parent
-EARLIER_PACK = "ComfyUI-FirstOrderMM"
 DEFAULT_MODEL = "drawn-faces"
 
 Folders = str | Path | Sequence[str | Path]
@@ -393,5 +392,7 @@ def _folders(identity: str, folders: Folders | None) -> list[Path]:
 
 def default_folders(identity: str) -> list[Path]:
     """List the folders in which weights are looked for outside ComfyUI, in order."""
-    comfy = PACK.parent.parent / "models" / MODEL_FOLDER
-    return registry.weight_folders(identity, [comfy] if comfy.is_dir() else [], [PACK, PACK.parent / EARLIER_PACK])
+    models = PACK.parent.parent / "models"
+    is_pack = PACK.parent.name == "custom_nodes" and models.is_dir()  # ComfyUI makes the folder in it when it starts
+    comfy = [models / MODEL_FOLDER] if is_pack or (models / MODEL_FOLDER).is_dir() else []
+    return registry.weight_folders(identity, comfy, [PACK, *registry.earlier_packs(PACK.parent)])

@@ -42,6 +42,7 @@ FLAGS = {
     "driving": "DRIVING",
     "output": "OUTPUT",
     "folder": "FOLDER",
+    "folder_option": "--folder",
     "smoothing": "--smooth",
     "motion_file": "the motion file",
     "table": "--output",
@@ -53,7 +54,7 @@ FLAGS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status. Expected errors are one line on standard error.
+    """Run a command and return the exit status, which may be its own. Expected errors are one line on standard error.
 
     As a program of its own it is run by `start.start`, which cares for signals too.
     """
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
         with rename_parameters(FLAGS):
-            args.command(args)
+            status: int | None = args.command(args)
     except BrokenPipeError:
         raise
     except (FirstOrderError, OSError) as error:
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         clean_up()
-    return 0
+    return status or 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .prepare import add_prepare_options
     from .swap import add_swap_options
     from .train import add_train_options
+    from .weights import add_weights_options
 
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -113,6 +115,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(command=export)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
+    add_weights_options(
+        commands.add_parser("weights", help="say which weights are there, whole or damaged; fetch some")
+    )
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
 

@@ -31,7 +31,7 @@ from ..core.output_path import shown
 from ..core.types import LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture
 from ..core.weights.checkpoint import Checkpoint
-from ..core.weights.find import WeightFiles
+from ..core.weights.find import WeightFiles, published
 from ..module_partswap.animator import PartSwapAnimator
 from .controls import open_drivers, read_anchor, read_controls, refuse_several, save_motion
 from .detail import with_detail
@@ -44,7 +44,7 @@ from .swap import read_swap, with_swap
 log = logging.getLogger(__name__)
 
 DEFAULT_ARCHITECTURE = "fomm"
-HINT = "Or add --download, where its SHA-256 is known; --model drawn-faces needs none and is made for the drawn sample."
+BUNDLED_HINT = "(--model drawn-faces needs no download; it is made for the drawn sample.)"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -111,7 +111,9 @@ def find_chosen_model(args: argparse.Namespace) -> tuple[WeightFiles, Checkpoint
         with progress_bar("B") as progress:
             return find_model(name, identity, download=args.download, progress=progress)
     except MissingWeightsError as error:
-        raise MissingWeightsError(f"{error} {HINT}") from error
+        fetched = published(registry.KINDS[identity], name).can_be_fetched
+        hint = "Or add --download. " if fetched else ""
+        raise MissingWeightsError(f"{error} {hint}{BUNDLED_HINT}") from error
 
 
 def find_anchor(
