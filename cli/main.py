@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
-from ..animation.moving import ADD, ENDS, HOLD, MOTIONS
+from ..animation.moving import ENDS, MOTIONS
 from ..animation.registry import architectures
 from ..core.errors import FirstOrderError, one_line, rename_parameters
 from ..core.unfinished import clean_up
@@ -29,7 +29,8 @@ FLAGS = {
     | {"detail", "detail_size", "inspect"}
     | {"format", "runtime", "model", "download", "plain", "compile", "cuda_graphs"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
-    | {"driving_framing", "driving_faces", "driving_boxes"}
+    | {"driving_framing", "driving_faces", "driving_boxes", "more_driving", "smooth_crop", "upright", "match_colour"}
+    | {"checkpoint", "source_motion", "source_ends"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
     | {"test_share", "least_frames", "split_by", "json", "identity", "videos", "frames"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
@@ -43,6 +44,7 @@ FLAGS = {
     "output": "OUTPUT",
     "folder": "FOLDER",
     "folder_option": "--folder",
+    "jobs": "JOBS",
     "smoothing": "--smooth",
     "motion_file": "the motion file",
     "table": "--output",
@@ -78,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
+    from .batch import add_batch_options
     from .compress import add_compress_options
     from .convert import convert
     from .demo import demo
@@ -92,7 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="animate.py", description="Animate a picture with the motion of a video.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    add_batch_options(commands.add_parser("batch", help="animate many pictures, by a table of jobs"), add_run_options)
     command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
     add_motion_commands(command, _add_model_options, _add_engine_options)
 
@@ -122,14 +126,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run_command(command: argparse.ArgumentParser) -> None:
+def add_run_command(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `run`."""
-    from .controls import add_control_options
-    from .detail import add_detail_options
-    from .enhance import add_enhance_options
-    from .faces import add_face_options
     from .run import run
-    from .swap import add_swap_options
 
     command.add_argument(
         "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
@@ -143,6 +142,18 @@ def _add_run_command(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
     )
+    add_run_options(command)
+    command.set_defaults(command=run)
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `run`, which those of `batch` are too."""
+    from .controls import add_control_options
+    from .detail import add_detail_options
+    from .enhance import add_enhance_options
+    from .faces import add_face_options
+    from .swap import add_swap_options
+
     command.add_argument(
         "--more-sources",
         type=Path,
@@ -158,7 +169,6 @@ def _add_run_command(command: argparse.ArgumentParser) -> None:
     add_detail_options(command)
     add_enhance_options(command)
     _add_work_options(command)
-    command.set_defaults(command=run)
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
@@ -201,13 +211,11 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--source-motion",
         choices=MOTIONS,
-        default=ADD,
         help="of a source that is a video: add the movement to its own, or replace that (default: add)",
     )
     group.add_argument(
         "--source-ends",
         choices=ENDS,
-        default=HOLD,
         help="what a source video does that is over early: hold its last frame, begin again (cycle), go back and forth "
         "(mirror), or end the result (cut) (default: hold)",
     )

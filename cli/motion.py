@@ -20,7 +20,7 @@ from ..core.device import pick_device
 from ..core.output_path import Output, refuse_clashes, shown
 from .controls import save_motion
 from .faces import add_driving_options, read_driving_framing
-from .run import load_predictor
+from .models import load_predictor
 
 log = logging.getLogger(__name__)
 
