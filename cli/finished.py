@@ -18,7 +18,7 @@ from .controls import open_drivers
 from .run import read_options
 
 WEBP = ".webp"
-SLACK = 0.5  # seconds; sound may be a little longer than the pictures
+SLACK = 0.2  # seconds; the last packet of sound may reach beyond the pictures
 
 
 def places_of(args: argparse.Namespace) -> list[Path]:
