@@ -86,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .demo import demo
     from .evaluate import add_evaluate_options
     from .export import add_export_options, export
+    from .info import add_info_options
     from .motion import add_motion_commands
     from .prepare import add_prepare_options
     from .swap import add_swap_options
@@ -119,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(command=export)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
+    add_info_options(commands.add_parser("info", help="say what a file is: weights, motion, a clip, a picture, sound"))
     add_weights_options(
         commands.add_parser("weights", help="say which weights are there, whole or damaged; fetch some")
     )
