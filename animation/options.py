@@ -184,6 +184,17 @@ def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
         )  # fmt: skip
 
 
+def warn_of_detail(side: int, animator: Animator, options: AnimateOptions) -> None:
+    """Log that results of a side show no detail, as the source has no more pixels than the model works at."""
+    size = working_size(animator, options)
+    if options.detail and side <= size:
+        log.warning(
+            "Detail shows nothing here: the source has no more than the %d pixels that the model works at. Give a "
+            "larger picture, or --detail-size.",
+            size,
+        )
+
+
 def warn_of_still(animator: Animator, clip: Clip, options: AnimateOptions) -> None:
     """Log that one driving frame moves nothing where movement is measured from that very frame."""
     if len(clip) == 1 and not isinstance(options.anchor, Tensor) and resolve_mode(animator, options) == "relative":
