@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import cast
-
 from comfy_api.v0_0_2 import ComfyExtension, io
 
 from .animation.registry import architectures
@@ -30,11 +24,10 @@ from .comfy_nodes.mrfa import MRFA_Runner
 from .comfy_nodes.options import FirstOrderMotion_Options
 from .comfy_nodes.partswap import FOMM_Partswap
 from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime.side_by_side import Watch
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
 from .comfy_nodes.video import FirstOrderMotion_AnimateVideo
-
-log = logging.getLogger(__name__)
 
 _FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Runner, Spline_Runner, Articulate_Runner, MRFA_Runner, FSRT_Runner, FirstOrderMotion_Sample),
@@ -48,23 +41,14 @@ _FAMILIES: list[type[io.ComfyNode]] = [
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 
 
-def registered_ids() -> Mapping[str, object]:
-    """Return the nodes that ComfyUI has already, by id; a later one of the same id would replace it silently."""
-    return cast("Mapping[str, object]", getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {}))
-
-
 class FirstOrderExtension(ComfyExtension):
     """Extension with all nodes but those whose id another pack has already taken."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        taken = [node for node in NODES if node.__name__ in registered_ids()]
-        for node in taken:
-            log.warning(
-                "The node %s of another pack is kept; remove the earlier FirstOrderMM pack to use the one of %s.",
-                node.__name__,
-                Path(__file__).parent.name,
-            )
-        return [node for node in NODES if node not in taken]
+        """List the nodes; packs that come later may take their ids, which is told once all are loaded."""
+        watch = Watch(NODES)
+        watch.watch()
+        return watch.left()
 
 
 def build_extension() -> FirstOrderExtension:

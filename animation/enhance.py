@@ -59,6 +59,14 @@ class Descriptor(Protocol):
     def __call__(self, image: Tensor, /) -> Tensor: ...
 
 
+def check_shares(strength: float = 1.0, steadiness: float = 0.0) -> None:
+    """Raise InputError for a strength or a steadiness of an enhancer that cannot be."""
+    if not 0 <= strength <= 1:
+        raise InputError(f"is {strength:g}; 0 to 1 was wanted. 1 takes the model's pictures.", "strength")
+    if not 0 <= steadiness < 1:
+        raise InputError(f"is {steadiness:g}; 0 to below 1 was wanted. Try 0.5.", "steadiness")
+
+
 @dataclass(frozen=True, slots=True)
 class Enhancer:
     """Enhancer of pictures on a device.
@@ -88,10 +96,7 @@ class Enhancer:
 
     def __post_init__(self) -> None:
         """Check the model and the numbers."""
-        if not 0 <= self.strength <= 1:
-            raise InputError(f"is {self.strength:g}; 0 to 1 was wanted. 1 takes the model's pictures.", "strength")
-        if not 0 <= self.steadiness < 1:
-            raise InputError(f"is {self.steadiness:g}; 0 to below 1 was wanted. Try 0.5.", "steadiness")
+        check_shares(self.strength, self.steadiness)
         if self.batch < 1:
             raise InputError(f"is {self.batch}; 1 or more was wanted. 4 suits most devices.", "batch")
         name, purpose = self.descriptor.architecture.id, self.descriptor.purpose

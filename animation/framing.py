@@ -84,12 +84,27 @@ def frame_picture(
     """
     if _is_whole(picture, framing, given):
         return None
-    faces = find_faces(picture, finder) if given is None else given
+    faces = find_faces(picture, finder) if given is None else inside(given, picture, "boxes")
     if not faces:
         return _no_face(framing, finder)
     squares = place_squares(faces, options)
     log.info("Animating %d of %d faces (%s).", len(squares), len(faces), finder.name if given is None else "given")
     return FaceSquares.still(squares, (picture.shape[1], picture.shape[2]))
+
+
+def inside(faces: Sequence[Face], picture: Tensor, parameter: str) -> Sequence[Face]:
+    """Return given faces of a picture (1, H, W, C); raises InputError for one whose centre lies outside of it."""
+    height, width = picture.shape[-3:-1]
+    for number, face in enumerate(faces):
+        x, y = face.centre
+        if not (0 <= x < width and 0 <= y < height):
+            box = ", ".join(f"{edge:g}" for edge in face.box)
+            raise InputError(
+                f"have [{box}] at place {number}, outside of the picture's {width} x {height} pixels. Give left, top, "
+                "right, bottom in its own pixels.",
+                parameter,
+            )
+    return faces
 
 
 def frame_source_clip(
@@ -179,7 +194,8 @@ def frame_clip(
             raise InputError(f"{wish[0]}; a motion file's face was cut out when it was read. Leave it out.", wish[1])
         return [Driver(clip, rate)]
     if given:
-        chosen = choose_faces(given, options.driving_faces, "driving_faces")
+        chosen = choose_faces(inside(given, clip.frame(0), "driving_boxes"), options.driving_faces, "driving_faces")
+        _tell_of_choice(len(chosen), len(given))
         squares = [square_around(face, options.ratio).aligned() for face in chosen]
         return [Driver(clip, rate, [square] * len(clip)) for square in squares]
     if framing == STRETCH or (framing == AUTO and is_square(clip.frame(0))):
@@ -190,11 +206,17 @@ def frame_clip(
             raise InputError(f"shows no face that {finder.name} finds. Let whole frames drive.", "driving")
         log.info("No face was found in the driving clip by %s; whole frames drive, as squares.", finder.name)
         return [Driver(clip, rate)]
-    count = len(clip)
+    count, followed = len(clip), choose_tracks(tracks, options.driving_faces, "driving_faces")
+    _tell_of_choice(len(followed), len(tracks))
     return [
-        Driver(clip, rate, squares_for(track, count, rate, options.ratio, options.smooth_crop))
-        for track in choose_tracks(tracks, options.driving_faces, "driving_faces")
+        Driver(clip, rate, squares_for(track, count, rate, options.ratio, options.smooth_crop)) for track in followed
     ]
+
+
+def _tell_of_choice(chosen: int, found: int) -> None:
+    """Log that some faces of a clip drive nothing, where that is so."""
+    if chosen < found:
+        log.info("Of %d faces in the driving clip, %d %s.", found, chosen, "drives" if chosen == 1 else "drive")
 
 
 def choose_tracks(tracks: Sequence[Track], choice: str, parameter: str = "faces") -> list[Track]:
@@ -259,6 +281,12 @@ class Framing:
         else:
             squares = frame_picture(source, self.picture, finder, self.options, self.boxes)
         if squares is None:
+            if self.driving_boxes:
+                raise InputError(
+                    "were given; they are for driving the faces of a picture, and the whole picture is animated. Set "
+                    "the framing to face, or leave them out.",
+                    "driving_boxes",
+                )
             return None
         boxes = [self.driving_boxes, *repeat(None, len(clips) - 1)]
         found = [

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from ..core.installation import FOLDER_VARIABLE, PACK, is_installed, user_folder
 from ..core.weights.catalog import MODEL_FOLDER
-from .registry import weight_folders
-
-EARLIER_PACK: Final = "ComfyUI-FirstOrderMM"
+from .registry import earlier_packs, weight_folders
 
 
 def default_folders(identity: str) -> list[Path]:
@@ -23,7 +20,8 @@ def default_folders(identity: str) -> list[Path]:
     if is_installed():
         return weight_folders(identity, [own], [PACK])
     first = [own] if os.environ.get(FOLDER_VARIABLE) else []
-    comfy = PACK.parent.parent / "models" / MODEL_FOLDER
-    models = [*first, comfy] if comfy.is_dir() else first
-    found = weight_folders(identity, models, [PACK, PACK.parent / EARLIER_PACK])
+    models = PACK.parent.parent / "models"
+    is_pack = PACK.parent.name == "custom_nodes" and models.is_dir()  # ComfyUI makes the folder in it when it starts
+    comfy = [models / MODEL_FOLDER] if is_pack or (models / MODEL_FOLDER).is_dir() else []
+    found = weight_folders(identity, [*first, *comfy], [PACK, *earlier_packs(PACK.parent)])
     return found if own in found else [*found, own]

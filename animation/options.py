@@ -106,7 +106,7 @@ def anchor_frame(clip: Clip, options: AnimateOptions) -> tuple[Tensor, str]:
 
 
 def check_clip(source: Source, clip: Clip, options: AnimateOptions) -> None:
-    """Raise InputError for empty inputs, an anchor outside the clip, and limits below 1."""
+    """Raise InputError for empty inputs, an anchor outside the clip, and numbers out of bounds."""
     for name, part in named_pictures(source):
         if part.ndim > 3 and part.shape[0] == 0:
             raise InputError("has 0 pictures; 1 is needed. Check the picture loader.", name)
@@ -116,11 +116,27 @@ def check_clip(source: Source, clip: Clip, options: AnimateOptions) -> None:
         raise InputError("has 0 pictures; 1 was wanted. Check the picture loader.", ANCHOR)
     if not isinstance(options.anchor, Tensor) and not 0 <= options.anchor < len(clip):
         raise InputError(f"is {options.anchor}; the clip has frames 0 to {len(clip) - 1}. Choose one.", "anchor")
+    check_numbers(options)
+
+
+def check_numbers(options: AnimateOptions) -> None:
+    """Raise InputError for numbers that no model and no clip can do anything with."""
     for name, number in (("batch", options.batch), ("max_pixels", options.max_pixels)):
         if number is not None and number < 1:
             raise InputError(f"is {number}; 1 or more was wanted. Leave it out for a number that fits.", name)
     if not (math.isfinite(options.rate) and options.rate > 0):
         raise InputError(f"is {options.rate:g}; frames per second above 0 were wanted. Give the clip's own.", "rate")
+    check_detail(options)
+
+
+def check_detail(options: AnimateOptions) -> None:
+    """Raise InputError for a detail that is no share, and for a size of results without any."""
+    if not 0 <= options.detail <= 1:
+        raise InputError(f"is {options.detail:g}; 0 to 1 was wanted. 1 shows all that fits.", "detail")
+    if options.detail == 0 and options.detail_size is not None:
+        raise InputError(
+            f"is {options.detail_size}; it has no effect without detail. Set detail, or leave it out.", "detail_size"
+        )
 
 
 def working_size(animator: Animator, options: AnimateOptions) -> int:
@@ -146,13 +162,8 @@ def result_size(animator: Animator, source_side: int, options: AnimateOptions) -
     Raises InputError for a detail that the model cannot give, and for a size out of bounds.
     """
     size, wanted, spec = working_size(animator, options), options.detail_size, animator.spec
-    if not 0 <= options.detail <= 1:
-        raise InputError(f"is {options.detail:g}; 0 to 1 was wanted. 1 shows all that fits.", "detail")
+    check_detail(options)
     if options.detail == 0:
-        if wanted is not None:
-            raise InputError(
-                f"is {wanted}; it has no effect without detail. Set detail, or leave it out.", "detail_size"
-            )
         return size
     if not spec.has_flow:
         raise InputError(f"is {options.detail:g}; {spec.name} has no flow to move any. Leave it at 0.", "detail")
@@ -171,6 +182,17 @@ def warn_of_size(animator: Animator, options: AnimateOptions) -> None:
             "%s was trained at %d pixels and works at %d: pictures may come apart. Enlarge the result instead.",
             animator.spec.name, animator.spec.size, options.size,
         )  # fmt: skip
+
+
+def warn_of_detail(side: int, animator: Animator, options: AnimateOptions) -> None:
+    """Log that results of a side show no detail, as the source has no more pixels than the model works at."""
+    size = working_size(animator, options)
+    if options.detail and side <= size:
+        log.warning(
+            "Detail shows nothing here: the source has no more than the %d pixels that the model works at. Give a "
+            "larger picture, or --detail-size.",
+            size,
+        )
 
 
 def warn_of_still(animator: Animator, clip: Clip, options: AnimateOptions) -> None:

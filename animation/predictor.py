@@ -32,7 +32,7 @@ from .motion.clips import shifted
 from .motion.identity import ModelIdentity
 from .motion.track import MotionTrack
 from .moving import MovingSource, Source, as_long_as, is_moving
-from .options import AnimateOptions, Hooks, ignore, resolve_mode, working_size
+from .options import AnimateOptions, Hooks, check_numbers, ignore, resolve_mode, working_size
 from .out_of_memory import try_twice
 from .pipeline import animate, animate_mapped, animate_several
 from .session import read_poses
@@ -161,6 +161,7 @@ class Predictor:
         if isinstance(driving, MotionTrack):
             driving.refuse_other(self.identity)
             return driving
+        check_numbers(options or AnimateOptions())
         options, hooks = choose_batch(options or AnimateOptions(), hooks or Hooks(), self.animator, self.device)
         poses = read_poses(self.animator, as_clip(driving), self.device, options, hooks)
         if first_not_finite(poses.points) is not None:

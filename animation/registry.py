@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
-from ..core.errors import CheckpointError, InputError, join_names
+from ..core.errors import CheckpointError, InputError, join_names, suggest
 from ..core.types import Animator, LoadOptions
 from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.catalog import PublishedWeights
@@ -66,7 +68,22 @@ def named_weights(name: str) -> tuple[WeightsKind, PublishedWeights]:
     if rows:
         raise InputError(f"{name!r} are weights of {', '.join(kind.id for kind, _ in rows)}; say which architecture.")
     known = sorted({row.name for kind in architectures().values() for row in kind.published})
-    raise InputError(f"{name!r} is neither a file nor published weights; these are: {', '.join(known)}.")
+    raise InputError(
+        f"{name!r} is neither a file nor published weights; these are: {', '.join(known)}.{suggest(name, known)}"
+    )
+
+
+EARLIER_PACK = re.compile(r"comfyui-firstordermm(@[\w.-]+)?(\.disabled)?", re.IGNORECASE)
+"""Names that the earlier pack's folder has: as cloned, as the manager installs it, and switched off by either."""
+
+
+def earlier_packs(custom_nodes: Path) -> list[Path]:
+    """List the folders of the earlier pack among other packs, also where it is switched off: its weights stay there."""
+    found: list[Path] = []
+    for folder in (custom_nodes, custom_nodes / ".disabled"):
+        with suppress(OSError):
+            found += sorted(pack for pack in folder.iterdir() if EARLIER_PACK.fullmatch(pack.name) and pack.is_dir())
+    return found
 
 
 def weight_folders(identity: str, models: Sequence[Path], packs: Sequence[Path]) -> list[Path]:

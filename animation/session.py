@@ -32,6 +32,7 @@ from .options import (
     named_pictures,
     resolve_mode,
     result_size,
+    warn_of_detail,
     working_size,
 )
 from .out_of_memory import BackOff, try_twice
@@ -255,6 +256,7 @@ def _detail(animator: Animator, source: Source, device: torch.device, options: A
     """Make the settings of fine detail; None where the results are to show none beyond the model's."""
     picture = first_picture(source)
     side = result_size(animator, max(picture.shape[-3:-1]), options)
+    warn_of_detail(side, animator, options)
     return FineDetail(options.detail, side, working_size(animator, options), device) if options.detail else None
 
 

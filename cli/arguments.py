@@ -17,6 +17,22 @@ class Parser(argparse.ArgumentParser):
     argparse itself gives an option all that follows it: `--best-frame face.png clip.mp4 out.mp4` would have no source.
     """
 
+    @property
+    def actions(self) -> Sequence[argparse.Action]:
+        """Options and arguments, in order."""
+        return self._actions
+
+    def find_option(self, name: str) -> argparse.Action | None:
+        """Find an option, or an argument, by its name without dashes in front."""
+        option = self._option_string_actions.get(f"--{name}")
+        arguments = (action for action in self._actions if not action.option_strings and action.dest == name)
+        return option or next(arguments, None)
+
+    def rivals_of(self, action: argparse.Action) -> list[argparse.Action]:
+        """List the options that cannot be given together with one, without it."""
+        groups = [group._group_actions for group in self._mutually_exclusive_groups]  # pyright: ignore[reportPrivateUsage]
+        return [other for group in groups if action in group for other in group if other is not action]
+
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] (its overloads say no more)
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:

@@ -20,7 +20,7 @@ from ..module_fomm.animator import FOMMAnimator
 from ..module_fomm.architecture import FOMM
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
-from .train import add_common_options, given_settings
+from .train import add_common_options, alone_in, given_settings
 
 if TYPE_CHECKING:
     from ..training.phases import FineTuning
@@ -79,15 +79,16 @@ def compress(args: argparse.Namespace) -> None:
     small = prune(large, slimming.of(large.config))
     log.info("%.2f of %.2f million weights are kept.", count_weights(small) / 1e6, count_weights(large) / 1e6)
     dtype = torch.float16 if args.half else None
-    write(small, args.folder / PRUNED, dtype)
-    _say(args.folder / PRUNED)
-    if tuning is not None:
-        from ..training.phases import fine_tune
+    with alone_in(args.folder):
+        write(small, args.folder / PRUNED, dtype)
+        _say(args.folder / PRUNED)
+        if tuning is not None:
+            from ..training.phases import fine_tune
 
-        with logging_redirect_tqdm():
-            fine_tune(large, small, tuning, args.folder, pick_device(args.device), partial(progress_bar, "step"))
-        write(small, args.folder / MODEL, dtype)
-        _say(args.folder / MODEL)
+            with logging_redirect_tqdm():
+                fine_tune(large, small, tuning, args.folder, pick_device(args.device), partial(progress_bar, "step"))
+            write(small, args.folder / MODEL, dtype)
+            _say(args.folder / MODEL)
 
 
 def _check(args: argparse.Namespace) -> None:

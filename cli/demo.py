@@ -13,7 +13,8 @@ from ..animation.samples import DRIVING, sample_boxes, sample_pictures
 from ..animation.video import check_results, plan_faces
 from ..core.errors import MediaError, rename_parameters
 from ..core.unfinished import make_folder
-from .run import animate_and_report, read_engine
+from .models import read_engine
+from .run import animate_and_report
 
 SHOWN = ("face", "fox", "group")  # the portrait shows nothing that the group does not
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..animation.engine import dtype_for
-from ..animation.enhance import Enhancer
+from ..animation.enhance import Enhancer, check_shares
 from ..animation.upscale_model import load_upscale_model
 from ..core.errors import InputError, rename_parameters
 
@@ -39,18 +40,26 @@ def add_enhance_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def check_enhancement(args: argparse.Namespace) -> None:
+    """Raise InputError for numbers out of bounds, and where options only say how an enhancer is to be used."""
+    details = _details(args)
+    with rename_parameters(FLAGS):
+        check_shares(**{name: value for name, value in details.items() if name != "unit_range"})
+    for name in details if args.enhance is None else ():
+        raise InputError(f"was given without a model. Add {FLAG} FILE.", f"{FLAG}-{name.replace('_', '-')}")
+
+
+def _details(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was given of how the enhancer is to be used."""
+    given = {name: getattr(args, f"enhance_{name}") for name in ("strength", "steadiness", "unit_range")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def read_enhancer(args: argparse.Namespace, device: torch.device) -> Enhancer | None:
-    """Load the enhancer that the options name; raises InputError where they only say how it is to be used."""
+    """Load the enhancer that the options name, if they name one."""
     path: Path | None = args.enhance
-    details = {
-        name: value
-        for name in ("strength", "steadiness", "unit_range")
-        if (value := getattr(args, f"enhance_{name}")) is not None
-    }
     if path is None:
-        for name in details:
-            raise InputError(f"was given without a model. Add {FLAG} FILE.", f"{FLAG}-{name.replace('_', '-')}")
         return None
     half = dtype_for(args.precision, device) == torch.bfloat16
     with rename_parameters(FLAGS):
-        return Enhancer(load_upscale_model(path), device, half=half, **details)
+        return Enhancer(load_upscale_model(path), device, half=half, **_details(args))

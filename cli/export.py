@@ -19,7 +19,7 @@ from ..core.unfinished import make_folder
 from ..core.weights.architecture import Architecture
 from ..core.weights.checkpoint import read_checkpoint
 from ..module_partswap.animator import PartSwapAnimator
-from .run import find_chosen_model, given_options
+from .models import find_chosen_model, given_options
 from .swap import read_swap
 
 if TYPE_CHECKING:

@@ -28,14 +28,20 @@ def add_runtime_option(group: argparse._ArgumentGroup) -> None:  # pyright: igno
     )
 
 
-def load_exported_predictor(args: argparse.Namespace) -> Predictor:
-    """Load the exported model in the folder `args.checkpoint`. Raises InputError for options that are settled in it."""
+def check_exported(args: argparse.Namespace) -> Path:
+    """Return the folder of the exported model; raises InputError without one, and for options settled in it."""
     folder: Path | None = args.checkpoint
     if folder is None:
         raise InputError("is onnx; the folder of an exported model was wanted. Add --checkpoint FOLDER.", "runtime")
     refuse_settled(args)
     if find_spec("onnxruntime") is None:
         raise InputError("is onnx, and onnxruntime is not installed. Run: pip install onnxruntime", "runtime")
+    return folder
+
+
+def load_exported_predictor(args: argparse.Namespace) -> Predictor:
+    """Load the exported model in the folder `args.checkpoint`; raises what `check_exported` does."""
+    folder = check_exported(args)
     from ..deploy.exported import load_exported  # not above: it needs that package
 
     device = "cpu" if args.device == "auto" else args.device

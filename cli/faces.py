@@ -76,6 +76,13 @@ def read_face_options(args: argparse.Namespace) -> FaceOptions:
     )
 
 
+def refuse_unused_faces(args: argparse.Namespace) -> None:
+    """Raise InputError for options of faces where the whole picture is animated."""
+    for name in ("more_driving", "offsets", "smooth_crop", "upright", "match_colour"):
+        if getattr(args, name):
+            raise InputError("was given; it is for faces, and the whole picture is animated. Add --framing face.", name)
+
+
 def _seconds(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.replace(",", " ").split())

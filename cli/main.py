@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
-from ..animation.moving import ADD, ENDS, HOLD, MOTIONS
+from ..animation.moving import ENDS, MOTIONS
 from ..animation.registry import architectures
 from ..core.errors import FirstOrderError, one_line, rename_parameters
 from ..core.installation import DISTRIBUTION, pack_version
@@ -31,7 +31,8 @@ FLAGS = {
     | {"detail", "detail_size", "inspect"}
     | {"format", "runtime", "model", "download", "plain", "compile", "cuda_graphs"}
     | {"faces", "boxes", "detector", "ratio", "feather", "offsets", "framing"}
-    | {"driving_framing", "driving_faces", "driving_boxes"}
+    | {"driving_framing", "driving_faces", "driving_boxes", "more_driving", "smooth_crop", "upright", "match_colour"}
+    | {"checkpoint", "source_motion", "source_ends"}
     | {"strength", "head", "expression", "head_anchor", "expression_anchor"}
     | {"test_share", "least_frames", "split_by", "json", "identity", "videos", "frames"}
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
@@ -44,6 +45,8 @@ FLAGS = {
     "driving": "DRIVING",
     "output": "OUTPUT",
     "folder": "FOLDER",
+    "folder_option": "--folder",
+    "jobs": "JOBS",
     "smoothing": "--smooth",
     "motion_file": "the motion file",
     "table": "--output",
@@ -55,7 +58,7 @@ FLAGS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status. Expected errors are one line on standard error.
+    """Run a command and return the exit status, which may be its own. Expected errors are one line on standard error.
 
     As a program of its own it is run by `start.start`, which cares for signals too.
     """
@@ -63,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
         with rename_parameters(FLAGS):
-            args.command(args)
+            status: int | None = args.command(args)
     except BrokenPipeError:
         raise
     except (FirstOrderError, OSError) as error:
@@ -74,26 +77,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         clean_up()
-    return 0
+    return status or 0
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands and their options."""
+    from .batch import add_batch_options
     from .compress import add_compress_options
     from .convert import convert
     from .demo import demo
     from .evaluate import add_evaluate_options
     from .export import add_export_options, export
+    from .info import add_info_options
     from .motion import add_motion_commands
     from .prepare import add_prepare_options
     from .swap import add_swap_options
     from .train import add_train_options
+    from .weights import add_weights_options
 
     parser = Parser(prog=program_name(), description="Animate a picture with the motion of a video.")
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {pack_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
+    add_batch_options(commands.add_parser("batch", help="animate many pictures, by a table of jobs"), add_run_options)
     command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
     add_motion_commands(command, _add_model_options, _add_engine_options)
 
@@ -116,18 +123,17 @@ def build_parser() -> argparse.ArgumentParser:
     command.set_defaults(command=export)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
+    add_info_options(commands.add_parser("info", help="say what a file is: weights, motion, a clip, a picture, sound"))
+    add_weights_options(
+        commands.add_parser("weights", help="say which weights are there, whole or damaged; fetch some")
+    )
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
     return parser
 
 
-def _add_run_command(command: argparse.ArgumentParser) -> None:
+def add_run_command(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `run`."""
-    from .controls import add_control_options
-    from .detail import add_detail_options
-    from .enhance import add_enhance_options
-    from .faces import add_face_options
     from .run import run
-    from .swap import add_swap_options
 
     command.add_argument(
         "source", type=Path, help="the picture to animate; of a video or animated picture, every frame is animated"
@@ -141,6 +147,18 @@ def _add_run_command(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "output", type=Path, help="the file to write: mp4, mov, mkv or webm, gif or webp, or numbered png"
     )
+    add_run_options(command)
+    command.set_defaults(command=run)
+
+
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of `run`, which those of `batch` are too."""
+    from .controls import add_control_options
+    from .detail import add_detail_options
+    from .enhance import add_enhance_options
+    from .faces import add_face_options
+    from .swap import add_swap_options
+
     command.add_argument(
         "--more-sources",
         type=Path,
@@ -156,7 +174,6 @@ def _add_run_command(command: argparse.ArgumentParser) -> None:
     add_detail_options(command)
     add_enhance_options(command)
     _add_work_options(command)
-    command.set_defaults(command=run)
 
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
@@ -199,13 +216,11 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--source-motion",
         choices=MOTIONS,
-        default=ADD,
         help="of a source that is a video: add the movement to its own, or replace that (default: add)",
     )
     group.add_argument(
         "--source-ends",
         choices=ENDS,
-        default=HOLD,
         help="what a source video does that is over early: hold its last frame, begin again (cycle), go back and forth "
         "(mirror), or end the result (cut) (default: hold)",
     )

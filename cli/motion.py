@@ -20,7 +20,8 @@ from ..core.device import pick_device
 from ..core.output_path import Output, refuse_clashes, shown
 from .controls import save_motion
 from .faces import add_driving_options, read_driving_framing
-from .run import load_predictor
+from .info import motion_facts, write_facts
+from .models import load_predictor
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +88,4 @@ def mix_motion(args: argparse.Namespace) -> None:
 
 def describe_motion(args: argparse.Namespace) -> None:
     """Print what is in a motion file."""
-    track = MotionTrack.load(args.file)
-    seconds = len(track) / float(track.fps)
-    print(f"frames: {len(track)} at {float(track.fps):g} per second ({seconds:.2f} s)")
-    print(f"read by: {track.model}, at {track.size} pixels")
-    print(f"SHA-256 of the weights: {track.model.weights}")
-    parts = {"points": track.motion.points, "jacobians": track.motion.jacobians, **track.motion.extra}
-    for name, part in parts.items():
-        print(f"{name}: {'none' if part is None else tuple(part.shape[1:])}")
+    write_facts(motion_facts(MotionTrack.load(args.file)))

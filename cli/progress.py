@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from torch import Tensor
 from tqdm import tqdm
@@ -14,18 +15,24 @@ from .stop import bars
 BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
 
 
+class Progress(Protocol):
+    """Function that updates a bar."""
+
+    def __call__(self, done: int, total: int | None, note: str = "", /) -> None: ...
+
+
 @contextmanager
-def progress_bar(
-    unit: str, label: str | None = None, initial: int = 0
-) -> Generator[Callable[[int, int | None], None], None, None]:
-    """Show a bar and yield the function that updates it, by the amounts done and in total.
+def progress_bar(unit: str, label: str | None = None, initial: int = 0) -> Generator[Progress, None, None]:
+    """Show a bar and yield the function that updates it, by the amounts done and in total, with a note beside it.
 
     `initial` is what was done in an earlier run.
     """
     bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY, initial=initial)
 
-    def progress(done: int, total: int | None) -> None:
+    def progress(done: int, total: int | None, note: str = "") -> None:
         bar.total = total
+        if note:
+            bar.set_postfix_str(note, refresh=False)
         bar.update(done - bar.n)
 
     bars.append(bar)

@@ -42,13 +42,25 @@ def add_swap_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--blend-scale", type=float, help="blur of the mask; next to nothing above 0.6")
 
 
+def check_swap(args: argparse.Namespace) -> None:
+    """Raise InputError for options of a swap that cannot be, whatever the model."""
+    Swap(blend_scale=_blend_scale(args))
+    if args.face_parts is not None:
+        chosen_classes(args.face_parts)
+    elif args.face_parser is not None:
+        raise InputError("was given without the parts to find. Add --face-parts.", "face_parser")
+
+
+def _blend_scale(args: argparse.Namespace) -> float:
+    return 1.0 if args.blend_scale is None else args.blend_scale
+
+
 def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.device) -> Swap:
     """Read the swap for a model from the command line's options."""
-    blend_scale: float = 1.0 if args.blend_scale is None else args.blend_scale
+    check_swap(args)
+    blend_scale = _blend_scale(args)
     given: str | None = args.face_parts
     if given is None:
-        if args.face_parser is not None:
-            raise InputError("was given without the parts to find. Add --face-parts.", "face_parser")
         chosen = None if args.parts is None else chosen_parts(args.parts, model.config.num_segments)
         return Swap(chosen, not args.target_mask, args.hard_edges, blend_scale)
     classes = chosen_classes(given)

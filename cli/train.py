@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..animation.inventory import files_called, published_files
+from ..animation.model_folders import default_folders
 from ..core.atomic_file import atomic_write
-from ..core.errors import InputError, TrainingError, join_names
+from ..core.errors import InputError, TrainingError, join_names, suggest
 from ..core.file_lock import held
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
 from ..core.unfinished import make_folder
+from ..core.weights.paths import find_file, find_or_raise
+from ..module_fomm.architecture import FOMM
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
@@ -60,7 +64,11 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--data", type=Path, help="folder of videos, as `prepare` makes it")
     add_common_options(command)
-    command.add_argument("--start", type=Path, help="a checkpoint whose weights a new run begins with, where they fit")
+    command.add_argument(
+        "--start",
+        type=Path,
+        help="a checkpoint, or published weights by name, that a new run begins with, where they fit",
+    )
     command.add_argument("--steps", type=int, help="stop after so many steps")
     command.add_argument("--minutes", type=float, help="stop after so many minutes of training")
     command.add_argument("--seed", type=int, help="another seed means other draws")
@@ -105,7 +113,7 @@ def train(args: argparse.Namespace) -> None:
     """Train, or go on with a run found in the folder."""
     # not above: they bring PyTorch's compiler, for which every command would wait
     from ..training.begin import changed_settings, make_recipe, start_from
-    from ..training.config import find_config, read_config, to_yaml
+    from ..training.config import VideoConfig, find_config, read_config, to_yaml
     from ..training.distributed import joined
     from ..training.keeping import Keeper
     from ..training.trainer import Trainer
@@ -113,6 +121,7 @@ def train(args: argparse.Namespace) -> None:
     check_numbers(args)
     path = find_config(args.config)
     config = read_config(path, changes(args))
+    args.start = find_start(args.start, config.family.id if isinstance(config, VideoConfig) else FOMM.id)
     folder: Path = args.folder or RUNS / path.stem
     check_files(folder, args, path)
     if (root := getattr(config.dataset_params, "root_dir", None)) is not None:
@@ -129,6 +138,13 @@ def train(args: argparse.Namespace) -> None:
             trainer = Trainer(recipe, folder, ranks, Keeper(recipe, folder, args.layout))
             if trainer.resume():
                 _tell_of_changes(changed_settings(folder / CONFIG, config), args.start)
+                if trainer.is_over():
+                    logger.warning(
+                        "The run in %s is over, after %d steps: nothing was trained. Give more --steps or --minutes to "
+                        "go on, or another folder to begin anew.",
+                        shown(folder), trainer.counters.step,
+                    )  # fmt: skip
+                    return
             elif args.start:
                 start_from(args.start, recipe)
             if ranks.is_first:
@@ -138,6 +154,27 @@ def train(args: argparse.Namespace) -> None:
             else:
                 trainer.run()
     tell_end(trainer, folder)
+
+
+def find_start(start: Path | None, architecture: str) -> Path | None:
+    """Find the checkpoint to begin with: a file, or where models lie, one of its name, or published weights.
+
+    Raises MissingWeightsError for a published file that is not there, InputError for any other name.
+    """
+    if start is None or start.exists() or start.name != str(start):
+        return start
+    folders = default_folders(architecture)
+    if (found := find_file([start.name], folders)) is not None:
+        return found
+    rows = files_called(start.name, architecture) or files_called(start.name)
+    if not rows:
+        raise InputError(
+            f"is {shown(start)}, which is neither a file, nor one in {join_names([str(place) for place in folders])}, "
+            f"nor published weights.{suggest(start.name, [row.name for row, _ in published_files()])}",
+            "start",
+        )
+    kind, row = rows[0]
+    return find_or_raise(row, default_folders(kind.id))
 
 
 def keep_settings(path: Path, text: str, given: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import islice
 from typing import Final
 
@@ -94,6 +95,12 @@ def shorten(text: str, longest: int = LONGEST) -> str:
     """Leave out the middle of a text that is too long for a message."""
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Ask, as the end of a message, whether the most similar of the known names was meant; "" without any."""
+    similar = get_close_matches(name.lower(), known, 1)
+    return f" Did you mean {similar[0]}?" if similar else ""
 
 
 def join_names(names: Collection[str], first: int = SHOWN, budget: int = BUDGET) -> str:

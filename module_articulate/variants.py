@@ -29,6 +29,9 @@ class Variant:
     word: str
 
 
+_REPOSITORY = "https://github.com/snap-research/articulated-animation"  # its Git LFS pointers state the hashes
+
+
 def _published(name: str, sha256: str, size: int) -> PublishedWeights:
     """Describe one file; they are on a file-sharing page only, which is reported dead."""
     return PublishedWeights(
@@ -36,7 +39,8 @@ def _published(name: str, sha256: str, size: int) -> PublishedWeights:
         files=(f"{name}.pth", f"{name}.safetensors"),
         sha256=sha256,
         size=size,
-        page="https://github.com/snap-research/articulated-animation",
+        stated_at=_REPOSITORY,
+        page=_REPOSITORY,
         paper="Siarohin, Woodford, Ren, Chai, Tulyakov: Motion Representations for Articulated Animation, CVPR 2021",
         earlier="module_articulate/models",
     )

@@ -74,6 +74,7 @@ def _published(
     page: str = _COPIES,
     sha256: str | None = None,
     size: int | None = None,
+    copy: str | None = None,
     licence: str | None = "MIT",
 ) -> PublishedWeights:
     return PublishedWeights(
@@ -81,6 +82,8 @@ def _published(
         files=(*(f"{stem}.pth.tar" for stem in stems), f"spline-{name}.safetensors"),
         sha256=sha256,
         size=size,
+        url=None if copy is None else copy.replace("/blob/", "/resolve/"),
+        stated_at=copy,
         page=page,
         licence=licence,
         paper="Zhao, Zhang: Thin-Plate Spline Motion Model for Image Animation, CVPR 2022",
@@ -103,6 +106,7 @@ SPLINE = Architecture(
             page="https://huggingface.co/vessl/thin-plate-spline-motion-model",
             sha256="52ad8c848e2a1d91b621de96fea83faf57ce3b8c1c06424e317f4df1d3998204",
             size=350993469,
+            copy="https://huggingface.co/vessl/thin-plate-spline-motion-model/blob/main/vox.pth.tar",
         ),
         _published("taichi", "taichi"),
         _published("ted-384", "ted", "ted-384"),

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import yaml
 
-from ..core.errors import InputError, join_names, quote
+from ..core.errors import InputError, join_names, quote, suggest
 from ..core.output_path import shown
 from ..core.weights.config import UNREADABLE, check_limits, reason_of
 from ..module_fomm.config import BOUNDS
@@ -31,6 +31,7 @@ READY: Final = Path(__file__).resolve().parent / "configs"
 DRAWN: Final = "drawn"
 LARGEST: Final = 2**20  # bytes of a configuration
 USUAL_SIZE: Final = 256  # pixels, where the videos decide
+SECTION: Final = "_params"  # how the names of sections end
 READ: Final = ("architecture", "dataset_params", "model_params", "train_params")
 KEPT: Final = ("reconstruction_params", "animate_params", "visualizer_params", "train_avd_params")
 """Sections of published configurations that say nothing about this training."""
@@ -74,7 +75,7 @@ def find_config(name: str) -> Path:
         return READY / f"{name}.yaml"
     raise InputError(
         f"is {shown(path)}; a YAML file was wanted, or one of {join_names(ready_configs(), 12)}. To train the bundled "
-        f"model, write: train {DRAWN} {shown(path)}",
+        f"model, write: train {DRAWN} {shown(path)}.{suggest(name, ready_configs())}",
         "config",
     )
 
@@ -100,10 +101,20 @@ def parse_config(given: Mapping[str, object]) -> TrainingConfig:
     model = as_section(given.get("model_params") or {}, "model_params")
     if given.get("architecture") == DRAWN:
         return _drawn(given, model)
+    _refuse_empty({"model_params": given.get("model_params", {})})
     family = _family(given.get("architecture"), model)
     dataset = _dataset(given.get("dataset_params"))
     params = read_section(family.params, given.get("train_params"), "train_params")
     return VideoConfig(family, dataset, _model(family, model, dataset), params, dict(given))
+
+
+def _refuse_empty(sections: Mapping[str, object], place: str = "") -> None:
+    """Raise InputError for the first section, in any other, that has no settings at all."""
+    for name, value in sections.items():
+        if value is None and name.endswith(SECTION):
+            raise InputError(f"{place}{name} is empty; settings by name were wanted. Correct the configuration.")
+        if isinstance(value, Mapping):
+            _refuse_empty(as_section(cast("Mapping[object, object]", value), name), f"{place}{name}.")
 
 
 def _drawn(given: Mapping[str, object], model: Mapping[str, object]) -> DrawnRunConfig:

@@ -62,7 +62,7 @@ def cached_vgg19() -> Path:
 
 
 def load_vgg19(path: Path | None = None) -> VGG19 | None:
-    """Read VGG19 from torchvision's file, or from torch's cache; None, and a warning, where there is none.
+    """Read VGG19 from torchvision's file, or from torch's cache; None where there is none.
 
     Nothing is ever fetched. Raises CheckpointError for a file of something else, MissingWeightsError for a given path
     without a file.
@@ -70,12 +70,6 @@ def load_vgg19(path: Path | None = None) -> VGG19 | None:
     if path is None:
         path = cached_vgg19()
         if not path.is_file():
-            logger.warning(
-                "%s is not there: pictures are compared by their pixels instead, which is too weak for real faces. "
-                "Name torchvision's file %s to train with the published loss.",
-                path,
-                FILE,
-            )
             return None
     network = VGG19()
     wanted = network.state_dict().keys()
@@ -83,6 +77,15 @@ def load_vgg19(path: Path | None = None) -> VGG19 | None:
     load_strict(network, {key: value for key, value in state.items() if key in wanted}, f"VGG19 in {path.name}")
     logger.info("compares pictures by the features of VGG19 in %s", path)
     return network.eval()
+
+
+def warn_without_vgg19() -> None:
+    """Log that pictures are not compared as published, and what would change that."""
+    logger.warning(
+        "%s is not there: pictures are compared by their pixels instead, which is too weak for real faces. Name "
+        "torchvision's file %s to train with the published loss.",
+        cached_vgg19(), FILE,
+    )  # fmt: skip
 
 
 class ImagePyramid(nn.Module):

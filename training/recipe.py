@@ -140,6 +140,10 @@ class Recipe(ABC):
     def evaluate(self) -> float:
         """Return the error on pictures that the model does not train on; less is better."""
 
+    def warn(self) -> None:
+        """Say, once a run begins, what it lacks; by default nothing."""
+        return
+
     def notes(self) -> dict[str, str]:
         """Describe how the model was trained, for the metadata of its file."""
         return {}

@@ -24,15 +24,21 @@ from .state import STATE, Counters, broken_parts, load_state, save_state
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int | None], None]
-"""Called with the steps done, and about how many there will be."""
+Progress = Callable[[int, int | None, str], None]
+"""Called with the steps done, about how many there will be, and the newest losses as a text."""
 
+MOST_TOLD = 3  # losses beside a progress bar
 WAITING, RATE = "waiting", "steps_per_second"
 """Share of the time in which no data was there, and speed, in the log."""
 
 
-def ignore(_done: int, _total: int | None) -> None:
+def ignore(_done: int, _total: int | None, _losses: str) -> None:
     """Take no notice of progress."""
+
+
+def told(means: Mapping[str, float]) -> str:
+    """Write the first losses in a few words, for a progress bar."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in [*means.items()][:MOST_TOLD])
 
 
 class Trainer:
@@ -48,6 +54,7 @@ class Trainer:
         self._logged = (0, 0.0)  # steps and seconds at the last row of the log
         self._wrapped: tuple[nn.Module, nn.Module | None] | None = None
         self._batches: Iterator[Step] | None = None
+        self._losses = ""
 
     def resume(self) -> bool:
         """Go on from the folder's state, if it has one; from there every step is the same as without the break."""
@@ -176,9 +183,13 @@ class Trainer:
             self._logged = self.counters.step, self.counters.seconds
             if self.counters.step == 0:
                 self.save()  # a folder that cannot be written to is noticed now
+            if self.ranks.is_first:
+                self.recipe.warn()
             while self._goes_on(bool(came)):
                 self._timed_step()
                 self._report(progress)
+            if not came:
+                self._evaluate_at_end()
             self.save()
             self.ranks.agree(0.0)  # the others wait until all is written
 
@@ -188,11 +199,15 @@ class Trainer:
         due = counters.seconds - self._saved > 60 * self.params.save_minutes
         seconds, due, stop = self.ranks.agree(counters.seconds, float(due), float(asked_to_stop))
         counters.seconds = seconds  # learning rates may depend on it
-        if stop or self.share_done() >= 1 or self._is_stale():
+        if stop or self.is_over():
             return False
         if due or (counters.step > 0 and self.recipe.saves_at(counters.step)):
             self.save()
         return True
+
+    def is_over(self) -> bool:
+        """Tell whether the run came to its end."""
+        return self.share_done() >= 1 or self._is_stale()
 
     def _is_stale(self) -> bool:
         return self.params.patience is not None and self.counters.stale >= self.params.patience
@@ -210,10 +225,20 @@ class Trainer:
             means = self._means()
             self._refuse_broken(means)
             self._meter = Meter()
+            self._losses = told(means if error is None else {"evaluation": error, **means})
             if self.ranks.is_first:
                 self._add_row(means if error is None else {**means, "evaluation": error})
         share = self.share_done()
-        progress(step, round(step / share) if share else None)
+        progress(step, round(step / share) if share else None, self._losses)
+
+    def _evaluate_at_end(self) -> None:
+        """Evaluate the last step too, where evaluation is wanted, so that a best model is there."""
+        every = self.params.evaluate_every
+        if every is not None and self.counters.step % every and self.is_over():
+            error, means = self._evaluated(), self._means()
+            self._refuse_broken(means)
+            if self.ranks.is_first:
+                self._add_row({**means, "evaluation": error})
 
     def _means(self) -> dict[str, float]:
         """Average the losses since the last row of the log over steps and processes."""

@@ -24,7 +24,7 @@ from .families import CLIP, Family
 from .objectives.base import Comparison
 from .objectives.distillation import DistillationParams, Teacher
 from .optimizers import build_optimizers, set_rates
-from .perceptual import load_vgg19
+from .perceptual import load_vgg19, warn_without_vgg19
 from .preview import pairs_sheet, transfer
 from .recipe import Recipe, Step
 from .sampler import DrawSampler
@@ -62,6 +62,7 @@ class VideoRecipe(Recipe):
         super().__init__(family.id, params, animator, ranks.device)
         teacher = None if params.distillation is None else _teacher(params.distillation, size, ranks.device)
         comparison = Comparison(load_vgg19(params.vgg), params.scales, params.transform_params, teacher)
+        self._lacks_vgg = comparison.vgg is None
         _refuse_small(size, comparison)
         self._losses = family.objective(animator, params, model, comparison)
         critic = getattr(self._losses, "discriminator_objective", None)
@@ -175,6 +176,11 @@ class VideoRecipe(Recipe):
             found = transfer(self.shown, source.to(self.device) / 255, truth)
             errors.append((found - truth).abs().mean((1, 2, 3)))
         return torch.cat(errors).mean().item()
+
+    def warn(self) -> None:
+        """Say that pictures are not compared as published, where VGG19 is missing."""
+        if self._lacks_vgg:
+            warn_without_vgg19()
 
     def notes(self) -> dict[str, str]:
         """Say what pictures were compared by."""

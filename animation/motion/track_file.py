@@ -17,6 +17,7 @@ from ...core.errors import InputError, MediaError, quote
 from ...core.output_path import check_folder, check_output
 from ...core.types import Motion
 from ...core.unfinished import make_folder
+from ...core.weights.container import HEAD, name_unknown
 from ...core.weights.safetensors_file import scan_safetensors
 from ...core.weights.source import Malformed, open_source
 from ...core.weights.stored_tensor import StoredTensor, TensorReader
@@ -27,6 +28,7 @@ SUFFIX = ".safetensors"
 FORMAT, VERSION = "first-order-motion", "1"  # in the metadata, so that no weight file is taken for one
 POINTS, JACOBIANS, EXTRA = "points", "jacobians", "extra."
 MOST_BYTES = 2**30
+HEADER_AT = 8  # byte at which the header of a safetensors file begins
 FARTHEST = 1e6  # of any number of a pose; pictures span -1 to 1
 MOST_FRAMES, MOST_POINTS, MOST_NUMBERS, MOST_EXTRAS = 10**7, 1000, 2**14, 8
 ADVICE = "a whole motion file was wanted. Save it again."
@@ -84,6 +86,8 @@ def read_motion_file(path: Path) -> tuple[Motion, Fraction, ModelIdentity, int]:
         raise MediaError(f"{path} does not exist, or is no file; a motion file was wanted. Check the path.")
     if path.stat().st_size > MOST_BYTES:
         raise _refusal(path, f"has more than {MOST_BYTES} bytes")
+    if other := _named_otherwise(path):
+        raise _refusal(path, f"is {other}")
     with open_source(path, ADVICE) as source:
         stored, metadata = scan_safetensors(source)
         if metadata.get("format") != FORMAT:
@@ -97,6 +101,16 @@ def read_motion_file(path: Path) -> tuple[Motion, Fraction, ModelIdentity, int]:
     _check_finite(path, tensors)
     extra = {name.removeprefix(EXTRA): value for name, value in tensors.items() if name.startswith(EXTRA)}
     return Motion(tensors[POINTS], tensors.get(JACOBIANS), extra), rate, identity, size
+
+
+def _named_otherwise(path: Path) -> str:
+    """Name what a file is that begins as no safetensors file does; "" for one that does, or is too short to tell."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return ""  # which reading it tells better
+    return "" if len(head) <= HEADER_AT or head[HEADER_AT:].startswith(b"{") else name_unknown(head, path)[0]
 
 
 def _refusal(path: Path, what: str) -> InputError:

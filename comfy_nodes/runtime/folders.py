@@ -6,8 +6,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...animation.model_folders import EARLIER_PACK
-from ...animation.registry import weight_folders
+from ...animation.registry import earlier_packs, weight_folders
 from ...core.installation import PACK
 from ...core.weights.catalog import MODEL_FOLDER
 
@@ -28,7 +27,7 @@ def search_folders(identity: str) -> list[Path]:
     """List the folders to search for weights of a kind, in order: ComfyUI's model folders, our own `checkpoints`, and
     the folders of the earlier pack, in this pack and in the earlier pack beside it.
     """
-    beside = [Path(root) / EARLIER_PACK for root in folder_paths.get_folder_paths("custom_nodes")]
+    beside = [pack for root in folder_paths.get_folder_paths("custom_nodes") for pack in earlier_packs(Path(root))]
     return weight_folders(identity, model_folders(), [PACK, *beside])
 
 

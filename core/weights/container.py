@@ -118,18 +118,24 @@ def _is_tar(head: bytes) -> bool:
 
 def describe_unknown(head: bytes, path: Path) -> str:
     """Say what a file is that is no weight file, and what to do: the words of a message after "is"."""
+    what, advice = name_unknown(head, path)
+    return f"{what}; {advice}"
+
+
+def name_unknown(head: bytes, path: Path) -> tuple[str, str]:
+    """Name what a file is that is no weight file, and say what to do where one is needed."""
     for start, packer in PACKED:
         if head.startswith(start):
-            return f"compressed with {packer}; {NEEDED}. Unpack it and use the file inside."
+            return f"compressed with {packer}", f"{NEEDED}. Unpack it and use the file inside."
     for pattern, what in FORMATS:
         if re.match(pattern, head, re.DOTALL):
-            return f"{what}; {NEEDED}. Choose another file."
+            return what, f"{NEEDED}. Choose another file."
     if any((folder / "data.pkl").is_file() for folder in path.resolve().parents[:2]):
-        return "a part of an unpacked weight file; choose the unopened file (.pth, .pt, .pth.tar) instead."
+        return "a part of an unpacked weight file", "choose the unopened file (.pth, .pt, .pth.tar) instead."
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, what in TEXTS:
         if text.startswith(start):
-            return f"{what}; {NEEDED}. Download it again."
+            return what, f"{NEEDED}. Download it again."
     printable = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head[:64])
     what = "a text file" if printable else f"of an unknown format (it starts with {head[:8].hex(' ')})"
-    return f"{what}; {NEEDED}. Download it again."
+    return what, f"{NEEDED}. Download it again."

@@ -10,9 +10,9 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -87,7 +87,9 @@ def download(
             f"{name} has no published {lacking}, so it is not downloaded unchecked; "
             f"get it from {entry.page} and put it into {folder}."
         )
-    check_scheme(entry.url, schemes)
+    addresses = (entry.url, *entry.mirrors)
+    for address in addresses:
+        check_scheme(address, schemes)
     target, part = resolve_inside(folder, name), resolve_inside(folder, f"{name}.part")
     deadline = time.monotonic() + LONGEST
     try:
@@ -96,11 +98,10 @@ def download(
             with _locked(part, check_cancelled) as file:
                 if not target.exists():  # as another process may have fetched it meanwhile
                     transfer = _Transfer(
-                        *(entry.url, entry.sha256, entry.size, entry.page, part, file),
+                        *(addresses[0], entry.sha256, entry.size, entry.page, part, file),
                         *(progress, check_cancelled, schemes, deadline),
                     )
-                    _fetch(transfer, wait)
-                    _verify(transfer)
+                    _fetch_from_any(transfer, addresses, wait)
                     _finish(transfer, target)
                     return target
         if sha256_of(target, check_cancelled) != entry.sha256:
@@ -152,6 +153,20 @@ def _verify(transfer: _Transfer) -> None:
             f"{transfer.url} gave a file with SHA-256 {came}, but {transfer.sha256} is the published one; it was "
             f"deleted. Try again, or get the file from {transfer.page}."
         )
+
+
+def _fetch_from_any(transfer: _Transfer, addresses: Sequence[str], wait: float) -> None:
+    """Fetch the published file from the first address that has it; the last one's DownloadError where none does."""
+    for number, address in enumerate(addresses, 1):
+        here = replace(transfer, url=address)
+        try:
+            _fetch(here, wait)
+            _verify(here)
+            return
+        except DownloadError as error:
+            if number == len(addresses) or time.monotonic() > transfer.deadline:
+                raise
+            logger.warning("%s Trying %s.", error, addresses[number])
 
 
 def _fetch(transfer: _Transfer, wait: float) -> None:

@@ -191,7 +191,9 @@ def test_missing_weights_say_where_to_get_them(files: Path, capsys: pytest.Captu
     error = capsys.readouterr().err
     assert "bair-cpk.pth.tar" in error
     assert "https://" in error
-    assert "--download" in error and "--model drawn-faces" in error
+    assert "--download" not in error and "--model drawn-faces" in error  # its SHA-256 is not known
+    assert main(["run", *paths, "--model", "vox-adv", "--device", "cpu"]) == 1
+    assert "Or add --download." in capsys.readouterr().err
 
 
 def test_a_name_of_one_architecture_alone_says_which(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

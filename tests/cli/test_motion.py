@@ -191,7 +191,7 @@ def test_the_one_face_that_drives_is_cut_out_when_it_is_read(files: Path) -> Non
         (["motion", "mix", "one.safetensors", "one.safetensors", "out.safetensors", "--head-anchor", "11"],
          "--head-anchor is 11"),
         (["motion", "mix", "one.safetensors", "foreign.safetensors", "out.safetensors"], "that other.pth (fomm"),
-        (["motion", "describe", "driving.mp4"], "damaged or cut short"),
+        (["motion", "describe", "driving.mp4"], "which is a video (MP4); a motion file"),
         (["run", "source.png", "one.safetensors", "out.mp4", "--sheet", "sheet.png"], "--sheet was given"),
         (["run", "source.png", "one.safetensors", "out.mp4", "--fps", "25"], "--fps is 25, but"),
         (["run", "source.png", "foreign.safetensors", "out.mp4"], "DRIVING is"),

@@ -212,3 +212,10 @@ def test_export_to_a_place_that_is_taken(files: Path, tmp_path: Path, capsys: py
     (tmp_path / "file").write_text("kept")
     assert main(["export", str(tmp_path / "file"), "--checkpoint", str(files / "tiny.safetensors")]) == 1
     assert "cannot be made" in capsys.readouterr().err and (tmp_path / "file").read_text() == "kept"
+
+
+def test_info_tells_of_the_export(tiny_export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(tiny_export)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert {"kind: exported model", "architecture: fomm", "size: 64 pixels"} <= {*said}
+    assert any(line.startswith("graph render: ") for line in said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
@@ -307,3 +308,29 @@ def test_names_stay_inside_the_folder(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     assert "cannot be written" in refused(entry(server.url), tmp_path / "file" / "models")
+
+
+def test_a_mirror_is_asked_where_an_address_fails(server: Server, tmp_path: Path) -> None:
+    server.steps = [status(404), whole]
+    row = replace(entry(server.url), mirrors=(f"{server.url}?copy",))
+    assert fetch(row, tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_other_bytes_of_an_address_do_not_reach_the_mirror_s_file(server: Server, tmp_path: Path) -> None:
+    server.steps = [other, whole]
+    row = replace(entry(server.url), mirrors=(f"{server.url}?copy",))
+    assert fetch(row, tmp_path)[0].read_bytes() == CONTENT
+
+
+def test_the_last_address_is_the_one_that_is_told_of(server: Server, tmp_path: Path) -> None:
+    server.steps = [status(404), status(403)]
+    message = refused(replace(entry(server.url), mirrors=(f"{server.url}?copy",)), tmp_path)
+    assert "?copy was refused with status 403" in message
+
+
+def test_what_can_be_fetched_says_where_its_hash_was_read() -> None:
+    rows = [row for kind in KINDS.values() for row in kind.published if row.can_be_fetched]
+    assert {"vox-adv", "vox", "taichi-adv", "79999_iter"} <= {row.name for row in rows}
+    for row in rows:
+        assert row.stated_at is not None and row.stated_at.endswith(row.files[0])
+        assert row.url == row.stated_at.replace("/blob/", "/resolve/")

@@ -1,0 +1,118 @@
+"""Command `info`: says what a file is: weights, a motion file, an exported model, a clip, a picture, or sound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..animation.inventory import SUFFIXES
+from ..animation.media.facts import media_facts
+from ..animation.media.open_clip import is_clip
+from ..animation.motion.track import MotionTrack
+from ..animation.motion.track_file import FORMAT, is_motion_file
+from ..animation.weight_facts import weight_facts
+from ..core.errors import CheckpointError, InputError, MediaError
+from ..core.output_path import shown
+from ..core.weights.container import HEAD, container_of, name_unknown
+from ..core.weights.safetensors_file import scan_safetensors
+from ..core.weights.source import open_source
+
+Facts = Mapping[str, object]
+
+
+def add_info_options(command: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of `info`."""
+    command.add_argument(
+        "file", type=Path, help="weights, a motion file, the folder of an export, a clip, a picture or sound"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    command.set_defaults(command=info)
+
+
+def info(args: argparse.Namespace) -> None:
+    """Print what `args.file` is."""
+    facts = {"file": str(args.file), **file_facts(args.file)}
+    if args.json:
+        print(json.dumps(facts, indent=2, default=str))
+    else:
+        write_facts(facts)
+
+
+def write_facts(facts: Facts) -> None:
+    """Print facts, one a line."""
+    for name, value in facts.items():
+        print(f"{name}: {'none' if value is None else value}")
+
+
+def file_facts(path: Path) -> Facts:
+    """Describe any file. Raises one of the pack's errors for what it cannot read."""
+    if path.is_dir():
+        return _export_facts(path) if any(path.glob("*.onnx")) else media_facts(path)
+    if not path.exists():
+        if is_clip(path):  # a pattern of names
+            return media_facts(path)
+        raise MediaError(f"{shown(path)} is not there. Check the path.")
+    if _is_weights(path):
+        return motion_facts(MotionTrack.load(path)) if _holds_motion(path) else weight_facts(path)
+    try:
+        return media_facts(path)
+    except MediaError as error:
+        with path.open("rb") as file:
+            what = name_unknown(file.read(HEAD), path)[0]
+        if what.startswith(("a picture", "a video", "a sound", "of an unknown format")):
+            raise
+        raise MediaError(
+            f"{shown(path)} is {what}; weights, motion, a clip, a picture or sound was wanted. Choose another file."
+        ) from error
+
+
+def _is_weights(path: Path) -> bool:
+    """Tell weights from pictures and sound: by their first bytes, or by the name of a damaged file."""
+    try:
+        container_of(path)
+    except CheckpointError:
+        return path.suffix.lower() in SUFFIXES
+    return True
+
+
+def _holds_motion(path: Path) -> bool:
+    if not is_motion_file(path):
+        return False
+    with open_source(path) as source:
+        return scan_safetensors(source)[1].get("format") == FORMAT
+
+
+def motion_facts(track: MotionTrack) -> Facts:
+    """Describe a motion file."""
+    seconds = len(track) / float(track.fps)
+    parts = {"points": track.motion.points, "jacobians": track.motion.jacobians, **track.motion.extra}
+    return {
+        "kind": "motion",
+        "frames": f"{len(track)} at {float(track.fps):g} per second ({seconds:.2f} s)",
+        "read by": f"{track.model}, at {track.size} pixels",
+        "SHA-256 of the weights": track.model.weights,
+        **{name: None if part is None else tuple(part.shape[1:]) for name, part in parts.items()},
+    }
+
+
+def _export_facts(folder: Path) -> Facts:
+    """Describe the folder of an exported model. Raises InputError where ONNX Runtime is missing."""
+    if find_spec("onnxruntime") is None:
+        raise InputError(f"{shown(folder)} is an exported model, and onnxruntime is not installed to read it. Run: "
+                         "pip install onnxruntime")  # fmt: skip
+    from ..deploy.exported import load_exported  # not above: it needs that package
+
+    facts = load_exported(folder).graphs.facts
+    sizes = {name: (folder / f"{name}.onnx").stat().st_size for name in facts.graphs}
+    return {
+        "kind": "exported model",
+        "holds": f"{facts.name}, for ONNX Runtime (run --runtime onnx --checkpoint {shown(folder)})",
+        "architecture": facts.architecture,
+        "size": f"{facts.size} pixels",
+        "modes": ", ".join(facts.modes),
+        **{f"graph {name}": f"{size:,} bytes" for name, size in sizes.items()},
+        "export": facts.export,
+    }
