@@ -9,9 +9,10 @@ import pytest
 import torch
 from first_order_motion.animation import inventory
 from first_order_motion.animation.inventory import Item, named_file, published_files, take_stock, unknown_files
-from first_order_motion.animation.predictor import PACK, default_folders
+from first_order_motion.animation.model_folders import default_folders
 from first_order_motion.animation.registry import earlier_packs
 from first_order_motion.core.errors import InputError
+from first_order_motion.core.installation import PACK
 from support.architectures import tiny
 from support.command_line import build_files
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from first_order_motion.animation.predictor import PACK
 from first_order_motion.cli.main import main
+from first_order_motion.core.installation import PACK
 from first_order_motion.core.weights.find import WeightFiles
 from PIL import Image
 from support.architectures import tiny

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from first_order_motion.animation.predictor import PACK
 from first_order_motion.cli.main import main
+from first_order_motion.core.installation import PACK
 
 
 def test_the_table_says_what_is_there_and_how_the_rest_is_had(
