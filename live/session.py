@@ -57,6 +57,7 @@ class LiveSession:
         self.sees_head = False  # in the newest frame, where it is looked for
         self._frames = 0
         self._anchor: Tensor | None = None  # (1, s, s, 3) float in [0, 1], as are the squares of frames; not mirrored
+        self._recentres = True  # with the next frame
         self._square: Tensor | None = None  # of the newest frame that counted
         self._time, self._elapsed = -math.inf, 1 / DEFAULT_RATE  # seconds: of that frame, and since the one before
         self._begin_anew()
@@ -74,7 +75,8 @@ class LiveSession:
     def change(self, settings: LiveSettings) -> None:
         """Go on with other settings. Raises InputError, and changes nothing, for one that the model cannot follow."""
         settings.refuse_unfitting(self.spec)
-        before, self.settings = self.settings, settings
+        before = self.settings
+        self.settings = settings = settings if settings.framing else replace(settings, framing=before.framing)
         self._shown = None
         if settings.smooth != before.smooth or settings.mirror != before.mirror or settings.framing != before.framing:
             self._forget_poses()
@@ -104,7 +106,7 @@ class LiveSession:
 
     def recentre(self) -> None:
         """Measure motion from the next frame on from that very frame."""
-        self._anchor = None
+        self._recentres = True
 
     def draw(self, frame: Picture, seconds: float) -> Picture:
         """Draw the picture (S, S, 3) for a frame that was taken at `seconds`, by any clock that goes on.
@@ -128,8 +130,9 @@ class LiveSession:
             self._smoother.reset()
         self._square, self._pose, self._shown = self._cut(frame, seconds), None, None
         self._frames += 1
-        if self._anchor is not None:
+        if not self._recentres:
             return
+        self._recentres = False
         self._anchor = self._square
         self._smoother.reset()
         if self._session is not None:
