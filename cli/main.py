@@ -35,6 +35,7 @@ FLAGS = {
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
     | {"keep_detector", "finish"}
     | {"keep", "least", "blocks", "phases", "distil", "vgg"}
+    | {"exported", "pictures"}
 } | {
     "config": "CONFIG",
     "changes": "--set",
@@ -83,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .evaluate import add_evaluate_options
     from .export import add_export_options, export
     from .motion import add_motion_commands
+    from .page import add_page_options, page
     from .prepare import add_prepare_options
     from .swap import add_swap_options
     from .train import add_train_options
@@ -111,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model_options(command)
     add_swap_options(command)
     command.set_defaults(command=export)
+
+    command = commands.add_parser("page", help="write a page for any web host on which a camera drives a picture")
+    add_page_options(command)
+    _add_model_options(command)
+    add_swap_options(command)
+    command.set_defaults(command=page)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
