@@ -6,7 +6,7 @@ import { mayUseGpu, usableThreads } from "./runtime.mjs";
 /** Engine that computes here; `site` is page.json of a static site, `base` the address of the page. */
 export class LocalEngine extends Engine {
     framings = [
-        ["whole", "Middle of the camera's picture"],
+        ["whole", "Middle of the frame"],
         ["close", "Middle, closer"],
     ];
 
@@ -94,8 +94,8 @@ export class LocalEngine extends Engine {
 
     #devices() {
         const rows = this.threads > 1 ? [[`wasm-${this.threads}`, `Processor, ${this.threads} threads`]] : [];
-        rows.push(["wasm-1", "Processor, 1 thread"]);
-        return mayUseGpu(self) ? [...rows, ["webgpu", "Graphics card (WebGPU), if its pictures are right"]] : rows;
+        rows.push(["wasm-1", "Processor, one thread"]);
+        return mayUseGpu(self) ? [...rows, ["webgpu", "WebGPU, if its pictures are right"]] : rows;
     }
 
     #numbers({ strength, expression, smooth, mirror, framing }) {

@@ -9,6 +9,7 @@ import { Takes } from "./takes.mjs";
 import { alertUser, drawResult, fillSelect, part, say, showFigures, showInput } from "./view.mjs";
 
 const FIGURES_EVERY = 500; // ms
+const NOTICE_SECONDS = 8;
 const PRIVACY = {
     browser: "Everything is computed in this browser. No picture leaves this machine.",
     server: "Frames go to the program that serves this page, and nowhere else. It keeps none of them.",
@@ -46,7 +47,7 @@ class Page {
             part("privacy").textContent = PRIVACY[site.engine];
             this.settings.fill(site, this.engine);
             say(site.engine === "server" ? "Connected; waiting for the model…" : "Loading the model…");
-            await this.engine.open(this.settings.read());
+            await this.engine.open(this.settings.read(), this.settings.readChosen());
         } catch (error) {
             this.error(error.message, true);
         }
@@ -72,7 +73,7 @@ class Page {
     }
 
     notice(text) {
-        say(text);
+        say(text, NOTICE_SECONDS);
     }
 
     error(text, fatal) {
@@ -168,7 +169,7 @@ class Page {
 
     #recentre() {
         this.engine?.recentre();
-        say("Recentred.");
+        say("Recentred.", NOTICE_SECONDS);
     }
 
     async #takePicture(file) {

@@ -24,9 +24,9 @@ export class RemoteEngine extends Engine {
         this.settings = {};
     }
 
-    /** Connect; resolves when the connection stands. */
-    async open(settings) {
-        this.settings = { ...settings };
+    /** Connect; resolves when the connection stands. What the user did not choose is as the server has it. */
+    async open(_, chosen) {
+        this.settings = {};
         this.isReady = false; // not before the server says so: another page may be at work
         const url = this.#url("stream");
         url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -39,7 +39,9 @@ export class RemoteEngine extends Engine {
         });
         socket.addEventListener("message", ({ data }) => this.#hear(data));
         socket.addEventListener("close", ({ code, reason }) => this.#closed(socket, code, reason));
-        this.set(settings);
+        if (Object.keys(chosen).length) {
+            this.set(chosen);
+        }
     }
 
     /** Send a frame: a video or a picture. */

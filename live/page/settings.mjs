@@ -9,18 +9,15 @@ const CHOICES = ["model", "framing", "device"];
 export class Settings {
     constructor(changed) {
         this.changed = changed;
-        this.mirrorChosen = false;
+        this.chosen = new Set(); // names of the settings that the user chose
         for (const name of NUMBERS) {
-            part(name).addEventListener("input", () => this.#change({ [name]: part(name).valueAsNumber }));
+            part(name).addEventListener("input", () => this.#choose({ [name]: part(name).valueAsNumber }));
         }
         for (const name of CHOICES) {
-            part(name).addEventListener("change", () => this.#change({ [name]: part(name).value }));
+            part(name).addEventListener("change", () => this.#choose({ [name]: part(name).value }));
         }
-        part("mirror").addEventListener("change", () => {
-            this.mirrorChosen = true;
-            this.#change({ mirror: part("mirror").checked });
-        });
-        part("choices").addEventListener("change", ({ target }) => this.#change({ picture: target.value }));
+        part("mirror").addEventListener("change", () => this.#choose({ mirror: part("mirror").checked }));
+        part("choices").addEventListener("change", ({ target }) => this.#choose({ picture: target.value }));
         part("settings").addEventListener("submit", (event) => event.preventDefault());
         this.#show();
     }
@@ -42,7 +39,7 @@ export class Settings {
     /** Add a picture of the user's own, and choose it. */
     addOwn(row, address) {
         addChoice(row, address, true);
-        this.#change({ picture: row.id });
+        this.#choose({ picture: row.id });
     }
 
     /** Read all settings as the engine wants them. */
@@ -52,6 +49,11 @@ export class Settings {
         const choices = CHOICES.map((name) => [name, part(name).value]).filter(([, value]) => value);
         const mirror = part("mirror").checked;
         return { picture, mirror, hold: this.held, ...Object.fromEntries([...numbers, ...choices]) };
+    }
+
+    /** Read those settings that the user chose; an engine may have defaults of its own for the others. */
+    readChosen() {
+        return Object.fromEntries(Object.entries(this.read()).filter(([name]) => this.chosen.has(name)));
     }
 
     /** Show settings as the engine has them; a control that is being moved is left alone. */
@@ -75,7 +77,7 @@ export class Settings {
 
     /** Mirror a camera and no video, unless the user chose. */
     suggestMirror(mirror) {
-        if (!this.mirrorChosen && part("mirror").checked !== mirror) {
+        if (!this.chosen.has("mirror") && part("mirror").checked !== mirror) {
             part("mirror").checked = mirror;
             this.#change({ mirror });
         }
@@ -89,7 +91,12 @@ export class Settings {
     /** Hold the picture still, or let it go. */
     toggleHold() {
         press("hold", !this.held);
-        this.#change({ hold: this.held });
+        this.#choose({ hold: this.held });
+    }
+
+    #choose(changes) {
+        Object.keys(changes).forEach((name) => this.chosen.add(name));
+        this.#change(changes);
     }
 
     #change(changes) {

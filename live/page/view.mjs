@@ -3,9 +3,15 @@
 /** Find a part of the page by its id. */
 export const part = (id) => document.getElementById(id);
 
-/** Show a message that need not interrupt; nothing takes it away. */
-export function say(text) {
+let passing = 0;
+
+/** Show a message that need not interrupt, for some seconds or until the next; nothing takes it away. */
+export function say(text, seconds = 0) {
+    clearTimeout(passing);
     part("status").textContent = text ?? "";
+    if (seconds) {
+        passing = setTimeout(() => say(""), 1000 * seconds);
+    }
 }
 
 /** Show what went wrong, with a button that tries again where that may help; nothing takes it away. */

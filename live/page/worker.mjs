@@ -6,14 +6,12 @@ import { checkAgainst, loadAnimator } from "./runtime.mjs";
 
 const GRAPHS = ["motion", "prepare", "render"];
 const CLOSE = 0.6; // share of the frame's shorter side that is used in the framing "close"
+const GPU_SECONDS = 60; // that WebGPU has for its first picture, its programs' translation included
 
 let session = null;
-let animator = null;
-let about = null; // the model: {id, folder, size, spec}
-let place = null; // {model addresses' base, runtime's folder}
-let picture = null; // planes of the source
-let settings = {};
-let device = { kind: "wasm", threads: 1 };
+let model = null; // that the session uses: {animator, size, spec, folder}
+let place = null; // addresses: {base, runtime}, of the site and of the runtime's folder
+let device = null; // {kind, threads}
 let untried = false; // WebGPU is still to be compared, with the first frame
 const loaded = new Map(); // files of graphs by their model's folder, as the network may go
 
@@ -23,22 +21,22 @@ const context = canvas.getContext("2d", { willReadFrequently: true });
 const actions = {
     async open(message) {
         [place, device] = [message.place, message.device];
-        settings = message.settings;
-        await loadModel(message.model);
+        session = new LiveSession(message.settings);
+        await useModel(message.model);
     },
-    async model({ model }) {
-        await loadModel(model);
+    async model(message) {
+        await useModel(message.model);
     },
     async picture({ bitmap }) {
-        picture = planesOf(bitmap, middleSquare(bitmap.width, bitmap.height), false);
+        const picture = squareOf(bitmap, 1);
         bitmap.close();
-        await session?.takePicture(picture.at(about.size));
+        await session.show(picture);
     },
     async set({ changes }) {
-        Object.assign(settings, changes);
+        session.change(changes);
     },
     async recentre() {
-        session?.recentre();
+        session.recentre();
     },
     async frame(message) {
         await drawFrame(message);
@@ -55,92 +53,105 @@ self.addEventListener("message", ({ data }) => {
                 self.postMessage({ kind: "done", what: data.kind });
             }
         } catch (error) {
-            report(error, data);
+            const fatal = data.kind === "open" || data.kind === "model";
+            self.postMessage({ kind: "error", text: wordsOf(error), number: data.number, fatal });
         }
     });
 });
 
-function report(error, { kind, number }) {
-    const text = error instanceof Error ? error.message : String(error);
-    self.postMessage({ kind: "error", text, number, fatal: kind === "open" || kind === "model" });
+function wordsOf(error) {
+    return error instanceof Error ? error.message : String(error);
 }
 
-async function loadModel(model) {
-    await animator?.release();
-    [animator, session] = [null, null];
-    about = model;
-    const files = await fetchGraphs();
-    animator = await loadAnimator(place.runtime, "wasm", device.threads, files, about.size);
+async function useModel(about) {
+    await model?.animator.release();
+    model = { ...about, animator: await load(about, "wasm") };
     untried = device.kind === "webgpu";
-    await startSession(animator);
-    self.postMessage({ kind: "loaded", size: about.size, device });
+    await session.use(model);
+    tellLoaded();
 }
 
-async function startSession(chosen) {
-    session = new LiveSession(chosen, about.spec, settings);
-    if (picture) {
-        await session.takePicture(picture.at(about.size));
-    }
+async function load({ folder, size }, kind) {
+    return loadAnimator(place.runtime, kind, device.threads, await fetchGraphs(folder), size);
 }
 
-async function fetchGraphs() {
-    if (loaded.has(about.folder)) {
-        return loaded.get(about.folder);
+function tellLoaded() {
+    self.postMessage({ kind: "loaded", size: model.size, device });
+}
+
+async function fetchGraphs(folder) {
+    if (loaded.has(folder)) {
+        return loaded.get(folder);
     }
     const files = {};
     for (const name of GRAPHS) {
-        const address = new URL(`${about.folder}/${name}.onnx`, place.base);
-        const answer = await fetch(address).catch(() => null);
+        const answer = await fetch(new URL(`${folder}/${name}.onnx`, place.base)).catch(() => null);
         if (!answer?.ok) {
             const why = answer ? `status ${answer.status}` : "no connection";
-            throw new Error(`The model's file ${name}.onnx could not be loaded (${why}). Reload the page.`);
+            throw new Error(`The model's file ${name}.onnx could not be loaded (${why}). Check the connection.`);
         }
         files[name] = new Uint8Array(await answer.arrayBuffer());
     }
-    loaded.set(about.folder, files);
+    loaded.set(folder, files);
     return files;
 }
 
 async function drawFrame({ bitmap, capturedAt, number }) {
-    if (!session?.source) {
-        bitmap.close();
+    const frame = squareOf(bitmap, session.settings.framing === "close" ? CLOSE : 1);
+    bitmap.close();
+    if (!session.isReady) {
         self.postMessage({ kind: "skipped", number });
         return;
     }
-    const share = settings.framing === "close" ? CLOSE : 1;
-    const square = middleSquare(bitmap.width, bitmap.height, share);
-    const planes = planesOf(bitmap, square, settings.mirror).at(about.size);
-    bitmap.close();
     if (untried) {
-        await tryGpu(planes);
+        await tryGpu(frame);
     }
-    const pixels = toPixels(await session.draw(planes, capturedAt), about.size);
-    self.postMessage({ kind: "picture", pixels, size: about.size, number, capturedAt }, [pixels.buffer]);
+    const pixels = toPixels(await session.draw(frame, capturedAt), model.size);
+    self.postMessage({ kind: "picture", pixels, size: model.size, number, capturedAt }, [pixels.buffer]);
 }
 
 /** Go over to WebGPU if it draws this frame as WebAssembly does; else say why not, and stay. */
 async function tryGpu(frame) {
     untried = false;
-    let tried = null;
+    self.postMessage({ kind: "notice", text: "Comparing WebGPU's picture with the processor's…" });
     try {
-        tried = await loadAnimator(place.runtime, "webgpu", 1, await fetchGraphs(), about.size);
-        await checkAgainst(animator, tried, picture.at(about.size), frame);
-        await animator.release();
-        animator = tried;
-        await startSession(animator);
+        const tried = await withinTime(checkedGpu(frame), GPU_SECONDS);
+        await model.animator.release();
+        model = { ...model, animator: tried };
+        await session.use(model);
     } catch (error) {
-        await tried?.release();
         device = { kind: "wasm", threads: device.threads };
-        const why = error instanceof Error ? error.message : String(error);
-        self.postMessage({ kind: "notice", text: `WebGPU is not used: ${why}. The processor draws instead.` });
+        const text = `WebGPU is not used: ${wordsOf(error).slice(0, 200)}. The processor draws instead.`;
+        self.postMessage({ kind: "notice", text });
     }
-    self.postMessage({ kind: "loaded", size: about.size, device });
+    tellLoaded();
 }
 
-/** Read the pixels of a square of a bitmap: `at(size)` are its planes. */
-function planesOf(bitmap, { x, y, side }, mirror) {
+/** Load the model for WebGPU; an Error in plain words where it draws something else. */
+async function checkedGpu(frame) {
+    const tried = await load(model, "webgpu");
+    const planes = [session.picture, frame].map((square) => square.at(model.size, false));
+    try {
+        await checkAgainst(model.animator, tried, ...planes);
+    } catch (error) {
+        await tried.release();
+        throw error;
+    }
+    return tried;
+}
+
+function withinTime(promise, seconds) {
+    const late = new Promise((_, reject) => {
+        setTimeout(() => reject(new Error(`no picture came within ${seconds} seconds`)), 1000 * seconds);
+    });
+    return Promise.race([promise, late]);
+}
+
+/** Read the square in the middle of a bitmap, `share` of its shorter side. */
+function squareOf(bitmap, share) {
+    const { x, y, side } = middleSquare(bitmap.width, bitmap.height, share);
     [canvas.width, canvas.height] = [side, side];
     context.drawImage(bitmap, x, y, side, side, 0, 0, side, side);
     const { data } = context.getImageData(0, 0, side, side);
-    return { at: (size) => fit(data, side, side, size, mirror) };
+    return { at: (size, mirror) => fit(data, side, side, size, mirror) };
 }
