@@ -36,6 +36,7 @@ FLAGS = {
     | {"keep_detector", "finish"}
     | {"keep", "least", "blocks", "phases", "distil", "vgg"}
     | {"exported", "pictures"}
+    | {"port", "host", "virtual_camera"}
 } | {
     "config": "CONFIG",
     "changes": "--set",
@@ -83,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .demo import demo
     from .evaluate import add_evaluate_options
     from .export import add_export_options, export
+    from .live import add_live_options
     from .motion import add_motion_commands
     from .page import add_page_options, page
     from .prepare import add_prepare_options
@@ -95,6 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run_command(commands.add_parser("run", help="animate a picture file by a video file"))
     command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
     add_motion_commands(command, _add_model_options, _add_engine_options)
+
+    command = commands.add_parser("live", help="have a camera drive a picture, on a page that this serves")
+    add_live_options(command, _add_model_options, _add_mode_options, _add_engine_options)
 
     command = commands.add_parser("demo", help="animate the bundled sample")
     command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -186,21 +191,7 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     from .controls import index_or_picture
 
     group = command.add_argument_group("motion")
-    modes = group.add_mutually_exclusive_group()
-    modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
-    modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
-    group.add_argument(
-        "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
-    )
-    group.add_argument(
-        "--keep-jacobian",
-        dest="relative_jacobian",
-        action="store_true",
-        help="do not carry local rotation over as a change",
-    )
-    group.add_argument(
-        "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
-    )
+    _add_mode_options(group)
     group.add_argument(
         "--source-motion",
         choices=MOTIONS,
@@ -227,6 +218,24 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
         type=index_or_picture,
         metavar="FRAME",
         help="measure movement from this frame, or from a picture of the driving face at rest (default: 0)",
+    )
+
+
+def _add_mode_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    modes = group.add_mutually_exclusive_group()
+    modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
+    modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
+    group.add_argument(
+        "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
+    )
+    group.add_argument(
+        "--keep-jacobian",
+        dest="relative_jacobian",
+        action="store_true",
+        help="do not carry local rotation over as a change",
+    )
+    group.add_argument(
+        "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
     )
 
 

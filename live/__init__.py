@@ -1,1 +1,1 @@
-"""Live animation: a camera drives a picture, from a server on this machine or in a browser alone."""
+"""Live: a camera drives a picture, through a page that this package serves or writes as a site of files."""
