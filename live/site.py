@@ -26,6 +26,9 @@ DESCRIPTION: Final = "page.json"
 MARK: Final = "first-order-motion live page"
 """Value of "made_by" in the description of a site, by which a folder is known to be one."""
 
+SOCKETS: Final = " ws: wss:"
+"""Sources in the page's policy that only a page of a server needs."""
+
 GRAPHS: Final = ("motion.onnx", "prepare.onnx", "render.onnx")
 LARGEST_PICTURE: Final = 1024  # pixels, of the longer side
 HEADERS: Final = """\
@@ -84,10 +87,11 @@ def is_site(folder: Path) -> bool:
 
 
 def copy_page(folder: Path) -> None:
-    """Copy the page's own files, and the headers that hosts may read."""
+    """Copy the page's own files, and write the headers that hosts may read; the page may then reach no server."""
     for file in sorted(PAGE.iterdir()):
         if file.suffix in (".html", ".css", ".mjs"):
-            shutil.copyfile(file, folder / file.name)
+            text = file.read_text("utf-8")
+            (folder / file.name).write_text(text.replace(SOCKETS, ""), "utf-8")
     (folder / "_headers").write_text(HEADERS, "utf-8")
 
 

@@ -59,7 +59,7 @@ export class Settings {
     /** Show settings as the engine has them; a control that is being moved is left alone. */
     take(state) {
         for (const name of [...NUMBERS, ...CHOICES]) {
-            if (name in state && !part(name).matches(":active")) {
+            if ((state[name] ?? null) !== null && !part(name).matches(":active")) {
                 part(name).value = String(state[name]);
             }
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
@@ -26,17 +27,23 @@ PATIENCE = 90  # seconds, on a busy machine
 
 
 @contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    """Run the browser for as long as the block lasts; the test is skipped where it cannot run."""
+def browser_driver() -> Iterator[Playwright]:
+    """Start what steers browsers; the test is skipped where it, or the browser, is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}: apt-get install chromium")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
-        try:
-            yield browser
-        finally:
-            browser.close()
+        yield driver
+
+
+@contextmanager
+def chromium(driver: Playwright, *flags: str) -> Iterator[Browser]:
+    """Run the browser for as long as the block lasts."""
+    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def camera(video: Path) -> tuple[str, ...]:
@@ -82,9 +89,7 @@ def until_drawn(page: Page, count: int = 1) -> None:
 
 def shown(page: Page) -> NDArray[np.uint8]:
     """Read the picture that the page shows (H, W, 3)."""
-    script = "[...atob(document.getElementById('result').toDataURL('image/png').split(',')[1])].map(c => c.charCodeAt(0))"
-    with Image.open(io.BytesIO(bytes(page.evaluate(script)))) as picture:
-        return np.array(picture.convert("RGB"))
+    return _decoded(page.evaluate("document.getElementById('result').toDataURL('image/png')"))
 
 
 KEEP_FIRST = """
@@ -104,8 +109,13 @@ for (const name of ["putImageData", "drawImage"]) {
 def results(page: Page, count: int) -> list[NDArray[np.uint8]]:
     """Read the first pictures that were shown, where `KEEP_FIRST` was run before the page."""
     until(page, f"(globalThis.results ?? []).length >= {count}")
-    rows = page.evaluate(f"results.slice(0, {count}).map(r => [...atob(r.split(',')[1])].map(c => c.charCodeAt(0)))")
-    return [np.array(Image.open(io.BytesIO(bytes(row))).convert("RGB")) for row in rows]
+    return [_decoded(address) for address in page.evaluate(f"results.slice(0, {count})")]
+
+
+def _decoded(address: str) -> NDArray[np.uint8]:
+    """Decode a picture that was written into an address."""
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def saved(page: Page, action: Any) -> Path:

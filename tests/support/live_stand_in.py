@@ -76,9 +76,9 @@ class StandIn:
         app.router.add_post("/picture", self._add)
         app.router.add_post("/recording", self._record)
         app.router.add_get("/{name:.*}", self._file)
-        self.runner = web.AppRunner(app)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", self.port, shutdown_timeout=0.2).start()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
         self.port = self.runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{self.port}/"
 

@@ -67,9 +67,7 @@ def tensors(motion: Motion) -> dict[str, Tensor]:
 
 
 def sent(motion: Motion) -> dict[str, Any]:
-    return {
-        name: {"data": part.flatten().tolist(), "dims": [*part.shape]} for name, part in tensors(motion).items()
-    }
+    return {name: {"data": part.flatten().tolist(), "dims": [*part.shape]} for name, part in tensors(motion).items()}
 
 
 def spec_of(spec: AnimatorSpec) -> dict[str, Any]:
@@ -109,7 +107,8 @@ def test_causal_smoothing(kind: str) -> None:
     stream, spec = poses(kind, 6, 6), SPECS[kind]
     facts = {"poses": [sent(stream[n : n + 1]) for n in range(6)], "rate": 30, "spec": spec_of(spec)}
     lengths = (0.0, 0.1, 1.0)
-    for seconds, answers in zip(lengths, ask_all([("smoothed", {**facts, "seconds": s}) for s in lengths]), strict=True):
+    found = ask_all([("smoothed", {**facts, "seconds": seconds}) for seconds in lengths])
+    for seconds, answers in zip(lengths, found, strict=True):
         smoother = CausalSmoother(seconds, 30, spec)
         for number, answer in enumerate(answers):
             assert_same(answer, smoother(stream[number : number + 1]))
@@ -155,7 +154,7 @@ def test_movement_is_measured_from_the_first_frame_until_recentred() -> None:
 
 
 def test_the_newest_frame_goes_and_nothing_queues() -> None:
-    offers = [["offer", "a"], ["offer", "b"], ["offer", "c"], ["offer", "d"], ["settle", 1], ["offer", "e"], ["settle", 3]]
+    offers = [*(["offer", name] for name in "abcd"), ["settle", 1], ["offer", "e"], ["settle", 3]]
     answer = ask("flight", most=2, offers=offers)
     assert answer == {"sent": [["a", 1], ["b", 2], ["d", 3], ["e", 4]], "lost": 2}  # c by d, b by the answer to d
 

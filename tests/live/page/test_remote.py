@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from first_order_motion.animation.media.reader import VideoClip, read_picture
+from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_pictures
-from support.browser import KEEP_FIRST, camera, chromium, results, saved, shown, until, until_drawn, until_said
+from support.browser import DEVICE, KEEP_FIRST, chromium, results, saved, shown, until, until_drawn, until_said
 from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page, Playwright
 
 READY = "Ready. Start the camera"
 JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
@@ -171,15 +171,15 @@ def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
     until_said(page, "The model cannot be loaded.", "alert")
 
 
-def test_no_camera() -> None:
-    with standing_in() as server, chromium() as browser:
+def test_no_camera(driver: Playwright) -> None:
+    with standing_in() as server, chromium(driver) as browser:
         page = browser.new_page()
         opened(page, server).click("#camera")
         until_said(page, "No camera was found.", "alert")
 
 
-def test_a_camera_that_is_not_allowed(server: StandIn) -> None:
-    with chromium("--use-fake-device-for-media-stream", "--deny-permission-prompts") as browser:
+def test_a_camera_that_is_not_allowed(driver: Playwright, server: StandIn) -> None:
+    with chromium(driver, DEVICE, "--deny-permission-prompts") as browser:
         page = browser.new_page()
         opened(page, server).click("#camera")
         until_said(page, "was not allowed to use the camera", "alert")
