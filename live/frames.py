@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..animation.media.picture import PICTURE_DAMAGE
 from ..core.errors import InputError, join_names
@@ -63,7 +63,8 @@ class Frame:
         except InputError:
             raise
         except (*PICTURE_DAMAGE, Image.DecompressionBombError) as error:
-            reason = join_names([str(error) or type(error).__name__])
+            unknown = isinstance(error, UnidentifiedImageError)
+            reason = "it is of no known kind" if unknown else join_names([str(error) or type(error).__name__])
             raise InputError(
                 f"Frame {self.number} cannot be read ({reason}); a JPEG or WebP was wanted. It is left out."
             ) from error

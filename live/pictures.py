@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -20,6 +18,7 @@ from ..animation.framing import AUTO, FaceOptions, frame_picture
 from ..animation.media.picture import eight_bit_pictures
 from ..animation.media.reader import read_picture
 from ..core.errors import InputError, quote
+from .uploads import passing_folder
 
 MOST_UPLOADS: Final = 12  # the oldest goes when one more comes
 MOST_SIDE: Final = 1024  # pixels that are kept of a picture
@@ -72,8 +71,8 @@ class Pictures:
 
     def add_upload(self, content: bytes) -> LivePicture:
         """Add the picture in a file's bytes. Raises MediaError for what is none."""
-        with tempfile.TemporaryDirectory(prefix="first_order_motion_") as folder:
-            path = Path(folder) / "the picture"
+        with passing_folder() as folder:
+            path = folder / "the picture"
             path.write_bytes(content)
             pixels = read_picture(path)
         squared = self._square(pixels, None)

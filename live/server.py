@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from .recording import to_mp4
 from .stage import Gate, Stage
 from .stream import close_all, serve_stream
 from .studio import Setup, Studio
-from .uploads import read_body, save_body
+from .uploads import passing_folder, read_body, save_body
 
 log = logging.getLogger(__name__)
 
@@ -112,20 +111,20 @@ class LiveServer:
 
     async def _convert(self, request: web.Request) -> web.StreamResponse:
         """Send a recording back as mp4; one at a time, as that is much work."""
-        with tempfile.TemporaryDirectory(prefix="first_order_motion_") as folder:
-            recording, result = Path(folder) / "the recording", Path(folder) / "recording.mp4"
-            try:
+        try:
+            with passing_folder() as folder:
+                recording, result = folder / "the recording", folder / "recording.mp4"
                 await save_body(request, recording, self.limits.recording_bytes)
                 async with self._encoding:
                     await asyncio.to_thread(to_mp4, recording, result)
-            except FirstOrderError as error:
-                log.warning("A recording was refused: %s", error)
-                return refusal(str(error), 400)
-            response = web.FileResponse(result)
-            response.content_type = "video/mp4"
-            await response.prepare(request)  # before the file goes with its folder
-            await response.write_eof()
-            return response
+                response = web.FileResponse(result)
+                response.content_type = "video/mp4"
+                await response.prepare(request)  # before the file goes with its folder
+                await response.write_eof()
+                return response
+        except FirstOrderError as error:
+            log.warning("A recording was refused: %s", error)
+            return refusal(str(error), 400)
 
     async def _stop(self, _: web.Application) -> None:
         await close_all(self._sockets, self.limits.close_seconds)

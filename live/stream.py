@@ -43,8 +43,8 @@ class Stream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if self._broken > 1:
-            log.warning("%d frames of a page could not be read.", self._broken)
+            if self._broken > 1:
+                log.warning("%d frames of a page were refused.", self._broken)
         for task in finished:
             await task
 

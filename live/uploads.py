@@ -1,17 +1,30 @@
-"""Files that a page sends, read piece by piece and no further than a limit."""
+"""Files that a page sends: read piece by piece, no further than a limit, and kept no longer than they are needed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import tempfile
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
-from ..core.errors import InputError
+from ..core.errors import InputError, MediaError
 from .limits import MEGABYTE
 
 PIECE: Final = 2**16
+
+
+@contextmanager
+def passing_folder() -> Generator[Path]:
+    """Make a folder for a block; what errors say of files in it leaves the folder out, which is nobody's business."""
+    with tempfile.TemporaryDirectory(prefix="first_order_motion_") as folder:
+        try:
+            yield Path(folder)
+        except MediaError as error:
+            raise MediaError(str(error).replace(f"{folder}{os.sep}", "")) from error
 
 
 async def pieces(request: web.Request, most: int) -> AsyncIterator[bytes]:

@@ -259,5 +259,3 @@ class Overflowing(Around):
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
         return super().render(prepared, motion) * torch.nan
-
-

@@ -34,7 +34,7 @@ Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 RATE = 25.0
-TOKEN = "the token"  # noqa: S105
+TOKEN = "the token"
 LIMIT = 20.0  # seconds for which a test waits for a message
 
 
@@ -45,9 +45,7 @@ def pixels(count: int, height: int = 64, width: int = 64, seed: int = 1) -> list
 
 def encoded(picture: Pixels, form: str = "JPEG") -> bytes:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, form, quality=95, subsampling=0) if form == "JPEG" else Image.fromarray(
-        picture
-    ).save(file, form, lossless=True)
+    Image.fromarray(picture).save(file, form, quality=95)
     return file.getvalue()
 
 
@@ -70,10 +68,11 @@ class FakeModels:
     freed: int = 0
     is_there: bool = True
     refused: str = ""
-    drawing: threading.Event = field(default_factory=threading.Event)
+    draws: threading.Event = field(default_factory=threading.Event)
+    may_draw: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.drawing.set()
+        self.may_draw.set()
 
     def listed(self) -> list[Entry]:
         return [Entry(name, name.upper()) for name in self.names]
@@ -87,7 +86,8 @@ class FakeModels:
 
     @contextmanager
     def in_use(self) -> Generator[bool]:
-        self.drawing.wait(LIMIT)
+        self.draws.set()
+        self.may_draw.wait(LIMIT)
         yield self.is_there
 
     def free(self) -> None:
