@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch.nn.functional as F
@@ -83,7 +83,7 @@ def is_site(folder: Path) -> bool:
         found: object = json.loads((folder / DESCRIPTION).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("made_by") == MARK  # pyright: ignore[reportUnknownMemberType]
+    return isinstance(found, dict) and cast("dict[str, object]", found).get("made_by") == MARK
 
 
 def copy_page(folder: Path) -> None:

@@ -102,6 +102,7 @@ class Page {
         part("which").addEventListener("change", () => this.#openCamera(part("which").value));
         onFile(part("file"), (file) => this.#openFile(file));
         onFile(part("own"), (file) => this.#takePicture(file));
+        navigator.mediaDevices?.addEventListener("devicechange", () => this.input.camera && this.#showCameras());
         document.addEventListener("keydown", (event) => this.#key(event));
         addEventListener("pagehide", () => this.engine?.close());
         addEventListener("pageshow", ({ persisted }) => persisted && this.start());
@@ -128,11 +129,15 @@ class Page {
     async #openCamera(id) {
         await this.#open(async () => {
             await this.input.openCamera(id);
-            const cameras = await listCameras();
-            fillSelect(part("which"), cameras);
-            part("which").disabled = cameras.length < 2;
-            part("which").value = this.input.camera ?? "";
+            await this.#showCameras();
         }, true);
+    }
+
+    async #showCameras() {
+        const cameras = await listCameras();
+        fillSelect(part("which"), cameras);
+        part("which").disabled = cameras.length < 2;
+        part("which").value = this.input.camera ?? "";
     }
 
     async #openFile(file) {

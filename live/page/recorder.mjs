@@ -12,6 +12,7 @@ const SLICE = 1000; // ms of recording that are handed over at a time
 const BITS_PER_PIXEL = 0.25;
 const LEAST_BITS = 2_500_000; // per second
 const RATE = 30;
+const REPAINT = 66; // ms; a canvas that does not change gives no frames, and a held picture is to last
 
 /** Choose a form to record in, the first that the browser can write; "" leaves it to the browser. */
 export function recordingForm(canWrite = (form) => MediaRecorder.isTypeSupported(form)) {
@@ -70,6 +71,8 @@ export class Recording {
                 this.parts.push(data);
             }
         });
+        const repaint = () => canvas.getContext("2d").drawImage(canvas, 0, 0);
+        this.painter = setInterval(repaint, REPAINT);
         this.startedAt = performance.now();
         this.recorder.start(SLICE);
     }
@@ -88,6 +91,7 @@ export class Recording {
             this.recorder.stop();
             await stopped;
         }
+        clearInterval(this.painter);
         this.recorder.stream.getTracks().forEach((track) => track.stop());
         return new Blob(this.parts, { type: this.recorder.mimeType });
     }

@@ -73,12 +73,18 @@ export function showFigures({ rate, latency, dropped }) {
 
 /** Show whether there is an input, of which kind, and what can be done with it. */
 export function showInput(kind) {
+    const focused = document.activeElement?.id;
     part("preview").hidden = kind === null;
     part("stop").hidden = kind === null;
     part("camera").hidden = kind === "camera";
     part("input").ariaLabel = kind === "video" ? "The video that moves the picture" : "What the camera sees";
     for (const id of ["recentre", "hold", "record"]) {
         part(id).disabled = kind === null;
+    }
+    if (kind === null && focused === "stop") {
+        part("camera").focus();
+    } else if (kind !== null && (focused === "camera" || focused === "file")) {
+        part("record").focus(); // so that space records
     }
 }
 

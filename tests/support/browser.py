@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,14 @@ def until(page: Page, script: str, seconds: float = PATIENCE) -> Any:
         page.wait_for_timeout(30)
     said = page.inner_text("#status"), page.inner_text("#alert")
     raise AssertionError(f"{script} stayed untrue for {seconds} s; the page says {said}")
+
+
+def eventually(page: Page, check: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Wait until a check outside the page holds; False where it never does."""
+    end = time.monotonic() + seconds
+    while not check() and time.monotonic() < end:
+        page.wait_for_timeout(30)
+    return check()
 
 
 def until_said(page: Page, text: str, where: str = "status") -> str:
