@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .export import add_export_options, export
     from .live import add_live_options
     from .motion import add_motion_commands
+    from .page import add_page_options, page
     from .prepare import add_prepare_options
     from .swap import add_swap_options
     from .train import add_train_options
@@ -116,6 +117,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model_options(command)
     add_swap_options(command)
     command.set_defaults(command=export)
+
+    command = commands.add_parser("page", help="write a page for any web host on which a camera drives a picture")
+    add_page_options(command)
+    _add_model_options(command)
+    add_swap_options(command)
+    command.set_defaults(command=page)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
     add_evaluate_options(commands.add_parser("evaluate", help="judge a model on videos or faces it has never seen"))
