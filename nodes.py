@@ -30,6 +30,7 @@ from .comfy_nodes.mrfa import MRFA_Runner
 from .comfy_nodes.options import FirstOrderMotion_Options, FirstOrderMotion_RunnerOptions
 from .comfy_nodes.partswap import FOMM_Partswap
 from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime.sample import place_samples
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
 from .comfy_nodes.video import FirstOrderMotion_AnimateVideo
@@ -73,6 +74,7 @@ class FirstOrderExtension(ComfyExtension):
 
 
 def build_extension() -> FirstOrderExtension:
-    """Register the model folder, and return the extension for ComfyUI's entry point."""
+    """Register the model folder, put samples where loaders find them, and return the extension for ComfyUI."""
     folders.register()
+    place_samples()
     return FirstOrderExtension()

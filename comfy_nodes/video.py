@@ -42,7 +42,7 @@ class FirstOrderMotion_AnimateVideo(model_menu.ModelNode):
             node_id="FirstOrderMotion_AnimateVideo",
             display_name="Animate Video",
             description="Animates a portrait, or a video, with the motion of a video, by any model: a talking head "
-            "in one node. Reads and writes files frame by frame, with sound, in memory that does not grow with the clip.",
+            "in one node. Reads and writes files frame by frame, with sound, in memory that does not grow.",
             aliases=[*ANIMATE_WORDS, "video to video"],
             inputs=[
                 io.Video.Input(
