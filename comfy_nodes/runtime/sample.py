@@ -13,27 +13,33 @@ from torch import Tensor
 from ...animation.media.audio import read_sound
 from ...animation.media.reader import VideoClip, read_picture
 from ...animation.samples import SAMPLES
-from ...core.weights.catalog import MODEL_FOLDER
 
 Audio = dict[str, Tensor | int]
 
-LOADED = ("face.png", "more/face_turned.png", "driving.mp4")
-"""Samples that templates choose in ComfyUI's own loaders, which read its input folder alone."""
+LOADED = {
+    "first_order_motion_face.png": "face.png",
+    "first_order_motion_face_turned.png": "more/face_turned.png",
+    "first_order_motion_driving.mp4": "driving.mp4",
+}
+"""Samples that templates choose in ComfyUI's own loaders, by their names in its input folder.
+
+They lie in no subfolder, for frontends call what the loaders' menus do not list missing.
+"""
 
 log = logging.getLogger(__name__)
 
 
 def place_samples() -> None:
-    """Copy those samples that are not there yet into a subfolder of ComfyUI's input folder, under their own names."""
-    folder = Path(folder_paths.get_input_directory()) / MODEL_FOLDER
-    for name in LOADED:
-        source, target = SAMPLES / name, folder / Path(name).name
+    """Copy those samples that are not there yet into ComfyUI's input folder."""
+    folder = Path(folder_paths.get_input_directory())
+    for name, sample_name in LOADED.items():
+        target = folder / name
         try:
-            if not target.exists() or target.stat().st_size != source.stat().st_size:
+            if not target.exists():
                 folder.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+                shutil.copyfile(SAMPLES / sample_name, target)
         except OSError as error:
-            log.warning("The sample %s was not put into %s (%s); the templates begin without it.", name, folder, error)
+            log.warning("The sample %s was not put into %s (%s); some templates begin without it.", name, folder, error)
             return
 
 
