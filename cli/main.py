@@ -35,6 +35,7 @@ FLAGS = {
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
     | {"keep_detector", "finish"}
     | {"keep", "least", "blocks", "phases", "distil", "vgg"}
+    | {"exported", "pictures"}
     | {"port", "host", "virtual_camera", "smooth"}
 } | {
     "config": "CONFIG",
