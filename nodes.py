@@ -19,6 +19,7 @@ from .comfy_nodes.fomm import FOMM_Runner
 from .comfy_nodes.fsrt import FSRT_Runner
 from .comfy_nodes.generic import generic_runners
 from .comfy_nodes.inspection import FirstOrderMotion_InspectMotion
+from .comfy_nodes.live import FirstOrderMotion_Live
 from .comfy_nodes.motion import (
     FirstOrderMotion_AnimateByMotion,
     FirstOrderMotion_LoadMotion,
@@ -29,7 +30,7 @@ from .comfy_nodes.motion import (
 from .comfy_nodes.mrfa import MRFA_Runner
 from .comfy_nodes.options import FirstOrderMotion_Options, FirstOrderMotion_RunnerOptions
 from .comfy_nodes.partswap import FOMM_Partswap
-from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime import folders, live
 from .comfy_nodes.runtime.sample import place_samples
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
@@ -49,7 +50,7 @@ _FAMILIES: list[type[io.ComfyNode]] = [
         FirstOrderMotion_AnimateByMotion,
     ),
     *(FirstOrderMotion_ReadMotion, FirstOrderMotion_SaveMotion, FirstOrderMotion_LoadMotion),
-    *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion),
+    *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion, FirstOrderMotion_Live),
 ]
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 
@@ -74,7 +75,8 @@ class FirstOrderExtension(ComfyExtension):
 
 
 def build_extension() -> FirstOrderExtension:
-    """Register the model folder, put samples where loaders find them, and return the extension for ComfyUI."""
+    """Register the model folder, put samples where loaders find them, mount live, and return the extension."""
     folders.register()
     place_samples()
+    live.mount()
     return FirstOrderExtension()

@@ -105,8 +105,11 @@ class Studio:
 
     def open(self) -> None:
         """Load the chosen model, unless it is there. Raises what loading it raises."""
-        if self._session is None:
-            self._load(self.model, self._known_picture())
+        if self._session is not None:
+            return
+        picture = self._known_picture()
+        is_new = self.picture and picture.id != self.picture  # what was animated is offered no more
+        self._load(self.setup.models.listed()[0].id if is_new else self.model, picture)
 
     def close(self) -> None:
         """Free the model and everything that was computed with it."""

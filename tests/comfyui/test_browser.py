@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from comfyui.checkpoints import FRAMES, clip_facts
+from comfyui.interface import opened
 from comfyui.pack import FOLDER, ROOT
 from comfyui.workflows import Workflow, input_files, missing_types, read_template, read_workflow, to_prompt
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from comfyui.server import ComfyServer
     from playwright.sync_api import Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-READY = "window.app?.graph && Object.keys(LiteGraph.registered_node_types).length > 50"
 NODES = """() => app.graph.nodes.map(n => ({
     id: String(n.id), type: n.type, known: n.type in LiteGraph.registered_node_types, size: [...n.size],
     widgets: (n.widgets ?? []).map(w => w.value),
@@ -55,20 +53,9 @@ EARLIER = sorted(Path(os.environ.get("FUOUM_PATH", "nowhere")).glob("workflows/*
 
 @pytest.fixture(scope="module", params=["comfy", "other_frontend"], ids=["installed", "other"])
 def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The interface, opened once, past its tutorial; nothing outside this machine is asked."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    comfy: ComfyServer = request.getfixturevalue(request.param)
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there")
-    comfy.set_setting("Comfy.TutorialCompleted", True)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
-        page.goto(comfy.url)
-        page.wait_for_function(READY, timeout=60_000)
+    """The interface, opened once."""
+    with opened(request.getfixturevalue(request.param)) as page:
         yield page
-        browser.close()
 
 
 def load(page: Page, workflow: Workflow) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class io:  # noqa: N801
         unique_id: str | None
 
     class NodeOutput:
-        def __init__(self, *results: object) -> None: ...
+        def __init__(self, *results: object, ui: dict[str, list[str]] | None = ...) -> None: ...
 
     class ComfyNode:
         hidden: io.HiddenHolder
