@@ -24,7 +24,7 @@ class Limits:
     messages_per_second: int = 120
     waiting: int = 4
     slow_seconds: float = 10.0
-    heartbeat_seconds: float = 15.0
+    heartbeat_seconds: float = 30.0
     release_seconds: float = 5.0
     close_seconds: float = 2.0
 

@@ -82,6 +82,8 @@ def test_the_page_draws_what_the_driver_draws(comfy: ComfyServer) -> None:
     ]
     with page(comfy, offered(comfy)) as socket:
         until(socket, "ready")
+        socket.send(json.dumps({"type": "set", "smooth": 0}))
+        until(socket, "state")
         for number, (frame, wanted) in enumerate(zip(frames, expected, strict=True)):
             assert np.abs(drawn(socket, number, frame[0].numpy()) - wanted).mean() < 3
 
@@ -121,9 +123,9 @@ def test_live_steps_aside_for_a_prompt_and_goes_on(comfy: ComfyServer) -> None:
         }
         queued = comfy.queue(work)
         until(socket, "notice", "ComfyUI is working on a prompt; live goes on after it.")
+        until(socket, "notice", "Live goes on.")
         run = comfy.wait(queued)
         assert run.ending == "execution_success", run.error
-        until(socket, "notice", "Live goes on.")
         after = drawn(socket, 2, frame)
     assert np.abs(after - before).mean() > 5  # the node that ran offers another picture
 
