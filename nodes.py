@@ -27,9 +27,10 @@ from .comfy_nodes.motion import (
     FirstOrderMotion_SaveMotion,
 )
 from .comfy_nodes.mrfa import MRFA_Runner
-from .comfy_nodes.options import FirstOrderMotion_Options
+from .comfy_nodes.options import FirstOrderMotion_Options, FirstOrderMotion_RunnerOptions
 from .comfy_nodes.partswap import FOMM_Partswap
 from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime.sample import place_samples
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
 from .comfy_nodes.video import FirstOrderMotion_AnimateVideo
@@ -41,7 +42,12 @@ _FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
     *(FirstOrderMotion_CropFaces, FirstOrderMotion_PasteFaces),
-    *(FirstOrderMotion_Options, FirstOrderMotion_AnimateVideo, FirstOrderMotion_AnimateByMotion),
+    *(
+        FirstOrderMotion_Options,
+        FirstOrderMotion_RunnerOptions,
+        FirstOrderMotion_AnimateVideo,
+        FirstOrderMotion_AnimateByMotion,
+    ),
     *(FirstOrderMotion_ReadMotion, FirstOrderMotion_SaveMotion, FirstOrderMotion_LoadMotion),
     *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion),
 ]
@@ -68,6 +74,7 @@ class FirstOrderExtension(ComfyExtension):
 
 
 def build_extension() -> FirstOrderExtension:
-    """Register the model folder, and return the extension for ComfyUI's entry point."""
+    """Register the model folder, put samples where loaders find them, and return the extension for ComfyUI."""
     folders.register()
+    place_samples()
     return FirstOrderExtension()

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from ..animation.options import working_size
 from ..animation.predictor import DEFAULT_MODEL, Predictor, default_folders
 from ..animation.registry import architectures
 from ..animation.unused import refuse_unused_options
@@ -33,6 +34,7 @@ class InstalledModels:
     def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
         self._args, self._device = args, device
         self._first: Predictor | None = self._chosen()  # so that a wrong choice is said at once
+        working_size(self._first.animator, read_options(args))
         chosen = _name_of(self._first)
         self._rows: dict[str, Load] = {chosen: self._chosen}
         for name, files in _published_here():

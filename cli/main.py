@@ -36,7 +36,7 @@ FLAGS = {
     | {"keep_detector", "finish"}
     | {"keep", "least", "blocks", "phases", "distil", "vgg"}
     | {"exported", "pictures"}
-    | {"port", "host", "virtual_camera"}
+    | {"port", "host", "virtual_camera", "smooth"}
 } | {
     "config": "CONFIG",
     "changes": "--set",

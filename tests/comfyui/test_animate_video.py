@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from comfyui.checkpoints import clip_facts
 from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_videos
 from first_order_motion.cli.main import main
@@ -85,7 +85,7 @@ def test_a_video_moves_and_one_made_of_pictures_too(comfy: ComfyServer) -> None:
 
 def test_a_video_moves_as_the_options_say(comfy: ComfyServer) -> None:
     """Whether or not they say that batches of pictures move."""
-    prompt = to_prompt(read_workflow(ROOT / "workflows" / "VIDEO_TO_VIDEO.json"), comfy.object_info())
+    prompt = to_prompt(read_template("Video in place of the picture"), comfy.object_info())
     [settings] = [node["inputs"] for node in prompt.values() if node["class_type"] == "FirstOrderMotion_Options"]
     assert (settings["moving_source"], settings["source_motion"]) == (False, "replace")
 
@@ -146,8 +146,8 @@ def test_mistakes_are_said_in_one_line(comfy: ComfyServer, inputs: dict[str, Any
 
 def test_the_workflows_run_untouched(comfy: ComfyServer) -> None:
     duet = VideoClip(sample_videos()["duet"]).frame(0).shape[1:]
-    for name, shape in (("VIDEO", (1920, 1080, 3)), ("VIDEO_TO_VIDEO", duet)):
-        run = comfy.run(to_prompt(read_workflow(ROOT / "workflows" / f"{name}.json"), comfy.object_info()))
+    for name, shape in (("Video in one node", (1920, 1080, 3)), ("Video in place of the picture", duet)):
+        run = comfy.run(to_prompt(read_template(name), comfy.object_info()))
         assert run.ending == "execution_success", run.error
         [output] = run.history["outputs"]
         frames = frames_of(run.files(output)[0])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -176,6 +175,6 @@ def test_faces_are_parsed_to_masks(comfy: ComfyServer, media: Path) -> None:
 
 
 def test_our_workflow_has_the_choosers_defaults(comfy: ComfyServer) -> None:
-    prompt = to_prompt(read_workflow(ROOT / "workflows" / "FOMM_PARTSWAP.json"), comfy.object_info())
+    prompt = to_prompt(read_template("Part Swap"), comfy.object_info())
     swap = next(node for node in prompt.values() if node["class_type"] == "FOMM_Partswap")
     assert prompt[swap["inputs"]["chosen_seg_indices"][0]]["class_type"] == "FOMM_Seg10Chooser"

@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from comfyui.pack import ROOT
+
 Workflow = dict[str, Any]
 Info = Mapping[str, dict[str, Any]]
 
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 INTERFACE_ONLY = {"Note", "MarkdownNote", "Reroute", "PrimitiveNode"}
 LOADERS = {"LoadImage": ".png", "LoadVideo": ".mp4", "VHS_LoadVideo": ".mp4"}
+
+
+def read_template(title: str) -> Workflow:
+    """The template of a title, which its number comes before."""
+    [path] = (ROOT / "workflows").glob(f"[0-9][0-9] {title}.json")
+    return read_workflow(path)
 
 
 def read_workflow(path: Path) -> Workflow:

@@ -19,13 +19,7 @@ from PIL import Image
 from support.live import TOKEN, encoded, page_folder, pixels, run, served
 from support.media_files import build_video
 
-GUARDED = [
-    ("GET", "/page.json"),
-    ("POST", "/picture"),
-    ("GET", "/picture/p1"),
-    ("POST", "/recording"),
-    ("GET", "/stream"),
-]
+GUARDED = {"/page.json": "GET", "/picture": "POST", "/picture/p1": "GET", "/recording": "POST", "/stream": "GET"}
 
 
 def test_the_page_is_open_to_all(tmp_path: Path) -> None:
