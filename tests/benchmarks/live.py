@@ -94,7 +94,8 @@ def main() -> None:
                 if device != page.input_value("#device"):
                     page.select_option("#device", device)
                     until(page, f"document.getElementById('device').value === '{device}'")
-                measure(page, f"browser, {device.removeprefix('wasm-')} threads", args.seconds)
+                count = device.removeprefix("wasm-")
+                measure(page, f"browser, {count} thread{'s' * (count != '1')}", args.seconds)
 
 
 if __name__ == "__main__":
