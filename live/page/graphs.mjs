@@ -1,6 +1,7 @@
 /** Exported graphs, run by ONNX Runtime: `motion` reads poses, `prepare` encodes the source, `render` draws it. */
 
 const GRAPHS = ["motion", "prepare", "render"];
+const PASSIVE = { session: { intra_op: { allow_spinning: "0" } } }; // threads that wait leave the processor to others
 const STILL_BACKGROUND = [1, 0, 0, 0, 1, 0, 0, 0, 1];
 
 /** Model of exported graphs, ready to draw pictures one by one. */
@@ -15,7 +16,7 @@ export class GraphAnimator {
     static async load(runtime, files, size, provider) {
         const sessions = {};
         for (const name of GRAPHS) {
-            const options = { executionProviders: [provider], logSeverityLevel: 3 };
+            const options = { executionProviders: [provider], logSeverityLevel: 3, extra: PASSIVE };
             sessions[name] = await runtime.InferenceSession.create(files[name], options);
         }
         return new GraphAnimator(runtime, sessions, size);

@@ -1,7 +1,7 @@
 /** Engine inside the browser: exported graphs, drawn by ONNX Runtime in a worker. Nothing leaves the machine. */
 
 import { Engine, Flight } from "./engine.mjs";
-import { mayUseGpu, usableThreads } from "./runtime.mjs";
+import { mayUseGpu, threadChoices } from "./runtime.mjs";
 
 /** Engine that computes here; `site` is page.json of a static site, `base` the address of the page. */
 export class LocalEngine extends Engine {
@@ -15,7 +15,7 @@ export class LocalEngine extends Engine {
         [this.site, this.base] = [site, base];
         this.pictures = new Map(site.pictures.map((row) => [row.id, new URL(row.file, base).href]));
         this.flight = new Flight(1, (...frame) => this.#send(...frame), () => this.listener.dropped());
-        this.threads = usableThreads(self.crossOriginIsolated, navigator.hardwareConcurrency);
+        this.threads = threadChoices(self.crossOriginIsolated, navigator.hardwareConcurrency);
         this.devices = this.#devices();
         this.settings = {};
     }
@@ -24,7 +24,7 @@ export class LocalEngine extends Engine {
     async open(settings) {
         this.close();
         this.settings = { ...settings };
-        const device = deviceOf(settings.device ?? this.devices[0][0], this.threads);
+        const device = deviceOf(settings.device ?? this.devices[0][0], this.threads[0]);
         this.worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
         this.worker.addEventListener("message", ({ data }) => this.#hear(data));
         this.worker.addEventListener("error", () => this.#fail("The browser could not start the part that draws."));
@@ -93,8 +93,10 @@ export class LocalEngine extends Engine {
     }
 
     #devices() {
-        const rows = this.threads > 1 ? [[`wasm-${this.threads}`, `Processor, ${this.threads} threads`]] : [];
-        rows.push(["wasm-1", "Processor, one thread"]);
+        const rows = this.threads.map((count) => [
+            `wasm-${count}`,
+            count === 1 ? "Processor, one thread" : `Processor, ${count} threads`,
+        ]);
         return mayUseGpu(self) ? [...rows, ["webgpu", "WebGPU, if its pictures are right"]] : rows;
     }
 

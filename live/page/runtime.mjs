@@ -6,9 +6,15 @@ import { largestDifference } from "./pixels.mjs";
 export const TOLERANCE = 2 / 255; // between WebGPU's picture and WebAssembly's
 const MOST_THREADS = 4;
 
-/** Count the threads that can be used: 1 where the page is not isolated from others, as threads share memory. */
-export function usableThreads(isolated, processors) {
-    return isolated ? Math.max(1, Math.min(MOST_THREADS, processors || 1)) : 1;
+/**
+ * List the numbers of threads that can be chosen, the one to begin with first: half of the processors, as the rest of
+ * the browser needs some. Only 1 where the page is not isolated from others, as threads share memory.
+ */
+export function threadChoices(isolated, processors) {
+    const most = isolated ? Math.max(1, Math.min(MOST_THREADS, processors || 1)) : 1;
+    const usual = Math.min(most, Math.ceil((processors || 1) / 2));
+    const all = Array.from({ length: most }, (_, index) => most - index);
+    return [usual, ...all.filter((count) => count !== usual)];
 }
 
 /** Tell whether the browser has what WebGPU needs here. */

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from first_order_motion.animation.media.reader import VideoClip
-from first_order_motion.animation.samples import DRIVING
-from support.browser import browser_driver, camera, chromium, write_y4m
+from support.browser import browser_driver, camera, chromium
+from support.live_page import sample_camera
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample video as a camera's pictures."""
-    frames = [chunk[0].numpy() for chunk in VideoClip(DRIVING).chunks(1)]
-    return write_y4m(frames, tmp_path_factory.mktemp("camera") / "driving.y4m")
+    return sample_camera(tmp_path_factory.mktemp("camera"))
 
 
 @pytest.fixture(scope="module")  # no longer: its event loop would be in the way of other tests' own

@@ -8,6 +8,7 @@ const { CausalSmoother } = await import(new URL("smoothing.mjs", page));
 const { Flight } = await import(new URL("engine.mjs", page));
 const { LiveSession } = await import(new URL("live.mjs", page));
 const { Meter } = await import(new URL("meter.mjs", page));
+const { threadChoices } = await import(new URL("runtime.mjs", page));
 const pixels = await import(new URL("pixels.mjs", page));
 
 const tensor = ({ data, dims }) => ({ data: Float32Array.from(data), dims });
@@ -27,6 +28,7 @@ const questions = {
         const smoother = new CausalSmoother(spec);
         return poses.map((one) => plain(smoother.next(pose(one), seconds, rate)));
     },
+    threads: ({ isolated, processors }) => threadChoices(isolated, processors),
     hull: ({ points }) => motion.hullArea(points),
     fit: ({ bytes, width, height, size, mirror }) => [
         ...pixels.fit(Uint8ClampedArray.from(bytes), width, height, size, mirror),

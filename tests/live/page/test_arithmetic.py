@@ -159,6 +159,14 @@ def test_the_newest_frame_goes_and_nothing_queues() -> None:
     assert answer == {"sent": [["a", 1], ["b", 2], ["d", 3], ["e", 4]], "lost": 2}  # c by d, b by the answer to d
 
 
+@pytest.mark.parametrize(
+    ("processors", "choices"), [(1, [1]), (2, [1, 2]), (4, [2, 4, 3, 1]), (8, [4, 3, 2, 1]), (64, [4, 3, 2, 1])]
+)
+def test_threads(processors: int, choices: list[int]) -> None:
+    assert ask("threads", isolated=True, processors=processors) == choices
+    assert ask("threads", isolated=False, processors=processors) == [1]
+
+
 def test_figures() -> None:
     shown = [[0, 10_000], *([20_000 + 40 * n - 100 - n % 3, 20_000 + 40 * n] for n in range(10))]
     answer = ask("meter", shown=shown, now=20_400)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +21,12 @@ from first_order_motion.cli.main import main
 from first_order_motion.live.runtime_files import NAME, cache_folder
 from numpy.typing import NDArray
 from support.browser import KEEP_FIRST, results, saved, shown, until, until_drawn, until_said
+from support.live_page import READY, serving
 from torch import Tensor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-READY = "Ready. Start the camera"
 CLOSE = 2.0  # grey levels of 255, the largest difference
 FRAMES = (0, 30)
 LEAST_SECONDS = 2.0
@@ -62,37 +58,6 @@ DRAW = """async ([source, frames]) => {
     engine.close();
     return drawn;
 }"""
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Sends files, and with `isolated` the headers that let a page share memory between threads."""
-
-    isolated = True
-
-    def end_headers(self) -> None:
-        if self.isolated:
-            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def copyfile(self, source: Any, outputfile: Any) -> None:
-        with suppress(ConnectionError):  # the page was closed meanwhile
-            super().copyfile(source, outputfile)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder with those headers."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +135,9 @@ def test_threads_and_figures(page: Page, address: str) -> None:
     started(page, address)
     assert page.evaluate("crossOriginIsolated")
     devices = page.evaluate("[...document.getElementById('device').options].map(o => o.value)")
-    assert devices[-1 if "webgpu" not in devices else -2] == "wasm-1"
-    for device in [name for name in devices if name.startswith("wasm")]:
+    counts = [int(name.removeprefix("wasm-")) for name in devices if name.startswith("wasm")]
+    assert sorted(counts) == [*range(1, max(counts) + 1)]
+    for device in (f"wasm-{count}" for count in counts[:2]):
         if device != page.input_value("#device"):
             page.select_option("#device", device)
         before = int(page.evaluate("document.getElementById('result').dataset.number"))

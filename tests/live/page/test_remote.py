@@ -25,12 +25,12 @@ from support.browser import (
     until_drawn,
     until_said,
 )
+from support.live_page import READY
 from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright
 
-READY = "Ready. Start the camera"
 JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
 
 

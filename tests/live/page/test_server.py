@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +13,7 @@ from first_order_motion.animation.media.reader import VideoClip, read_picture
 from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.samples import DRIVING, sample_pictures
 from support.browser import KEEP_FIRST, results, saved, until, until_drawn, until_said
-from support.paths import ROOT
+from support.live_page import READY, live_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -32,22 +28,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     pytest.importorskip("aiohttp", reason="needs the extra `live`")
-    pictures = [str(sample_pictures()[name]) for name in ("face", "fox")]
-    command = [sys.executable, str(ROOT / "animate.py"), "live", *pictures, "--model", "drawn-faces", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        try:
-            assert server.stdout is not None
-            found = (re.search(r"http://\S+token=\S+", line) for line in server.stdout)
-            yield next(match[0] for match in found if match)
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.communicate(timeout=60)
+    with live_server() as (address, _):
+        yield address
 
 
 def test_the_camera_drives_the_picture(page: Page, address: str) -> None:
     page.add_init_script(KEEP_FIRST)
     page.goto(address)
-    until_said(page, "Ready.")
+    until_said(page, READY)
     page.click("#camera")
     source, first = read_picture(sample_pictures()["face"])[..., :3], VideoClip(DRIVING).frame(0)
     wanted = 255 * Predictor.load("drawn-faces").animate_tensors(source, first).numpy()[0]
@@ -62,7 +50,7 @@ def test_the_camera_drives_the_picture(page: Page, address: str) -> None:
 
 def test_a_recording_has_its_length_and_sound(page: Page, address: str) -> None:
     page.goto(address)
-    until_said(page, "Ready.")
+    until_said(page, READY)
     page.click("#camera")
     until_drawn(page)
     page.check("#sound")
