@@ -63,6 +63,10 @@ class Sink(Protocol):
         """Take a picture (S, S, 3)."""
         ...
 
+    def close(self) -> None:
+        """Rest until the next picture comes, if one does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -115,6 +119,8 @@ class Studio:
         """Free the model and everything that was computed with it."""
         self._settings, self._session = self.settings, None
         self.setup.models.free()
+        if self.setup.sink is not None:
+            self.setup.sink.close()
         gc.collect()
         trim_heap()
 
