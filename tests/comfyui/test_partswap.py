@@ -139,7 +139,6 @@ def test_options_run(comfy: ComfyServer, media: Path, values: dict[str, Any]) ->
         ({"chosen_seg_indices": "nose"}, "'nose' is no part"),
         ({"use_face_parser": True, "face_parts": "tail"}, "'tail' is no part of the face"),
         ({"model_name": "vox-adv-cpk"}, "Use a face parser"),
-        ({"model_name": "vox-5segments"}, "vox-5segments.pth.tar"),
     ],
     ids=["nothing", "unknown", "unknown_class", "plain_fomm"],
 )
