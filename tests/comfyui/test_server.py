@@ -13,7 +13,7 @@ import pytest
 import torch
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
-from comfyui.workflows import input_files, missing_types, read_template, read_workflow, to_prompt
+from comfyui.workflows import input_files, missing_types, read_template, read_workflow, refusal, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.cli.main import main
 from PIL import Image
@@ -278,15 +278,6 @@ def test_cancel_ends_the_prompt_within_one_chunk(comfy: ComfyServer) -> None:
     assert seen[-1] < 10 * FRAMES
     after = comfy.run(runner_prompt(find_best_frame=True))
     assert after.ending == "execution_success", after.error
-
-
-def refusal(comfy: ComfyServer, prompt: Prompt) -> str:
-    """What is said about a prompt that is refused before anything runs."""
-    from comfyui.server import ComfyError
-
-    with pytest.raises(ComfyError) as refused:
-        comfy.queue(prompt)
-    return str(refused.value)
 
 
 def test_missing_weights_are_said_before_anything_runs(comfy: ComfyServer) -> None:
