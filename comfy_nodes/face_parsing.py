@@ -62,11 +62,11 @@ class FirstOrderMotion_FaceParser(Node):
         )
 
     @classmethod
-    def validate_inputs(cls, checkpoint: str | None = inputs.BY_NAME, if_missing: str | None = "error") -> object:
-        """Say that the weight file is missing; see `Runner`."""
+    def validate_inputs(cls, checkpoint: str | None = inputs.BY_NAME, if_missing: str | None = "error") -> bool:
+        """Check that the weight file is there; see `Runner`."""
         if checkpoint is None or if_missing is None:
             return True
-        return weights.explain_missing(lambda: [(PARSER, request(PARSER, PARSER_NAME, checkpoint, if_missing))])
+        return weights.check_there((PARSER, request(PARSER, PARSER_NAME, checkpoint, if_missing)))
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str = inputs.BY_NAME, **_: Any) -> str:

@@ -186,7 +186,7 @@ def size() -> io.Input:
         step=64,
         optional=True,
         tooltip="Side of the result in pixels; 0 takes the size the weights were trained at, which looks best. "
-        "Otherwise a multiple of 64 for most published weights.",
+        "Otherwise a multiple of 128 (drawn-faces: 64).",
     )
 
 

@@ -69,14 +69,14 @@ class ModelNode(Node):
     """Base class of nodes with a menu of models."""
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None, if_missing: str | None = None) -> object:
-        """Say which weight files are missing, before anything is decoded; naming inputs switches list checks off."""
+    def validate_inputs(cls, model: str | None = None, if_missing: str | None = None) -> bool:
+        """Check that weights are there, before anything is decoded; naming inputs switches list checks off."""
         if model is None or if_missing is None:
             return True  # comes over a wire, once other nodes have run
         chosen = published_models().get(model)
         if chosen is None:
-            return weights.explain_missing_file(model)
-        return weights.explain_missing(lambda: [(chosen[0], published_request(chosen[1], if_missing))])
+            return weights.check_file_there(model)
+        return weights.check_there((chosen[0], published_request(chosen[1], if_missing)))
 
     @classmethod
     def fingerprint_inputs(cls, model: str = "", **_: object) -> str:

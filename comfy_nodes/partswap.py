@@ -164,18 +164,13 @@ class FOMM_Partswap(Runner):
         checkpoint: str | None = inputs.BY_NAME,
         if_missing: str | None = "error",
         use_face_parser: bool | None = False,
-    ) -> object:
-        """Say which weight files are missing, the face parser's too where it is wanted; see `Runner`."""
+    ) -> bool:
+        """Check that weights are there, the face parser's too where it is wanted; see `Runner`."""
         if model_name is None or checkpoint is None or if_missing is None:
             return True
-        name = model_name or cls.default_model()
-
-        def wishes() -> list[tuple[str, WeightsRequest]]:
-            own = request(cls.ARCHITECTURE, name, checkpoint, if_missing)
-            parser = (PARSER, WeightsRequest(PARSER_NAME, download=own.download))
-            return [(cls.ARCHITECTURE, own), *([parser] if use_face_parser else [])]
-
-        return weights.explain_missing(wishes)
+        own = request(cls.ARCHITECTURE, model_name or cls.default_model(), checkpoint, if_missing)
+        parser = [(PARSER, WeightsRequest(PARSER_NAME, download=own.download))] if use_face_parser else []
+        return weights.check_there((cls.ARCHITECTURE, own), *parser)
 
     @classmethod
     def fingerprint_inputs(

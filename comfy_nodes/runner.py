@@ -101,14 +101,12 @@ class Runner(Node):
     @classmethod
     def validate_inputs(
         cls, model_name: str | None = "", checkpoint: str | None = BY_NAME, if_missing: str | None = "error"
-    ) -> object:
-        """Say which weight files are missing, before anything is decoded; naming inputs switches list checks off."""
+    ) -> bool:
+        """Check that weights are there, before anything is decoded; naming inputs switches list checks off."""
         if model_name is None or checkpoint is None or if_missing is None:
             return True  # comes over a wire, once other nodes have run
         name = model_name or cls.default_model()
-        return weights.explain_missing(
-            lambda: [(cls.ARCHITECTURE, request(cls.ARCHITECTURE, name, checkpoint, if_missing))]
-        )
+        return weights.check_there((cls.ARCHITECTURE, request(cls.ARCHITECTURE, name, checkpoint, if_missing)))
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str = "", checkpoint: str = BY_NAME, **_: Any) -> str:

@@ -14,15 +14,6 @@ CONVERTED = ".safetensors"  # holds the companions' networks too
 OWN_PAGE = ""
 
 
-class SaidOnce(str):
-    """Text that says itself once, then refers to that: ComfyUI repeats a refusal for every input that was looked at."""
-
-    def __str__(self) -> str:
-        said = getattr(self, "_said", False)
-        self._said = True
-        return "see there" if said else super().__str__()
-
-
 def can_download(row: PublishedWeights) -> bool:
     """Tell whether a file has a known address, and a known hash to check it by."""
     return row.url is not None and row.sha256 is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from comfy_execution.utils import get_executing_context
-from server import PromptServer
 from torch import Tensor
 
 from ...animation.moving import Source
@@ -18,6 +17,8 @@ def say(text: str) -> None:
     log.warning("%s", text)
     running = get_executing_context()
     if running is not None:
+        from server import PromptServer  # starts much where there is none yet, as in tests of the list of nodes
+
         PromptServer.instance.send_progress_text(text, running.node_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 import comfy.model_management as management
 from comfy.utils import ProgressBar
@@ -13,7 +13,7 @@ from ...core.errors import InputError, MissingWeightsError
 from ...core.weights.find import Stamps, WeightFiles, WeightsRequest, companions_of, find_weights, look_up
 from ...core.weights.paths import find_file
 from .folders import make_model_folder, model_folders, search_folders
-from .missing import SaidOnce, can_download, explain, missing_files, own_file
+from .missing import can_download, explain, missing_files, own_file
 
 PERCENT = 100
 
@@ -31,31 +31,25 @@ def find(identity: str, request: WeightsRequest) -> WeightFiles:
     return find_weights(KINDS[identity], request, search_folders(identity), progress, check_cancelled)
 
 
-def explain_missing(make_wishes: Callable[[], Sequence[tuple[str, WeightsRequest]]]) -> object:
-    """Return True where all files are there or will be downloaded, else a text about all that are missing.
+def check_there(*wanted: tuple[str, WeightsRequest]) -> bool:
+    """Return True where all files are there or will be downloaded.
 
-    The callable makes requests with the kinds they are for; an InputError of its own is told likewise.
+    Raises MissingWeightsError about all that are missing; as an error and not as an answer, since ComfyUI repeats an
+    answer for every input that was looked at, and newer frontends hide it behind one more click.
     """
-    try:
-        wanted = make_wishes()
-        files = [row for identity, request in wanted for row in missing_files(KINDS[identity], request, search_folders)]
-    except InputError as error:
-        return SaidOnce(str(error))
+    files = [row for identity, request in wanted for row in missing_files(KINDS[identity], request, search_folders)]
     download = any(request.download for _, request in wanted)
     if all(download and can_download(row) for row in files):
         return True
     choice = any(downloadable(identity) for identity, _ in wanted)
-    return SaidOnce(explain(files, make_model_folder(), download if choice or download else None))
+    raise MissingWeightsError(explain(files, make_model_folder(), download if choice or download else None))
 
 
-def explain_missing_file(name: str) -> object:
-    """Return True where a file that was chosen by its name is in a model folder, else a text about it."""
-    try:
-        if find_file((name,), model_folders()) is not None:
-            return True
-    except InputError as error:
-        return SaidOnce(str(error))
-    return SaidOnce(explain([own_file(name)], make_model_folder(), None))
+def check_file_there(name: str) -> bool:
+    """Return True where a file that was chosen by its name is in a model folder; raises MissingWeightsError."""
+    if find_file((name,), model_folders()) is not None:
+        return True
+    raise MissingWeightsError(explain([own_file(name)], make_model_folder(), None))
 
 
 def first_present(identity: str, names: Iterable[str]) -> str | None:

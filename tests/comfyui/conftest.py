@@ -1,8 +1,9 @@
 """A running ComfyUI with this pack in it, for the tests that need one.
 
-COMFYUI_PATH names a ComfyUI folder, FRONTEND_PATH the folder `static` of another version of its interface; its requirements, `requests`, `websocket-client` and, for the browser
-tests, `playwright` must be installed here. VHS_PATH (VideoHelperSuite) and FUOUM_PATH (the earlier pack, for
-its workflows only) are optional: what needs them is skipped without.
+COMFYUI_PATH names a ComfyUI folder; its requirements, `requests`, `websocket-client` and, for the browser
+tests, `playwright` must be installed here. FRONTEND_PATH (the folder `static` of another version of the
+interface), VHS_PATH (VideoHelperSuite) and FUOUM_PATH (the earlier pack, for its workflows only) are
+optional: what needs them is skipped without.
 """
 
 from __future__ import annotations

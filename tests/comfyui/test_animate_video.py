@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from comfyui.checkpoints import clip_facts
 from comfyui.pack import ROOT
-from comfyui.workflows import read_template, to_prompt
+from comfyui.workflows import read_template, refusal, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_videos
 from first_order_motion.cli.main import main
@@ -130,9 +130,6 @@ def test_a_cancel_leaves_nothing_behind(comfy: ComfyServer) -> None:
     [
         ({}, "neither came"),
         ({"source_image": [SAMPLE, 0], "source_video": [SAMPLE, 6]}, "both came"),
-        ({"source_image": [SAMPLE, 0], "model": "nothing.safetensors"}, "is in none of the model folders"),
-        ({"source_image": [SAMPLE, 0], "model": "../nothing.safetensors"}, "is no file name inside"),
-        ({"source_image": [SAMPLE, 0], "model": "celebvhq (mrfa)"}, "was not found in"),
         ({"source_image": [SAMPLE, 0], "model": "79999_iter.pth"}, "which animates nothing"),
         ({"source_image": [SAMPLE, 0], "framing": "face", "boxes": "[[1, 2]]"}, "boxes have"),
         ({"source_image": [SAMPLE, 0], "framing": "face", "driving_boxes": "none"}, "driving_boxes are no JSON"),
@@ -142,6 +139,18 @@ def test_mistakes_are_said_in_one_line(comfy: ComfyServer, inputs: dict[str, Any
     run = comfy.run(prompt_of(**inputs))
     assert run.ending == "execution_error"
     assert said in run.error and "\n" not in run.error.strip()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nothing.safetensors", "nothing.safetensors is missing; put it into "),
+        ("../nothing.safetensors", "is no file name inside"),
+        ("celebvhq (mrfa)", "celebvhq.pth is missing; put it into "),
+    ],
+)
+def test_a_missing_model_is_said_before_anything_runs(comfy: ComfyServer, model: str, said: str) -> None:
+    assert said in refusal(comfy, prompt_of(source_image=[SAMPLE, 0], model=model))
 
 
 def test_the_workflows_run_untouched(comfy: ComfyServer) -> None:
@@ -159,5 +168,5 @@ def test_the_menu_begins_with_the_bundled_model(comfy: ComfyServer) -> None:
     row = comfy.object_info("FirstOrderMotion_AnimateVideo")["input"]["required"]["model"][1]
     assert row["options"][0] == row["default"] == "drawn-faces"
     assert {"vox-adv (fomm)", "vox (spline)", "vox256 (articulate)", "vox (mrfa)", "vox256 (fsrt)"} <= {*row["options"]}
-    assert "vox-adv-cpk.pth.tar" in row["options"]
+    assert "vox-adv-cpk.pth.tar" not in row["options"]  # it is there by its published name
     assert not any("partswap" in name for name in row["options"])

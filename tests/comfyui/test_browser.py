@@ -36,14 +36,14 @@ NEW = """type => {
     node.arrange();
     return {
         height: node.size[1], widgets: node.widgets.map(w => w.name), labels: node.widgets.map(w => w.label ?? w.name),
-        shown: node.widgets.filter(w => node.isWidgetVisible(w)).map(w => w.name),
+        shown: node.widgets.filter(w => node.isWidgetVisible(w) && !w.name.startsWith("$$")).map(w => w.name),
     };
 }"""
 MENU = """content => {
     const [node] = app.graph.nodes, options = [];
     node.getExtraMenuOptions(app.canvas, options);
     options.find(option => option?.content === content).callback();
-    return node.widgets.filter(w => node.isWidgetVisible(w)).map(w => w.name);
+    return node.widgets.filter(w => node.isWidgetVisible(w) && !w.name.startsWith("$$")).map(w => w.name);
 }"""
 MOST_COVERED = 0.1  # of the smaller node, in workflows that were laid out for other sizes
 DIALOG = ".p-dialog:visible"
@@ -125,6 +125,8 @@ def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Pa
     workflow = read_template("First Order Motion Model")
     for name, suffix in input_files(workflow).items():
         comfy.put_input(media / {".png": "source.png", ".mp4": "driving.mp4"}[suffix], name)
+    if not page.url.startswith(comfy.url):
+        pytest.skip("the other interface sends the same, as the test before says")
     load(page, workflow)
     run = comfy.run(page.evaluate("() => app.graphToPrompt()")["output"])
     assert run.ending == "execution_success", run.error

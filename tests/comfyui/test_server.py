@@ -13,7 +13,7 @@ import pytest
 import torch
 from comfyui.checkpoints import FRAMES, clip_facts
 from comfyui.pack import FOLDER, MODEL_FOLDER, ROOT
-from comfyui.workflows import input_files, missing_types, read_template, read_workflow, to_prompt
+from comfyui.workflows import input_files, missing_types, read_template, read_workflow, refusal, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.cli.main import main
 from PIL import Image
@@ -280,15 +280,6 @@ def test_cancel_ends_the_prompt_within_one_chunk(comfy: ComfyServer) -> None:
     assert after.ending == "execution_success", after.error
 
 
-def refusal(comfy: ComfyServer, prompt: Prompt) -> str:
-    """What is said about a prompt that is refused before anything runs."""
-    from comfyui.server import ComfyError
-
-    with pytest.raises(ComfyError) as refused:
-        comfy.queue(prompt)
-    return str(refused.value)
-
-
 def test_missing_weights_are_said_before_anything_runs(comfy: ComfyServer) -> None:
     says = refusal(comfy, runner_prompt(model_name="vox"))
     assert "vox-cpk.pth.tar is missing; put it into " in says
@@ -341,20 +332,16 @@ def test_a_new_node_begins_with_weights_that_are_there(comfy: ComfyServer) -> No
     assert comfy.object_info("FOMM_Runner")["input"]["required"]["model_name"][1]["default"] == "vox-adv"
 
 
-def test_files_of_the_users_own_are_in_the_menu_of_models(comfy: ComfyServer) -> None:
+def test_a_file_of_the_users_own_runs_from_the_menu_and_what_is_ignored_is_said(comfy: ComfyServer) -> None:
     models = comfy.base / "models" / MODEL_FOLDER
     shutil.copyfile(models / "vox-adv-cpk.pth.tar", models / "mine.pth")
     options = comfy.object_info("FOMM_Runner")["input"]["required"]["model_name"][1]["options"]
     assert options[-1] == "mine.pth"
-    run = comfy.run(runner_prompt(model_name="mine.pth", relative_jacobian=False))
+    prompt = runner_prompt(model_name="mine.pth", relative_jacobian=False)
+    prompt[RUNNER]["inputs"]["source_image"] = ["3", 0]
+    run = comfy.run(prompt)
     (models / "mine.pth").unlink()
     assert run.ending == "execution_success", run.error
-
-
-def test_what_is_ignored_is_said(comfy: ComfyServer) -> None:
-    prompt = runner_prompt(adapt_movement_scale=False, relative_movement=False)
-    prompt[RUNNER]["inputs"]["source_image"] = ["3", 0]
-    assert comfy.run(prompt).ending == "execution_success"
     assert f"source_image has {FRAMES} pictures; the first is animated." in comfy.log()
 
 
@@ -364,7 +351,7 @@ def test_errors_read_as_ours(comfy: ComfyServer) -> None:
     [error] = [event["data"] for event in run.events if event["type"] == "execution_error"]
     assert error["exception_type"] == "FirstOrderMotionError"
     assert error["exception_message"].startswith("size is 100; ")
-    assert "multiple of 64" in error["exception_message"]
+    assert "needs a multiple of 128." in error["exception_message"]
 
 
 # Workflow files.
