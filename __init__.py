@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .animation.video import animate_file
     from .core.errors import FirstOrderError
     from .core.types import LoadOptions
+    from .live.session import LiveSession
+    from .live.settings import LiveSettings
     from .nodes import FirstOrderExtension
 
     __version__: str
@@ -46,6 +48,8 @@ __all__ = [
     "FirstOrderError",
     "Framing",
     "Hooks",
+    "LiveSession",
+    "LiveSettings",
     "LoadOptions",
     "MotionTrack",
     "MovingSource",
@@ -69,6 +73,8 @@ _MODULES = {
     "FirstOrderError": "core.errors",
     "Framing": "animation.framing",
     "Hooks": "animation.options",
+    "LiveSession": "live.session",
+    "LiveSettings": "live.settings",
     "LoadOptions": "core.types",
     "MotionTrack": "animation.motion.track",
     "MovingSource": "animation.moving",

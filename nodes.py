@@ -13,6 +13,7 @@ from .comfy_nodes.fomm import FOMM_Runner
 from .comfy_nodes.fsrt import FSRT_Runner
 from .comfy_nodes.generic import generic_runners
 from .comfy_nodes.inspection import FirstOrderMotion_InspectMotion
+from .comfy_nodes.live import FirstOrderMotion_Live
 from .comfy_nodes.motion import (
     FirstOrderMotion_AnimateByMotion,
     FirstOrderMotion_LoadMotion,
@@ -21,9 +22,10 @@ from .comfy_nodes.motion import (
     FirstOrderMotion_SaveMotion,
 )
 from .comfy_nodes.mrfa import MRFA_Runner
-from .comfy_nodes.options import FirstOrderMotion_Options
+from .comfy_nodes.options import FirstOrderMotion_Options, FirstOrderMotion_RunnerOptions
 from .comfy_nodes.partswap import FOMM_Partswap
-from .comfy_nodes.runtime import folders
+from .comfy_nodes.runtime import folders, live
+from .comfy_nodes.runtime.sample import place_samples
 from .comfy_nodes.runtime.side_by_side import Watch
 from .comfy_nodes.sample import FirstOrderMotion_Sample
 from .comfy_nodes.spline import Spline_Runner
@@ -34,9 +36,14 @@ _FAMILIES: list[type[io.ComfyNode]] = [
     *(FOMM_Partswap, FOMM_Seg5Chooser, FOMM_Seg10Chooser, FOMM_Seg15Chooser),
     *(FirstOrderMotion_FaceParser, FirstOrderMotion_FaceParts),
     *(FirstOrderMotion_CropFaces, FirstOrderMotion_PasteFaces),
-    *(FirstOrderMotion_Options, FirstOrderMotion_AnimateVideo, FirstOrderMotion_AnimateByMotion),
+    *(
+        FirstOrderMotion_Options,
+        FirstOrderMotion_RunnerOptions,
+        FirstOrderMotion_AnimateVideo,
+        FirstOrderMotion_AnimateByMotion,
+    ),
     *(FirstOrderMotion_ReadMotion, FirstOrderMotion_SaveMotion, FirstOrderMotion_LoadMotion),
-    *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion),
+    *(FirstOrderMotion_MixMotions, FirstOrderMotion_InspectMotion, FirstOrderMotion_Live),
 ]
 NODES = [*_FAMILIES, *generic_runners(architectures().values(), _FAMILIES)]
 
@@ -52,6 +59,8 @@ class FirstOrderExtension(ComfyExtension):
 
 
 def build_extension() -> FirstOrderExtension:
-    """Register the model folder, and return the extension for ComfyUI's entry point."""
+    """Register the model folder, put samples where loaders find them, mount live, and return the extension."""
     folders.register()
+    place_samples()
+    live.mount()
     return FirstOrderExtension()

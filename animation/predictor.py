@@ -289,10 +289,13 @@ class Predictor:
             count, bad = yield from until_not_finite(draw(run), pictures_of)
             done += count
             if bad is not None:
-                self._fall_back(done - count + bad)
+                self.fall_back(done - count + bad)
 
-    def _fall_back(self, frame: int) -> None:
-        """Exchange the model for one in float32; raises CheckpointError if it runs in that already."""
+    def fall_back(self, frame: int) -> None:
+        """Exchange the model, of which a frame overflowed, for one in float32.
+
+        Raises CheckpointError if it runs in that already.
+        """
         files = self.animator.spec.name if self.origin is None else self.origin.files
         if not runs_in_16_bits(self.animator):
             raise not_finite(files)

@@ -15,7 +15,7 @@ from ..core.types import Animator, Clip, Mapped, Motion, Prepared
 from .detail import DetailedSource, FineDetail
 from .finite import mark_not_finite
 from .frames import ClipFrom, FrameFormat
-from .motion.controls import controlled, refuse_controls
+from .motion.controls import Controls, controlled, refuse_controls
 from .motion.smoothing import join, reach_of, smoothed, without_first
 from .motion.track import MotionTrack, poses_alone, refuse_reading
 from .moving import REPLACE, FrameSupply, Source, is_moving
@@ -135,6 +135,22 @@ class Session:
             self.animator, ClipFrom(clip, start), self.format, self.options.batch, self.back_off, hooks
         )
 
+    def read(self, frames: Tensor) -> Motion:
+        """Read the poses of driving frames (B, H, W, C), in as many parts as memory requires."""
+        return join([*self.back_off.run(partial(_read_frames, self.animator, self.format), frames)])
+
+    def measured_from(self, anchor: Motion) -> Session:
+        """Return the session with movement measured from another driving pose, in a mode that measures it from any."""
+        if self.retargeter.anchor is None:
+            return self
+        own = self.retargeter
+        return replace(self, retargeter=Retargeter.for_clip(own.settings, own.source, anchor))
+
+    def controlled_by(self, controls: Controls) -> Session:
+        """Return the session with other controls of motion; raises InputError where the model takes none."""
+        refuse_controls(self.animator.spec, controls)
+        return replace(self, options=replace(self.options, controls=controls))
+
     def source_frames(self, start: int) -> FrameSupply:
         """Open the frames of a source that moves, from frame `start` on; of one that does not there are none."""
         return FrameSupply(self.moving, start, self.options.batch or DEFAULT_BATCH)
@@ -243,13 +259,13 @@ def _poses_of(
     animator: Animator, clip: Clip, format_: FrameFormat, batch: int | None, back_off: BackOff, hooks: Hooks
 ) -> Iterator[Motion]:
     """Read the poses of a clip's frames, in as many parts as memory requires."""
-
-    @inference_mode()
-    def read(frames: Tensor) -> Motion:
-        return animator.motion(format_.convert(frames, DRIVING))
-
     for chunk in hooks.chunks(clip, batch):
-        yield from back_off.run(read, chunk)
+        yield from back_off.run(partial(_read_frames, animator, format_), chunk)
+
+
+@inference_mode()
+def _read_frames(animator: Animator, format_: FrameFormat, frames: Tensor) -> Motion:
+    return animator.motion(format_.convert(frames, DRIVING))
 
 
 def _detail(animator: Animator, source: Source, device: torch.device, options: AnimateOptions) -> FineDetail | None:

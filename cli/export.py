@@ -53,22 +53,28 @@ def export(args: argparse.Namespace) -> None:
     from ..deploy.export import ExportOptions, export_model  # not above: it needs them
 
     check_folder(args.folder)
-    files, checkpoint = find_chosen_model(args)
-    checkpoint = checkpoint or read_checkpoint(files.path)
-    kind = expect(checkpoint, files.kind.id)
-    assert isinstance(kind, Architecture)  # `find_chosen_model` finds no others
-    refuse_clashes([Output("folder", args.folder / name) for name in _names()], {"the weight file": files.path})
+    animator, facts, file = load_plain(args)
+    refuse_clashes([Output("folder", args.folder / name) for name in _names()], {"the weight file": file})
     options = ExportOptions(args.format, args.precision, args.size)
-    refuse_unaccepted(kind, given_options(args))
-    load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
-    animator = with_parts(registry.load_files(files, load_options, checkpoint), args)
     try:
         make_folder(args.folder)
     except OSError as error:
         raise MediaError(
             f"The folder {shown(args.folder)} cannot be made ({error.strerror}). Choose another."
         ) from error
-    _say(export_model(animator, args.folder, about(kind, files.path.name), options))
+    _say(export_model(animator, args.folder, facts, options))
+
+
+def load_plain(args: argparse.Namespace) -> tuple[Animator, About, Path]:
+    """Load the model that the options name, as an export wants it, with its description and its file."""
+    files, checkpoint = find_chosen_model(args)
+    checkpoint = checkpoint or read_checkpoint(files.path)
+    kind = expect(checkpoint, files.kind.id)
+    assert isinstance(kind, Architecture)  # `find_chosen_model` finds no others
+    refuse_unaccepted(kind, given_options(args))
+    load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
+    animator = with_parts(registry.load_files(files, load_options, checkpoint), args)
+    return animator, about(kind, files.path.name), files.path
 
 
 def refuse_missing_packages() -> None:

@@ -38,6 +38,8 @@ FLAGS = {
     | {"steps", "minutes", "identities", "seed", "learning_rate", "motion_only", "data", "set", "layout"}
     | {"keep_detector", "finish"}
     | {"keep", "least", "blocks", "phases", "distil", "vgg"}
+    | {"exported", "pictures"}
+    | {"port", "host", "virtual_camera", "smooth"}
 } | {
     "config": "CONFIG",
     "changes": "--set",
@@ -89,7 +91,9 @@ def build_parser() -> argparse.ArgumentParser:
     from .evaluate import add_evaluate_options
     from .export import add_export_options, export
     from .info import add_info_options
+    from .live import add_live_options
     from .motion import add_motion_commands
+    from .page import add_page_options, page
     from .prepare import add_prepare_options
     from .swap import add_swap_options
     from .train import add_train_options
@@ -103,6 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_batch_options(commands.add_parser("batch", help="animate many pictures, by a table of jobs"), add_run_options)
     command = commands.add_parser("motion", help="read the motion of videos into files, and mix them")
     add_motion_commands(command, _add_model_options, _add_engine_options)
+
+    command = commands.add_parser("live", help="have a camera drive a picture, on a page that this serves")
+    add_live_options(command, _add_model_options, _add_mode_options, _add_engine_options)
 
     command = commands.add_parser("demo", help="animate the bundled sample")
     command.add_argument("--output", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -121,6 +128,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model_options(command)
     add_swap_options(command)
     command.set_defaults(command=export)
+
+    command = commands.add_parser("page", help="write a page for any web host on which a camera drives a picture")
+    add_page_options(command)
+    _add_model_options(command)
+    add_swap_options(command)
+    command.set_defaults(command=page)
 
     add_compress_options(commands.add_parser("compress", help="make a FOMM smaller and faster, and train what is left"))
     add_info_options(commands.add_parser("info", help="say what a file is: weights, motion, a clip, a picture, sound"))
@@ -198,21 +211,7 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
     from .controls import index_or_picture
 
     group = command.add_argument_group("motion")
-    modes = group.add_mutually_exclusive_group()
-    modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
-    modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
-    group.add_argument(
-        "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
-    )
-    group.add_argument(
-        "--keep-jacobian",
-        dest="relative_jacobian",
-        action="store_true",
-        help="do not carry local rotation over as a change",
-    )
-    group.add_argument(
-        "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
-    )
+    _add_mode_options(group)
     group.add_argument(
         "--source-motion",
         choices=MOTIONS,
@@ -237,6 +236,24 @@ def _add_motion_options(command: argparse.ArgumentParser) -> None:
         type=index_or_picture,
         metavar="FRAME",
         help="measure movement from this frame, or from a picture of the driving face at rest (default: 0)",
+    )
+
+
+def _add_mode_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    modes = group.add_mutually_exclusive_group()
+    modes.add_argument("--absolute", action="store_true", help="take the video's pose instead of adding its movement")
+    modes.add_argument("--avd", action="store_true", help="take it in the picture's shape, if the weights have avd")
+    group.add_argument(
+        "--background", action="store_true", help="with --absolute: let weights that can (MRFA's celebvhq) move it too"
+    )
+    group.add_argument(
+        "--keep-jacobian",
+        dest="relative_jacobian",
+        action="store_true",
+        help="do not carry local rotation over as a change",
+    )
+    group.add_argument(
+        "--keep-scale", dest="adapt_scale", action="store_true", help="do not scale movement by the size of the heads"
     )
 
 

@@ -10,7 +10,8 @@ from ..animation.options import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
 from ..module_articulate.variants import VARIANTS
-from . import common
+from . import inputs
+from .runner import Runner, optional_inputs, runner_schema
 
 MODES = ("avd", "relative", "standard")
 FROM_FILE = "from checkpoint"
@@ -18,9 +19,9 @@ FROM_FILE = "from checkpoint"
 
 def _choices() -> list[io.Input]:
     return [
-        common.model_name(
+        inputs.model_name(
             "articulate",
-            "Which published weights: vox256 for faces, taichi256 for bodies, ted384 and ted-youtube384 for speakers, "
+            "Which weights: vox256 for faces, taichi256 for bodies, ted384 and ted-youtube384 for speakers, "
             "mgif256 for drawn animals.",
             optional=True,
         ),
@@ -32,7 +33,7 @@ def _choices() -> list[io.Input]:
             tooltip="avd: take the video's pose in the picture's own shape (needs weights that carry that network). "
             "relative: add the video's movement to the picture's own pose. standard: take the video's pose.",
         ),
-        common.find_best_frame(optional=True),
+        *inputs.folded(inputs.find_best_frame(optional=True)),
     ]
 
 
@@ -47,26 +48,28 @@ def _variant() -> io.Input:
     )
 
 
-class Articulate_Runner(common.Runner):
+class Articulate_Runner(Runner):
     """Runner node of Articulated Animation."""
 
     ARCHITECTURE = "articulate"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return common.runner_schema(
+        return runner_schema(
             node_id="Articulate_Runner",
-            display_name="Articulate Runner",
-            description="Animates a picture with the motion of a video (Articulated Animation): faces, whole bodies, "
-            "drawn animals.",
-            inputs=[
-                *common.pictures(),
-                common.frame_rate(),
-                *common.optional_inputs(*_choices(), advanced=[_variant()]),
+            display_name="Articulate Runner (Puppet, Body)",
+            description="Animates a portrait, a whole body or a drawn animal like a puppet, with the motion of a video "
+            "(Articulated Animation).",
+            inputs_=[
+                *inputs.pictures(),
+                inputs.frame_rate(),
+                *optional_inputs(
+                    *_choices(), missing=inputs.if_missing("articulate", optional=True), advanced=[_variant()]
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, mode: str = "avd", variant: str = FROM_FILE, **inputs: Any) -> io.NodeOutput:
+    def execute(cls, mode: str = "avd", variant: str = FROM_FILE, **values: Any) -> io.NodeOutput:
         load_options = LoadOptions(variant=None if variant == FROM_FILE else variant)
-        return cls.animate(AnimateOptions(Retargeting(mode)), load_options, **inputs)
+        return cls.animate(AnimateOptions(Retargeting(mode)), load_options, **values)

@@ -7,10 +7,10 @@ from typing import ClassVar
 from comfy_api.v0_0_2 import io
 
 from ..module_partswap.parts import from_switches, part_names, stored_ids
-from . import common
+from .schema import Node, make_schema
 
 
-class SegChooser(io.ComfyNode):
+class SegChooser(Node):
     """Node with a switch for each part of the weights with `COUNT` parts."""
 
     COUNT: ClassVar[int]
@@ -18,11 +18,11 @@ class SegChooser(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         ids, names = stored_ids(cls.COUNT), part_names(cls.COUNT)
-        return io.Schema(
+        return make_schema(
             node_id=f"FOMM_Seg{cls.COUNT}Chooser",
             display_name=f"FOMM Seg{cls.COUNT} Chooser",
-            category=common.CATEGORY,
             description=f"Chooses which of the {cls.COUNT} parts of vox-{cls.COUNT}segments FOMM Partswap swaps.",
+            aliases=["face parts", "face swap", "part swap", "face mask"],
             inputs=[
                 io.Boolean.Input(
                     name,

@@ -9,22 +9,24 @@ from comfy_api.v0_0_2 import io
 from ..animation.parse_faces import IMAGE
 from ..face_parsing.classes import DEFAULT, GROUPS, IDS, NAMES, chosen_classes
 from ..module_partswap.parts import join_numbers
-from . import common
-from .runtime.partswap import PARSER_NAME, run_parser
+from . import inputs
+from .images import check_image
+from .runner import request
+from .runtime import weights
+from .runtime.partswap import PARSER, PARSER_NAME, run_parser
+from .schema import Node, make_schema, mark_advanced
 
 
-class FirstOrderMotion_FaceParser(common.Runner):
+class FirstOrderMotion_FaceParser(Node):
     """Node that masks face parts by BiSeNet."""
-
-    ARCHITECTURE = "face_parsing"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_FaceParser",
-            display_name="Face Parser",
-            category=common.CATEGORY,
-            description="Masks of face parts by name: skin, eyes, mouth, hair, hat, ... (BiSeNet, 79999_iter.pth).",
+            display_name="Face Parser (Face Mask, BiSeNet)",
+            description="Face masks of parts by name: skin, eyes, mouth, hair, hat, ... (BiSeNet, 79999_iter.pth).",
+            aliases=["face mask", "bisenet", "face parsing", "face segmentation", "hair mask", "mask"],
             inputs=[
                 io.Image.Input("image", tooltip="Pictures or frames, of any size; a face should fill much of each."),
                 io.String.Input(
@@ -46,8 +48,9 @@ class FirstOrderMotion_FaceParser(common.Runner):
                     step=0.1,
                     tooltip="How strongly the classes' colours cover the pictures that show them.",
                 ),
-                *common.weight_file(),
-                common.mark_advanced(common.batch_size(4, "Pictures worked on at once.")),
+                *inputs.folded(inputs.checkpoint()),
+                inputs.if_missing(PARSER, optional=True),
+                mark_advanced(inputs.batch_size(4, "Pictures worked on at once.")),
             ],
             outputs=[
                 io.Mask.Output("mask", display_name="mask", tooltip="One mask per picture, of the picture's size."),
@@ -59,6 +62,18 @@ class FirstOrderMotion_FaceParser(common.Runner):
         )
 
     @classmethod
+    def validate_inputs(cls, checkpoint: str | None = inputs.BY_NAME, if_missing: str | None = "error") -> bool:
+        """Check that the weight file is there; see `Runner`."""
+        if checkpoint is None or if_missing is None:
+            return True
+        return weights.check_there((PARSER, request(PARSER, PARSER_NAME, checkpoint, if_missing)))
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint: str = inputs.BY_NAME, **_: Any) -> str:
+        """Return a text that changes with the weight file, so that the node runs again."""
+        return weights.fingerprint(PARSER, request(PARSER, PARSER_NAME, checkpoint, "error"))
+
+    @classmethod
     def execute(
         cls,
         image: Any,
@@ -66,24 +81,25 @@ class FirstOrderMotion_FaceParser(common.Runner):
         hard_edges: bool,
         viz_alpha: float,
         batch_size: int = 4,
-        **weights: Any,
+        checkpoint: str = inputs.BY_NAME,
+        if_missing: str = "error",
     ) -> io.NodeOutput:
-        request = common.CommonInputs(**weights).request(PARSER_NAME)
-        pictures = common.check_image(image, IMAGE)
+        wanted = request(PARSER, PARSER_NAME, checkpoint, if_missing)
+        pictures = check_image(image, IMAGE)
         classes = chosen_classes(face_parts)
-        return io.NodeOutput(*run_parser(pictures, request, classes, hard_edges, viz_alpha, batch_size))
+        return io.NodeOutput(*run_parser(pictures, wanted, classes, hard_edges, viz_alpha, batch_size))
 
 
-class FirstOrderMotion_FaceParts(io.ComfyNode):
+class FirstOrderMotion_FaceParts(Node):
     """Node with a switch for each of the nineteen classes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_FaceParts",
             display_name="Face Parts Chooser",
-            category=common.CATEGORY,
             description="Chooses face parts by name, for face_parts of Face Parser and FOMM Partswap.",
+            aliases=["face mask", "face parts", "bisenet", "face swap"],
             inputs=[
                 io.Boolean.Input(
                     name,

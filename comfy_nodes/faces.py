@@ -14,24 +14,24 @@ from ..animation.faces.square import DEFAULT_RATIO
 from ..animation.faces.squares import FaceSquares
 from ..animation.framing import FaceOptions
 from ..core.errors import InputError
-from . import common
 from .images import check_image
 from .runtime.faces import crop, paste
+from .schema import Node, make_schema
 
 SQUARES = io.Custom("FACE_SQUARES")
 
 
-class FirstOrderMotion_CropFaces(io.ComfyNode):
+class FirstOrderMotion_CropFaces(Node):
     """Node that cuts the faces out of a picture or a clip, as squares of one size."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_CropFaces",
             display_name="Crop Faces",
-            category=common.CATEGORY,
             description="Cuts every face out of a picture or a clip, for a runner and Paste Faces behind it. Each face "
             "goes through the nodes behind it on its own.",
+            aliases=["face crop", "face detection", "portrait", "group photo", "talking head"],
             inputs=[
                 io.Image.Input("image", tooltip="A picture of any size, or a clip, whose faces are followed."),
                 io.String.Input(
@@ -96,17 +96,17 @@ class FirstOrderMotion_CropFaces(io.ComfyNode):
         return io.NodeOutput(crops, squares, covered, preview, len(crops))
 
 
-class FirstOrderMotion_PasteFaces(io.ComfyNode):
+class FirstOrderMotion_PasteFaces(Node):
     """Node that pastes animated faces back into the picture or clip that they were cut out of."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_PasteFaces",
             display_name="Paste Faces",
-            category=common.CATEGORY,
             description="Pastes what a runner made of Crop Faces' pictures back to where they were. Outside the faces "
             "the picture stays as it is, bit for bit.",
+            aliases=["face paste", "paste back", "stitch", "portrait", "face swap"],
             is_input_list=True,
             inputs=[
                 io.Image.Input("image", tooltip="The picture or clip that went into Crop Faces."),

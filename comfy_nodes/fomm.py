@@ -9,7 +9,8 @@ from comfy_api.v0_0_2 import io
 from ..animation.options import AnimateOptions
 from ..animation.retarget import Retargeting
 from ..core.types import LoadOptions
-from . import common
+from . import inputs
+from .runner import Runner, optional_inputs, runner_schema
 
 FROM_FILE = "from checkpoint"
 SAMPLING = {FROM_FILE: None, "corners not aligned": False, "corners aligned": True}
@@ -37,23 +38,26 @@ def _advanced() -> list[io.Input]:
     ]
 
 
-class FOMM_Runner(common.Runner):
+class FOMM_Runner(Runner):
     """Runner node of First Order Motion Model."""
 
     ARCHITECTURE = "fomm"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return common.runner_schema(
+        return runner_schema(
             node_id="FOMM_Runner",
-            display_name="FOMM Runner",
-            description="Animates a picture with the motion of a video (First Order Motion Model).",
-            inputs=[
-                *common.pictures(),
-                common.model_name(
-                    "fomm", "Which published weights: vox and vox-adv for faces, taichi for bodies, fashion, ..."
+            display_name="FOMM Runner (Animate Portrait)",
+            description="Animates a portrait, a talking head, a body or a drawing with the motion of a video: motion "
+            "transfer by the First Order Motion Model. Its drawn-faces weights are bundled.",
+            inputs_=[
+                *inputs.pictures(),
+                inputs.model_name(
+                    "fomm",
+                    "Which weights: vox and vox-adv for faces, taichi for bodies, fashion, ...; drawn-faces, which is "
+                    "bundled, for drawn faces.",
                 ),
-                common.frame_rate(),
+                inputs.frame_rate(),
                 io.Boolean.Input(
                     "relative_movement",
                     default=True,
@@ -69,8 +73,8 @@ class FOMM_Runner(common.Runner):
                     default=True,
                     tooltip="Scale the movement by the sizes of the two heads. Only with relative_movement.",
                 ),
-                common.find_best_frame(),
-                *common.optional_inputs(advanced=_advanced()),
+                inputs.find_best_frame(),
+                *optional_inputs(missing=inputs.if_missing("fomm", optional=True), advanced=_advanced()),
             ],
         )
 
@@ -82,14 +86,14 @@ class FOMM_Runner(common.Runner):
         adapt_movement_scale: bool,
         scale_factor: str = FROM_FILE,
         sampling: str = FROM_FILE,
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         mode = "relative" if relative_movement else "standard"
         return cls.animate(
             AnimateOptions(Retargeting(mode, relative_jacobian, adapt_movement_scale)),
             LoadOptions(
-                common.look_up_choice("sampling", sampling, SAMPLING),
-                common.look_up_choice("scale_factor", scale_factor, SCALES),
+                inputs.look_up_choice("sampling", sampling, SAMPLING),
+                inputs.look_up_choice("scale_factor", scale_factor, SCALES),
             ),
-            **inputs,
+            **values,
         )

@@ -8,7 +8,8 @@ from comfy_api.v0_0_2 import io
 
 from ..animation.options import AnimateOptions
 from ..animation.retarget import Retargeting
-from . import common
+from . import inputs
+from .runner import Runner, optional_inputs, runner_schema
 
 MOST_PIXELS = 2**31 - 1
 
@@ -26,7 +27,7 @@ def _motion() -> list[io.Input]:
             default=False,
             tooltip="Scale the movement by the size of the picture's face to the video's. Only with relative.",
         ),
-        common.find_best_frame(),
+        inputs.find_best_frame(),
         io.Int.Input(
             "max_num_pixels",
             default=65536,
@@ -39,30 +40,31 @@ def _motion() -> list[io.Input]:
     ]
 
 
-class FSRT_Runner(common.Runner):
+class FSRT_Runner(Runner):
     """Runner node of Facial Scene Representation Transformer."""
 
     ARCHITECTURE = "fsrt"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return common.runner_schema(
+        return runner_schema(
             node_id="FSRT_Runner",
-            display_name="FSRT Runner",
-            description="Animates a face with the pose and expression of a video (Facial Scene Representation "
-            "Transformer), from one picture of it or from several.",
-            inputs=[
-                *common.pictures("The picture to animate. A batch is taken as several pictures of the same face."),
-                common.model_name("fsrt", "Which weights: trained with one picture of a face, or with two."),
-                common.frame_rate(),
+            display_name="FSRT Runner (Face Reenactment)",
+            description="Reenacts a portrait with the pose and expression of a video (Facial Scene Representation "
+            "Transformer), from one picture of a face or from several. The slowest.",
+            inputs_=[
+                *inputs.pictures("The picture to animate. A batch is taken as several pictures of the same face."),
+                inputs.model_name("fsrt", "Which weights: trained with one picture of a face, or with two."),
+                inputs.frame_rate(),
                 *_motion(),
-                *common.optional_inputs(
+                *optional_inputs(
                     io.Image.Input(
                         "source_image_2",
                         optional=True,
                         tooltip="More pictures of the same face, of any size: from another side, or with what the "
                         "first does not show.",
-                    )
+                    ),
+                    missing=inputs.if_missing("fsrt", optional=True),
                 ),
             ],
         )
@@ -75,8 +77,8 @@ class FSRT_Runner(common.Runner):
         adapt_scale: bool,
         max_num_pixels: int,
         source_image_2: Any = None,
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         retargeting = Retargeting("relative" if relative else "standard", adapt_scale=adapt_scale)
         source = source_image if source_image_2 is None else [source_image, source_image_2]
-        return cls.animate(AnimateOptions(retargeting, max_pixels=max_num_pixels), source_image=source, **inputs)
+        return cls.animate(AnimateOptions(retargeting, max_pixels=max_num_pixels), source_image=source, **values)

@@ -6,10 +6,11 @@ from comfy_api.v0_0_2 import io
 
 from ..animation.options import DRIVING, SOURCE
 from ..core.errors import rename_parameters
-from . import common, model_menu
+from . import inputs, model_menu
 from .images import check_image
 from .runtime.inspection import inspect
 from .runtime.shared import read_options
+from .schema import make_schema
 
 
 class FirstOrderMotion_InspectMotion(model_menu.ModelNode):
@@ -27,16 +28,16 @@ class FirstOrderMotion_InspectMotion(model_menu.ModelNode):
             "occlusion": "How much of the source shows at each pixel; what is dark the model painted anew.",
             "moved": "The pixels that moved by more than one.",
         }
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_InspectMotion",
             display_name="Inspect Motion",
-            category=common.CATEGORY,
             description="Shows what a model saw while it animated a picture: keypoints, flow, occlusion, what moved.",
+            aliases=["keypoints", "optical flow", "motion transfer", "debug motion"],
             inputs=[
-                *common.pictures(),
+                *inputs.pictures(),
                 *model_menu.model_inputs(),
-                common.frame_rate(),
-                common.shared_options(),
+                inputs.frame_rate(),
+                inputs.shared_options(),
             ],
             outputs=[
                 *(
@@ -57,7 +58,7 @@ class FirstOrderMotion_InspectMotion(model_menu.ModelNode):
         frame_rate: float,
         options: object = None,
     ) -> io.NodeOutput:
-        with rename_parameters(common.INPUTS):
+        with rename_parameters(inputs.RUNNER_INPUTS):
             source, driving = check_image(source_image, SOURCE), check_image(driving_video_input, DRIVING)
             files = model_menu.find_files(model, if_missing)
             return io.NodeOutput(*inspect(source, driving, files, read_options(options), frame_rate))

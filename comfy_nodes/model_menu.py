@@ -11,8 +11,9 @@ from ..animation.predictor import DEFAULT_MODEL
 from ..animation.registry import architectures
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightFiles, WeightsRequest
-from .common import IF_MISSING, if_missing, look_up_choice
+from .inputs import IF_MISSING, if_missing, look_up_choice
 from .runtime import folders, weights
+from .schema import Node
 
 OWN_NODES = frozenset({"partswap"})  # it animates nothing without a choice of parts
 
@@ -34,12 +35,12 @@ def model_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "model",
-            options=[*published_models(), *folders.weight_file_names()],
+            options=[*published_models(), *folders.own_weight_files()],
             default=DEFAULT_MODEL,
             tooltip="Which model: the bundled one for drawn faces, published weights by name and architecture, or a "
             f"file of your own in models/{MODEL_FOLDER}, whose architecture is read off it.",
         ),
-        if_missing(),
+        if_missing(*architectures()),
     ]
 
 
@@ -48,8 +49,12 @@ def find_files(model: str, missing: str) -> WeightFiles:
     chosen = published_models().get(model)
     if chosen is None:
         return weights.find_by_content(model)
-    identity, name = chosen
-    return weights.find(identity, WeightsRequest(name, download=look_up_choice("if_missing", missing, IF_MISSING)))
+    return weights.find(chosen[0], published_request(chosen[1], missing))
+
+
+def published_request(name: str, missing: str) -> WeightsRequest:
+    """Make the request for published weights."""
+    return WeightsRequest(name, download=look_up_choice("if_missing", missing, IF_MISSING))
 
 
 def fingerprint(model: str) -> str:
@@ -60,13 +65,18 @@ def fingerprint(model: str) -> str:
     return weights.fingerprint(chosen[0], WeightsRequest(chosen[1]))
 
 
-class ModelNode(io.ComfyNode):
+class ModelNode(Node):
     """Base class of nodes with a menu of models."""
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None) -> bool | str:
-        """Accept any `model`: naming it switches the list check off, and `execute` explains a missing file."""
-        return True
+    def validate_inputs(cls, model: str | None = None, if_missing: str | None = None) -> bool:
+        """Check that weights are there, before anything is decoded; naming inputs switches list checks off."""
+        if model is None or if_missing is None:
+            return True  # comes over a wire, once other nodes have run
+        chosen = published_models().get(model)
+        if chosen is None:
+            return weights.check_file_there(model)
+        return weights.check_there((chosen[0], published_request(chosen[1], if_missing)))
 
     @classmethod
     def fingerprint_inputs(cls, model: str = "", **_: object) -> str:

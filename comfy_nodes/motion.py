@@ -8,10 +8,11 @@ from ..animation.motion.mix import mix
 from ..animation.motion.track import MotionTrack
 from ..animation.options import DRIVING, SOURCE
 from ..core.errors import InputError, rename_parameters
-from . import common, model_menu
+from . import inputs, model_menu
 from .images import check_image, check_video
 from .runtime import motion as work
 from .runtime.shared import read_options
+from .schema import ANIMATE_WORDS, Node, make_schema
 
 MOTION = io.Custom("FOM_MOTION")
 MOST_FRAMES = 10**6
@@ -33,12 +34,12 @@ class FirstOrderMotion_ReadMotion(model_menu.ModelNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_ReadMotion",
             display_name="Read Motion",
-            category=common.CATEGORY,
             description="Reads the motion of a video as a model sees it, frame by frame: small enough to keep, to mix, "
             "and to animate any picture by without the video.",
+            aliases=["read motion", "motion capture", "puppet", "motion transfer"],
             inputs=[
                 io.Video.Input("driving_video", tooltip="The video whose motion is read."),
                 *model_menu.model_inputs(),
@@ -58,16 +59,16 @@ class FirstOrderMotion_ReadMotion(model_menu.ModelNode):
         return io.NodeOutput(motion, len(motion), float(motion.fps))
 
 
-class FirstOrderMotion_SaveMotion(io.ComfyNode):
+class FirstOrderMotion_SaveMotion(Node):
     """Node that saves motion as a file in the output folder."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_SaveMotion",
             display_name="Save Motion",
-            category=common.CATEGORY,
             description="Saves motion as a file in ComfyUI's output folder, for Load Motion.",
+            aliases=["save motion", "motion file"],
             inputs=[
                 MOTION.Input("motion", tooltip="From Read Motion or Mix Motions."),
                 io.String.Input(
@@ -89,17 +90,17 @@ class FirstOrderMotion_SaveMotion(io.ComfyNode):
         return io.NodeOutput(track, work.save_motion(track, filename_prefix))
 
 
-class FirstOrderMotion_LoadMotion(io.ComfyNode):
+class FirstOrderMotion_LoadMotion(Node):
     """Node that loads a file of motion."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         files = work.motion_files()
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_LoadMotion",
             display_name="Load Motion",
-            category=common.CATEGORY,
             description="Loads motion that Save Motion or the command line saved. It fits the weights that read it.",
+            aliases=["load motion", "motion file"],
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -133,7 +134,7 @@ class FirstOrderMotion_LoadMotion(io.ComfyNode):
         return io.NodeOutput(motion, len(motion), float(motion.fps))
 
 
-class FirstOrderMotion_MixMotions(io.ComfyNode):
+class FirstOrderMotion_MixMotions(Node):
     """Node that joins the head's motion of one clip with the expression of another."""
 
     @classmethod
@@ -142,12 +143,12 @@ class FirstOrderMotion_MixMotions(io.ComfyNode):
             "head_anchor": "The frame of the first in which its face is at rest: the head's movement counts from it.",
             "expression_anchor": "The frame of the second in which its face is at rest.",
         }
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_MixMotions",
             display_name="Mix Motions",
-            category=common.CATEGORY,
             description="Joins the movement of the head in one clip with the expression in another. The same weights "
             "must have read both.",
+            aliases=["mix motion", "head and expression", "expression"],
             inputs=[
                 MOTION.Input("head", tooltip="Whose head moves: turning, size and place."),
                 MOTION.Input("expression", tooltip="Whose mouth, eyes and brows move. Held where it is shorter."),
@@ -172,11 +173,11 @@ class FirstOrderMotion_AnimateByMotion(model_menu.ModelNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_AnimateByMotion",
             display_name="Animate by Motion",
-            category=common.CATEGORY,
             description="Animates a picture by motion from Read Motion, Load Motion or Mix Motions, without the video.",
+            aliases=ANIMATE_WORDS,
             inputs=[
                 io.Image.Input(
                     "source_image",
@@ -185,7 +186,7 @@ class FirstOrderMotion_AnimateByMotion(model_menu.ModelNode):
                 ),
                 MOTION.Input("motion", tooltip="The motion that it takes on."),
                 *model_menu.model_inputs(),
-                common.shared_options(),
+                inputs.shared_options(),
             ],
             outputs=[
                 io.Image.Output("images", display_name="images", tooltip="The animated picture, frame by frame."),
@@ -197,7 +198,7 @@ class FirstOrderMotion_AnimateByMotion(model_menu.ModelNode):
     def execute(
         cls, source_image: object, motion: object, model: str, if_missing: str, options: object = None
     ) -> io.NodeOutput:
-        with rename_parameters(common.INPUTS | {DRIVING: "motion"}):
+        with rename_parameters(inputs.RUNNER_INPUTS | {DRIVING: "motion"}):
             track = _check_motion(motion, "motion")
             source, shared = check_image(source_image, SOURCE), read_options(options)
             images = work.animate_by(source, track, model_menu.find_files(model, if_missing), shared)

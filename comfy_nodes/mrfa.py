@@ -8,7 +8,8 @@ from comfy_api.v0_0_2 import io
 
 from ..animation.options import AnimateOptions
 from ..animation.retarget import Retargeting
-from . import common
+from . import inputs
+from .runner import Runner, optional_inputs, runner_schema
 
 
 def _switches() -> list[io.Input]:
@@ -38,24 +39,28 @@ def _switches() -> list[io.Input]:
     ]
 
 
-class MRFA_Runner(common.Runner):
+class MRFA_Runner(Runner):
     """Runner node of MRFA (Learning Motion Refinement for Unsupervised Face Animation)."""
 
     ARCHITECTURE = "mrfa"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return common.runner_schema(
+        return runner_schema(
             node_id="MRFA_Runner",
-            display_name="MRFA Runner",
-            description="Animates a face with the motion of a video (MRFA, motion refinement): slower and finer than "
-            "the other models.",
-            inputs=[
-                *common.pictures(),
-                common.model_name("mrfa", "Which published weights: vox or celebvhq, both for faces."),
-                common.frame_rate(),
+            display_name="MRFA Runner (Talking Head)",
+            description="Animates a portrait into a talking head with the motion of a video (MRFA, motion refinement): "
+            "slower and finer than most.",
+            inputs_=[
+                *inputs.pictures(),
+                inputs.model_name("mrfa", "Which weights: vox or celebvhq, both for faces."),
+                inputs.frame_rate(),
                 *_switches(),
-                *common.optional_inputs(common.find_best_frame(optional=True), fixed_size=True),
+                *optional_inputs(
+                    *inputs.folded(inputs.find_best_frame(optional=True)),
+                    missing=inputs.if_missing("mrfa", optional=True),
+                    fixed_size=True,
+                ),
             ],
         )
 
@@ -66,8 +71,8 @@ class MRFA_Runner(common.Runner):
         relative_movement: bool,
         relative_jacobian: bool,
         adapt_movement_scale: bool,
-        **inputs: Any,
+        **values: Any,
     ) -> io.NodeOutput:
         mode = "relative" if use_relative and relative_movement else "standard"
         retargeting = Retargeting(mode, relative_jacobian, adapt_movement_scale, background=not use_relative)
-        return cls.animate(AnimateOptions(retargeting), **inputs)
+        return cls.animate(AnimateOptions(retargeting), **values)

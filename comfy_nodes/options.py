@@ -1,6 +1,9 @@
-"""Node with the settings that every runner shares, on one wire."""
+"""Nodes with the settings that runners share, on one wire."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 from comfy_api.v0_0_2 import io
 
@@ -8,10 +11,11 @@ from ..animation.motion.controls import MOST_SMOOTHING, MOST_STRENGTH, Controls
 from ..animation.moving import ADD, ENDS, HOLD, MOTIONS, MovingSource
 from ..animation.options import ANCHOR
 from ..core.errors import rename_parameters
-from . import common
+from . import inputs
 from .images import check_image
 from .runtime import models
-from .runtime.shared import SharedOptions
+from .runtime.shared import RunnerSettings, SharedOptions, read_options
+from .schema import OPTIONS, Node, make_schema
 
 ENHANCER = {"descriptor": "upscale_model", "strength": "enhance_strength", "steadiness": "enhance_steadiness"}
 MOST_STEADINESS = 0.99
@@ -43,6 +47,7 @@ def _rendering() -> list[io.Input]:
             "moving_source", default=False,
             tooltip="On: a batch in source_image is a video whose every frame is animated. Off: its first picture is.",
         ),
+        *inputs.folded(
         io.Combo.Input(
             "source_motion", options=list(MOTIONS), default=ADD,
             tooltip="Of a source that moves. add: the driving movement comes on top of its own. replace: instead.",
@@ -57,6 +62,7 @@ def _rendering() -> list[io.Input]:
             "enhance_steadiness", 0.0, MOST_STEADINESS,
             "Blends what the upscale model adds over time, against flicker. 0 takes every frame as it comes.",
         ),
+        ),
     ]  # fmt: skip
 
 
@@ -64,17 +70,21 @@ def _number(name: str, default: float, most: float, tooltip: str) -> io.Input:
     return io.Float.Input(name, default=default, min=0.0, max=most, step=0.01, tooltip=tooltip)
 
 
-class FirstOrderMotion_Options(io.ComfyNode):
+def _output(name: str) -> io.Output:
+    return OPTIONS.Output(name, display_name="options", tooltip="For the input options of any runner.")
+
+
+class FirstOrderMotion_Options(Node):
     """Node whose output sets motion, detail, moving sources and enhancement of any runner."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_Options",
             display_name="Animation Options",
-            category=common.CATEGORY,
             description="Strength and smoothing of the movement, fine detail, sources that move and enhancement, for "
             "any runner or Animate Video. The defaults change nothing.",
+            aliases=["strength", "smoothing", "expression", "detail", "enhance", "face restore", "lip sync"],
             inputs=[
                 *_motion(),
                 *_rendering(),
@@ -88,9 +98,7 @@ class FirstOrderMotion_Options(io.ComfyNode):
                     "animated faces.",
                 ),
             ],
-            outputs=[
-                common.OPTIONS.Output("options", display_name="options", tooltip="For the input options of any runner.")
-            ],
+            outputs=[_output("options")],
         )  # fmt: skip
 
     @classmethod
@@ -123,3 +131,31 @@ class FirstOrderMotion_Options(io.ComfyNode):
                 enhancer,
             )
         )
+
+
+class FirstOrderMotion_RunnerOptions(Node):
+    """Node whose output sets how any runner works: size, framing, precision, batches."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return make_schema(
+            node_id="FirstOrderMotion_RunnerOptions",
+            display_name="Runner Options",
+            description="How any runner works: size, framing, best frame, precision and batches. Goes before what a "
+            "runner holds itself of these. The defaults change nothing.",
+            aliases=["size", "precision", "batch size", "fp16", "framing", "best frame", "antialias"],
+            inputs=[
+                inputs.size(),
+                inputs.framing(),
+                inputs.antialias(),
+                inputs.best_frame_by(),
+                inputs.batch_size(),
+                inputs.precision(),
+                OPTIONS.Input("options", optional=True, tooltip="From Animation Options, to go on along this wire."),
+            ],
+            outputs=[_output("options_out")],
+        )
+
+    @classmethod
+    def execute(cls, options: object = None, **settings: Any) -> io.NodeOutput:
+        return io.NodeOutput(replace(read_options(options), runner=RunnerSettings(**settings)))

@@ -6,12 +6,15 @@ from typing import Any
 
 from comfy_api.v0_0_2 import io
 
-from ..animation.engine import Engine
+from ..animation.framing import STRETCH
 from ..animation.options import DRIVING, SOURCE, AnimateOptions
+from ..core.errors import InputError, rename_parameters
 from ..core.types import LoadOptions
 from ..core.weights.find import WeightsRequest
 from ..face_parsing.classes import DEFAULT, chosen_classes
-from . import common
+from . import inputs
+from .images import check_image
+from .runner import CommonInputs, Runner, optional_inputs, request, runner_schema
 from .runtime import weights
 from .runtime.partswap import PARSER, PARSER_NAME, SwapSettings, run_swap
 from .runtime.shared import read_options
@@ -75,11 +78,13 @@ def _parser_inputs() -> list[io.Input]:
             tooltip="With use_face_parser: what is swapped. Names with commas (hair, hat, eyes, eyebrows, nose, mouth, "
             "ears, neck, cloth, skin, face, head), numbers such as 17_18, or a wire from Face Parts Chooser.",
         ),
-        io.Boolean.Input(
-            "segments_of_every_frame",
-            default=True,
-            optional=True,
-            tooltip="Off: seg_frames holds the first frame only, which saves as much memory as the result takes.",
+        *inputs.folded(
+            io.Boolean.Input(
+                "segments_of_every_frame",
+                default=True,
+                optional=True,
+                tooltip="Off: seg_frames holds the first frame only, which saves as much memory as the result takes.",
+            )
         ),
     ]
 
@@ -97,32 +102,38 @@ def _advanced() -> list[io.Input]:
     ]
 
 
-class FOMM_Partswap(common.Runner):
+class FOMM_Partswap(Runner):
     """Runner node of Part Swap."""
 
     ARCHITECTURE = "partswap"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        audio, *more = common.optional_inputs(*_parser_inputs(), advanced=_advanced(), best_frame=False)
-        return common.runner_schema(
+        audio, *more = optional_inputs(
+            *_parser_inputs(),
+            missing=inputs.if_missing("partswap", PARSER, optional=True),
+            advanced=_advanced(),
+            best_frame=False,
+        )
+        return runner_schema(
             node_id="FOMM_Partswap",
-            display_name="FOMM Partswap",
-            description="Gives the face in a video chosen parts of the face in a picture: hair, eyes, mouth, ... "
-            "(Motion Supervised Co-Part Segmentation).",
-            inputs=[
-                *common.pictures(
+            display_name="FOMM Partswap (Face Swap)",
+            description="Face swap, whole or in parts: gives the face in a video chosen parts of a picture's face, "
+            "such as hair, eyes or mouth (Motion Supervised Co-Part Segmentation).",
+            aliases=["face swap", "swap face", "faceswap", "part swap", "portrait", "face mask", "bisenet", "puppet"],
+            inputs_=[
+                *inputs.pictures(
                     "The picture whose parts are taken. Of a batch, the first.",
                     "The frames that get them; all else stays as it is in them.",
                 ),
-                io.Combo.Input(
-                    "model_name",
-                    options=MODELS,
-                    default="vox-10segments",
-                    tooltip="Which published weights: with 5, 10 or 15 learnt segments, each with its own chooser, "
-                    "or FOMM's, which need use_face_parser.",
+                inputs.model_name(
+                    "partswap",
+                    "Which weights: with 5, 10 or 15 learnt segments, each with its own chooser, or FOMM's, which need "
+                    "use_face_parser.",
+                    MODELS,
+                    "vox-10segments",
                 ),
-                common.frame_rate(),
+                inputs.frame_rate(),
                 *_swap_inputs(),
                 audio,
                 *more,
@@ -134,7 +145,7 @@ class FOMM_Partswap(common.Runner):
                 io.Image.Output(
                     "seg_tgt_viz", display_name="seg_tgt_viz", tooltip="The first frame's segments, with a legend."
                 ),
-                *common.outputs("The video with the parts swapped, one image per frame."),
+                *inputs.outputs("The video with the parts swapped, one image per frame."),
                 io.Image.Output(
                     "seg_frames", display_name="seg_frames", tooltip="Every frame's segments, without a legend."
                 ),
@@ -147,8 +158,23 @@ class FOMM_Partswap(common.Runner):
         )
 
     @classmethod
+    def validate_inputs(
+        cls,
+        model_name: str | None = "",
+        checkpoint: str | None = inputs.BY_NAME,
+        if_missing: str | None = "error",
+        use_face_parser: bool | None = False,
+    ) -> bool:
+        """Check that weights are there, the face parser's too where it is wanted; see `Runner`."""
+        if model_name is None or checkpoint is None or if_missing is None:
+            return True
+        own = request(cls.ARCHITECTURE, model_name or cls.default_model(), checkpoint, if_missing)
+        parser = [(PARSER, WeightsRequest(PARSER_NAME, download=own.download))] if use_face_parser else []
+        return weights.check_there((cls.ARCHITECTURE, own), *parser)
+
+    @classmethod
     def fingerprint_inputs(
-        cls, model_name: str = "", checkpoint: str = common.BY_NAME, use_face_parser: bool = False, **_: Any
+        cls, model_name: str = "", checkpoint: str = inputs.BY_NAME, use_face_parser: bool = False, **_: Any
     ) -> str:
         """Return a text that changes with either weight file, so that the node runs again."""
         own = super().fingerprint_inputs(model_name, checkpoint)
@@ -174,29 +200,32 @@ class FOMM_Partswap(common.Runner):
         options: object = None,
         **common_inputs: Any,
     ) -> io.NodeOutput:
-        wanted = common.CommonInputs(**common_inputs)
-        request = wanted.request(model_name)
+        wanted, shared = CommonInputs(**common_inputs), read_options(options)
+        own = wanted.request(cls.ARCHITECTURE, model_name)
+        working = shared.runner or wanted
+        if working.framing != STRETCH:
+            raise InputError("goes with other runners. Put Crop Faces and Paste Faces around this one.", "framing")
         settings = SwapSettings(
             chosen_seg_indices,
             chosen_classes(face_parts) if use_face_parser else None,
             use_source_seg,
             hard_edges,
             blend_scale,
-            common.look_up_choice("parser_mask", parser_mask, PARSER_MASKS),
+            inputs.look_up_choice("parser_mask", parser_mask, PARSER_MASKS),
             viz_alpha,
             segments_of_every_frame,
         )
-        with common.rename_parameters(common.INPUTS):
+        with rename_parameters(inputs.RUNNER_INPUTS):
             swapped = run_swap(
-                common.check_image(source_image, SOURCE),
-                common.check_image(driving_video_input, DRIVING),
-                request,
-                WeightsRequest(PARSER_NAME, download=request.download),
+                check_image(source_image, SOURCE),
+                check_image(driving_video_input, DRIVING),
+                own,
+                WeightsRequest(PARSER_NAME, download=own.download),
                 LoadOptions(),
-                wanted.options(AnimateOptions()),
+                wanted.added_to(AnimateOptions()),
                 settings,
-                Engine(wanted.precision),
-                read_options(options),
+                working.engine(),
+                shared,
             )
         return io.NodeOutput(
             swapped.source, swapped.first_target, swapped.images, audio, frame_rate, swapped.targets, swapped.masks

@@ -5,21 +5,22 @@ from __future__ import annotations
 from comfy_api.v0_0_2 import io
 
 from ..animation.samples import sample_boxes, sample_pictures, sample_videos
-from .common import CATEGORY, look_up_choice
+from .inputs import look_up_choice
 from .runtime.sample import sample
 from .runtime.videos import video_of
+from .schema import Node, make_schema
 
 
-class FirstOrderMotion_Sample(io.ComfyNode):
+class FirstOrderMotion_Sample(Node):
     """Node that outputs a bundled picture and the bundled video."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_Sample",
             display_name="First Order Motion Sample",
-            category=CATEGORY,
             description="A drawn picture and a drawn driving video with sound, to try the runners without any file.",
+            aliases=["sample", "example", "demo", "talking head", "portrait"],
             inputs=[
                 io.Combo.Input(
                     "picture",

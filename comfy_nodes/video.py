@@ -11,13 +11,14 @@ from ..animation.faces.face import ALL, Face, faces_from_text
 from ..animation.framing import AUTO, FRAMINGS, FaceOptions, Framing
 from ..animation.options import DRIVING, SOURCE
 from ..core.errors import InputError, rename_parameters
-from . import common, model_menu
+from . import inputs, model_menu
 from .images import Video, check_image, check_video
 from .runtime.shared import read_options
 from .runtime.video import animate_video
 from .runtime.videos import video_of
+from .schema import ANIMATE_WORDS, make_schema, mark_advanced
 
-INPUTS = {**common.INPUTS, "driving": "driving_video"}
+INPUTS = {**inputs.RUNNER_INPUTS, "driving": "driving_video"}
 
 
 def _faces() -> list[io.Input]:
@@ -27,7 +28,7 @@ def _faces() -> list[io.Input]:
         "driving_boxes": ("", "The same for the driving video, whose faces then stay in these boxes."),
     }
     return [
-        common.mark_advanced(io.String.Input(name, default=default, optional=True, tooltip=tooltip))
+        mark_advanced(io.String.Input(name, default=default, optional=True, tooltip=tooltip))
         for name, (default, tooltip) in texts.items()
     ]
 
@@ -37,12 +38,12 @@ class FirstOrderMotion_AnimateVideo(model_menu.ModelNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return make_schema(
             node_id="FirstOrderMotion_AnimateVideo",
             display_name="Animate Video",
-            category=common.CATEGORY,
-            description="Animates a picture, or a video, with the motion of a video, by any model. Reads and writes "
-            "files frame by frame, with sound, so that clips of any length take the same memory.",
+            description="Animates a portrait, or a video, with the motion of a video, by any model: a talking head "
+            "in one node. Reads and writes files frame by frame, with sound, in memory that does not grow.",
+            aliases=[*ANIMATE_WORDS, "video to video"],
             inputs=[
                 io.Video.Input(
                     "driving_video", tooltip="The video whose motion is taken on, and whose sound and times are kept."
@@ -64,7 +65,7 @@ class FirstOrderMotion_AnimateVideo(model_menu.ModelNode):
                 io.Video.Input(
                     "source_video", optional=True, tooltip="A video to animate, frame by frame, instead of a picture."
                 ),
-                common.shared_options(),
+                inputs.shared_options(),
                 *_faces(),
             ],
             outputs=[io.Video.Output("video", display_name="video", tooltip="The result, for Save Video.")],

@@ -34,10 +34,11 @@ def atomic_write(path: Path) -> Generator[Path, None, None]:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Generator[Path, None, None]:
+def atomic_folder(target: Path, *, replace: bool = False) -> Generator[Path, None, None]:
     """Fill a whole folder or none: yields a hidden folder, which takes the name `target` when the block ends well.
 
-    There must be nothing of that name yet. Raises OSError where the system refuses.
+    With `replace` a folder of that name makes room for it; without, there must be nothing of that name yet.
+    Raises OSError where the system refuses.
     """
     hidden = HiddenFolder(target)
     try:
@@ -45,10 +46,23 @@ def atomic_folder(target: Path) -> Generator[Path, None, None]:
         part.mkdir()
         yield part
         with undisturbed():
-            part.rename(target)
+            _take_place(part, target, hidden.path / "before" if replace else None)
             keep(target)
     finally:
         hidden.remove()
+
+
+def _take_place(part: Path, target: Path, aside: Path | None) -> None:
+    """Give a folder its name; one that bears it goes `aside`, and comes back if the system refuses the new one."""
+    moved = aside is not None and target.exists()
+    if aside is not None and moved:
+        target.rename(aside)
+    try:
+        part.rename(target)
+    except OSError:
+        if aside is not None and moved:
+            aside.rename(target)
+        raise
 
 
 class AtomicFile:

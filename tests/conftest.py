@@ -18,6 +18,18 @@ if added := of_every_architecture("architecture.py"):  # architectures that are 
         registry.register(file.ARCHITECTURE)
 
 
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Graphs of a tiny FOMM, for several folders of tests; nothing writes to them."""
+    from first_order_motion.cli.main import main
+    from support.command_line import build_files
+
+    folder = tmp_path_factory.mktemp("deploy") / "made" / "tiny"
+    weights = build_files(tmp_path_factory.mktemp("weights")) / "tiny.safetensors"
+    assert main(["export", str(folder), "--checkpoint", str(weights), "--format", "both"]) == 0
+    return folder
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-case", action="store_true", help="all options of all drivers in the parity packs: an hour"

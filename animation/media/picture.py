@@ -25,7 +25,7 @@ _PLAIN_PIXELS = 16_000_000  # up to this size whatever the file's own; above it,
 _PIXELS_PER_BYTE = 500  # of a file: even one colour takes more
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow raises for files that it cannot read: its readers of the rarer formats check little.
-_DAMAGE: Final = (
+PICTURE_DAMAGE: Final = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, TypeError, ArithmeticError,
     AttributeError, RuntimeError, MemoryError, AssertionError,
 )  # fmt: skip
@@ -59,7 +59,7 @@ def picture_errors(path: Path) -> Generator[None]:
         raise _too_large(path, str(error)) from error
     except Image.UnidentifiedImageError as error:
         raise _unidentified(path) from error
-    except _DAMAGE as error:
+    except PICTURE_DAMAGE as error:
         reason = join_names([str(error) or type(error).__name__])
         raise MediaError(
             f"{path} cannot be read as a picture ({reason}); png, jpg, webp or the like was wanted. "

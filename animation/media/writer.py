@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,7 +60,8 @@ class VideoWriter(FrameWriter):
     decoding can start, x264's choice by default. A constant rate is kept exactly (29.97 is
     30000/1001); uneven times are stored as they are. Video needs even sides: an odd one is padded by repeating the
     last row or column. `audio_from` names the file whose sound is carried over, copied where the container can hold
-    it, else encoded, and cut to the length of the video. For when the file appears, see `FrameWriter`.
+    it and it is in one of the codecs `copied` (None: in any), else encoded, and cut to the length of the video. For
+    when the file appears, see `FrameWriter`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class VideoWriter(FrameWriter):
         crf: int = 18,
         preset: str = "medium",
         keyframes: int | None = None,
+        copied: frozenset[str] | None = None,
     ) -> None:
         super().__init__(path, times)
         found = FORMATS.get(self.path.suffix.lower())
@@ -78,7 +81,8 @@ class VideoWriter(FrameWriter):
             raise InputError(f"{self.path} does not end in {', '.join(FORMATS)}; one was wanted. Rename the output.")
         if not 0 <= crf <= 51:
             raise InputError(f"crf is {crf}; 0 (lossless) to 51 (worst) was wanted. 18 looks like the original.")
-        self._format, self._quality = found, {"crf": str(crf), "preset": preset}
+        self._format = found if copied is None else replace(found, copied=found.copied & copied)
+        self._quality = {"crf": str(crf), "preset": preset}
         if keyframes is not None:
             self._quality["g"] = str(keyframes)
         self._audio_from = None if audio_from is None else Path(audio_from)

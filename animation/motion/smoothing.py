@@ -191,7 +191,7 @@ class CausalSmoother:
 
     A One Euro filter (Casiez et al., CHI 2012): an exponential one whose cutoff rises with the speed of the points, so
     that a still head is steadied by about `seconds` and a moving one is not held back. One speed counts for the whole
-    pose. Nothing waits for the device.
+    pose. Nothing waits for the device. Poses come `rate` times a second unless a call says otherwise.
     """
 
     def __init__(self, seconds: float, rate: float, spec: AnimatorSpec, gain: float = SPEED_GAIN) -> None:
@@ -205,22 +205,26 @@ class CausalSmoother:
         self._velocity: Tensor | None = None
 
     @inference_mode()
-    def __call__(self, motion: Motion) -> Motion:
-        """Smooth the next poses, of which there may be one or more, in their order."""
+    def __call__(self, motion: Motion, elapsed: float | None = None) -> Motion:
+        """Smooth the next poses, of which there may be one or more, in their order.
+
+        Each comes `elapsed` seconds after the one before it, where they do not come evenly.
+        """
         if self._seconds == 0:
             return motion
-        return join([self._next(motion[place : place + 1]) for place in range(len(motion))])
+        rate = self._rate if elapsed is None else 1 / elapsed
+        return join([self._next(motion[place : place + 1], rate) for place in range(len(motion))])
 
-    def _next(self, pose: Motion) -> Motion:
+    def _next(self, pose: Motion, rate: float) -> Motion:
         parts = pose_parts(pose, self._spec)
         if self._state is None or self._raw is None or self._velocity is None:
             self._state, self._raw, self._velocity = parts, parts["points"], torch.zeros_like(parts["points"])
             return pose
-        change = (parts["points"] - self._raw) * self._rate
-        self._velocity = torch.lerp(self._velocity, change, _weight_of(SPEED_CUTOFF, self._rate))
+        change = (parts["points"] - self._raw) * rate
+        self._velocity = torch.lerp(self._velocity, change, _weight_of(SPEED_CUTOFF, rate))
         speed = self._velocity.mean(dim=1).square().sum(dim=-1).sqrt()  # (1), of the head
         cutoff = 1 / (2 * math.pi * self._seconds) + self._gain * speed
-        ratio = 2 * math.pi * cutoff / self._rate
+        ratio = 2 * math.pi * cutoff / rate
         weight = ratio / (ratio + 1)
         self._raw = parts["points"]
         signs: Tensor | None = None

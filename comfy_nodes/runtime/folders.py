@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import folder_paths
 
-from ...animation.registry import earlier_packs, weight_folders
+from ...animation.registry import KINDS, earlier_packs, weight_folders
 from ...core.installation import PACK
 from ...core.weights.catalog import MODEL_FOLDER
 
@@ -16,6 +17,15 @@ def register() -> None:
     folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
     paths, _ = folder_paths.folder_names_and_paths[MODEL_FOLDER]
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, folder_paths.supported_pt_extensions | {".tar"})
+    make_model_folder()
+
+
+def make_model_folder() -> Path:
+    """Make the folder that weights belong into, if it can be made, and return it."""
+    folder = model_folders()[0]
+    with suppress(OSError):  # whoever puts a file there will see
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def model_folders() -> list[Path]:
@@ -34,3 +44,9 @@ def search_folders(identity: str) -> list[Path]:
 def weight_file_names() -> list[str]:
     """List the names of every weight file in our folder, for a menu."""
     return folder_paths.get_filename_list(MODEL_FOLDER)
+
+
+def own_weight_files() -> list[str]:
+    """List the names of weight files in our folder under which nothing is published, for a menu of published ones."""
+    published = {file for kind in KINDS.values() for row in kind.published for file in row.files}
+    return [name for name in weight_file_names() if name not in published]

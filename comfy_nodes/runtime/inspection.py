@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...animation.engine import Engine
 from ...animation.frames import FrameFormat
 from ...animation.inspection import MOVED, Inspector
 from ...animation.moving import as_long_as, result_frames
@@ -27,7 +26,7 @@ def inspect(
     """
     options = shared.added_to(AnimateOptions(rate=rate))
     clip, moving = shared.driving(checked_clip(source, driving, options)), shared.source(source)
-    predictor = models.get_predictor(files, LoadOptions(), Engine(), options)
+    predictor = models.get_predictor(files, LoadOptions(), shared.engine(), options)
     side, count = working_size(predictor.animator, options), result_frames(moving, clip, options.moving)
     shown = as_long_as(moving, count, options.moving)
     inspector = Inspector(shown, clip, FrameFormat((side, side), predictor.device, antialias=True))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import comfy.model_management as management
 import torch
@@ -35,6 +36,9 @@ Key = tuple[Path, Stamps, Settings]
 UPSCALED_PIXEL_BYTES = 3 * 4 * 384  # per pixel that an upscale model takes, and of its scale
 MAX_CACHED = 3  # two animators to compare, and a face parser
 _patchers: OrderedDict[Key, ModelPatcher] = OrderedDict()
+_reading = threading.RLock()  # held while a file is read, so that no two threads read the same
+in_use = threading.RLock()
+"""Lock by which work outside prompts keeps ComfyUI from taking a model off its device meanwhile."""
 
 
 class ForgottenOnUnload(ModelPatcher):
@@ -44,13 +48,20 @@ class ForgottenOnUnload(ModelPatcher):
 
     def detach(self, unpatch_all: bool = True) -> object:
         """Unload the model, and forget it unless its weights stay."""
-        if unpatch_all:
+        if not unpatch_all:
+            return super().detach(unpatch_all)
+        with in_use:
             for key in [key for key, patcher in _patchers.items() if patcher is self]:
                 del _patchers[key]
             # ComfyUI is going through a list that models leave as they are freed. Held by itself, this one stays until
             # garbage is collected, as ComfyUI does when it has unloaded what it was asked to.
             self.itself = self
-        return super().detach(unpatch_all)
+            return super().detach(unpatch_all)
+
+    def partially_unload(self, *args: Any, **kwargs: Any) -> object:
+        """Take a part of the model off its device."""
+        with in_use:
+            return super().partially_unload(*args, **kwargs)
 
     def __del__(self) -> None:
         super().__del__()
@@ -73,6 +84,17 @@ def get_predictor(
     beside = 0 if enhancer is None else _enhancer_bytes(enhancer, size)
     device = _load_on_device([patcher], batch_bytes(patcher.model, options) + beside)
     return Predictor(patcher.model, device, _origin(files, load_options, engine, options))
+
+
+def read_animator(files: WeightFiles, load_options: LoadOptions, engine: Engine) -> None:
+    """Read a model from disk, unless it is in memory, so that `get_predictor` need not; no device is touched."""
+    _animator(files, load_options, engine)
+
+
+def is_on_device(model: Animator) -> bool:
+    """Tell whether a model that was loaded is still cached, and all of it on its device."""
+    patcher = next((patcher for patcher in [*_patchers.values()] if patcher.model is model), None)
+    return patcher is not None and all(part.device.type == patcher.load_device.type for part in model.parameters())
 
 
 def enhancer(model: object, strength: float, steadiness: float) -> Enhancer | None:
@@ -150,7 +172,11 @@ def _key(files: WeightFiles, settings: Settings) -> Key:
 
 def _cached(files: WeightFiles, settings: Settings, load: Callable[[], object]) -> ModelPatcher:
     """Return the cached patcher while its files are unchanged, else a new one."""
-    key = _key(files, settings)
+    with _reading:
+        return _cached_anew(_key(files, settings), files, load)
+
+
+def _cached_anew(key: Key, files: WeightFiles, load: Callable[[], object]) -> ModelPatcher:
     patcher = _patchers.get(key)
     if patcher is None:
         patcher = ForgottenOnUnload(

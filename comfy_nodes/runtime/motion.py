@@ -62,7 +62,7 @@ def animate_by(source: Tensor, motion: MotionTrack, files: WeightFiles, shared: 
     """Animate an IMAGE by motion: IMAGE (N, size, size, 3)."""
     options = shared.added_to(AnimateOptions(rate=float(motion.fps)))
     moving, track = shared.source(source), shared.file_driving(motion)
-    predictor = models.get_predictor(files, LoadOptions(), Engine(), options, shared.enhancer)
+    predictor = models.get_predictor(files, LoadOptions(), shared.engine(), options, shared.enhancer)
     pictures = shared.enhanced(predictor.animate(moving, track, options, progress.hooks()))
     return collected(pictures, result_frames(moving, track, options.moving))
 

@@ -26,7 +26,7 @@ from ...module_partswap.animator import PartSwapAnimator
 from ...module_partswap.architecture import PARTSWAP
 from ...module_partswap.parts import chosen_parts, part_names
 from ...module_partswap.swap import Swap
-from . import models, progress, weights
+from . import models, notes, progress, weights
 from .run import checked_clip, collect
 from .shared import SharedOptions
 
@@ -81,6 +81,7 @@ def run_swap(
     if shared.enhancer is not None:
         raise InputError("goes with other runners. Put Upscale Image (using Model) behind this one.", "upscale_model")
     options = shared.added_to(options)
+    notes.say_what_is_ignored(source, "source_image", shared.batch_moves)
     clip = checked_clip(source, driving[back_and_forth(len(driving))] if shared.ping_pong else driving, options)
     moving = shared.source(source)
     files, parser, parser_files = weights.find(PARTSWAP.id, request), None, None

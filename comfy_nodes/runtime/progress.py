@@ -38,7 +38,8 @@ class Progress:
             return
         self._next = now + SECONDS_BETWEEN_UPDATES
         pixels = (frames[-1].cpu() * 255).byte().numpy()
-        self._bar.update_absolute(done, self._total, ("JPEG", Image.fromarray(pixels), PREVIEW_SIDE))
+        side = min(PREVIEW_SIDE, max(pixels.shape[:2]))  # a larger number would enlarge the picture
+        self._bar.update_absolute(done, self._total, ("JPEG", Image.fromarray(pixels), side))
 
 
 class VideoProgress:

@@ -16,10 +16,11 @@ from ...animation.full_size import animate_faces
 from ...animation.moving import Source, is_moving, result_frames
 from ...animation.options import SOURCE, AnimateOptions, anchor_frame, check_clip, first_picture, working_size
 from ...animation.predictor import Predictor
+from ...animation.registry import architecture
 from ...core.errors import InputError
 from ...core.types import Clip, LoadOptions
 from ...core.weights.find import WeightsRequest
-from . import models, progress, weights
+from . import models, notes, progress, weights
 from .parts import Part
 from .shared import SharedOptions
 
@@ -47,6 +48,7 @@ def run(
     measured from the anchor of the first.
     """
     shared, options = shared or SharedOptions(), replace(options, rate=rate)
+    notes.say_what_is_ignored(source, "source_image", shared.batch_moves or takes_several(identity))
     source = shared.source(source)
     clip = shared.driving(checked_clip(source, driving, options))
     files = weights.find(identity, request)
@@ -63,6 +65,11 @@ def run(
         best_frame = None
     pictures = shared.enhanced(predictor.animate(source, clip, options, progress.hooks(), best_frame))
     return collected(pictures, result_frames(source, clip, options.moving))
+
+
+def takes_several(identity: str) -> bool:
+    """Tell whether an architecture takes several pictures of one source."""
+    return "more_sources" in architecture(identity).options
 
 
 def _plan(framing: Framing, source: Source, clip: Clip, rate: float) -> FacePlan | None:

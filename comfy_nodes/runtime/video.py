@@ -8,7 +8,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ...animation.engine import Engine
 from ...animation.framing import Framing
 from ...animation.media.clip import FileClip
 from ...animation.media.frames_clip import FramesClip
@@ -39,7 +38,7 @@ def animate_video(
         clip = shared.file_driving(stack.enter_context(opened(driving)))
         found = _moving(source, clip, shared) if isinstance(source, Tensor) else stack.enter_context(opened(source))
         plan = plan_faces(framing, found, [clip], hooks)
-        predictor = models.get_predictor(find_files(), LoadOptions(), Engine(), options, shared.enhancer)
+        predictor = models.get_predictor(find_files(), LoadOptions(), shared.engine(), options, shared.enhancer)
         bar = progress.VideoProgress()
         animate_clip(predictor, found, clip, path, options, hooks=hooks, plan=plan, progress=bar.update, show=bar.show)
     return path

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import comfy.model_management as management
 from comfy.utils import ProgressBar
 
 from ...animation.predictor import find_model
 from ...animation.registry import KINDS
 from ...core.errors import InputError, MissingWeightsError
-from ...core.weights.find import Stamps, WeightFiles, WeightsRequest, find_weights, look_up
+from ...core.weights.find import Stamps, WeightFiles, WeightsRequest, companions_of, find_weights, look_up
 from ...core.weights.paths import find_file
-from .folders import model_folders, search_folders
+from .folders import make_model_folder, model_folders, search_folders
+from .missing import can_download, explain, missing_files, own_file
 
 PERCENT = 100
 
@@ -26,6 +29,39 @@ def find(identity: str, request: WeightsRequest) -> WeightFiles:
 
     check_cancelled = management.throw_exception_if_processing_interrupted
     return find_weights(KINDS[identity], request, search_folders(identity), progress, check_cancelled)
+
+
+def check_there(*wanted: tuple[str, WeightsRequest]) -> bool:
+    """Return True where all files are there or will be downloaded.
+
+    Raises MissingWeightsError about all that are missing; as an error and not as an answer, since ComfyUI repeats an
+    answer for every input that was looked at, and newer frontends hide it behind one more click.
+    """
+    files = [row for identity, request in wanted for row in missing_files(KINDS[identity], request, search_folders)]
+    download = any(request.download for _, request in wanted)
+    if all(download and can_download(row) for row in files):
+        return True
+    choice = any(downloadable(identity) for identity, _ in wanted)
+    raise MissingWeightsError(explain(files, make_model_folder(), download if choice or download else None))
+
+
+def check_file_there(name: str) -> bool:
+    """Return True where a file that was chosen by its name is in a model folder; raises MissingWeightsError."""
+    if find_file((name,), model_folders()) is not None:
+        return True
+    raise MissingWeightsError(explain([own_file(name)], make_model_folder(), None))
+
+
+def first_present(identity: str, names: Iterable[str]) -> str | None:
+    """Return the first of a kind's published names whose files are there; None without any."""
+    kind, folders = KINDS[identity], search_folders(identity)
+    return next((name for name in names if look_up(kind, WeightsRequest(name), folders) is not None), None)
+
+
+def downloadable(*identities: str) -> list[str]:
+    """List the published names, of these kinds and their companions, that can be downloaded and checked."""
+    kinds = [kind for identity in identities for kind in (KINDS[identity], *companions_of(KINDS[identity]).values())]
+    return [row.name for kind in kinds for row in kind.published if can_download(row)]
 
 
 def fingerprint(identity: str, request: WeightsRequest) -> str:

@@ -1,8 +1,9 @@
 """A running ComfyUI with this pack in it, for the tests that need one.
 
 COMFYUI_PATH names a ComfyUI folder; its requirements, `requests`, `websocket-client` and, for the browser
-tests, `playwright` must be installed here. VHS_PATH (VideoHelperSuite) and FUOUM_PATH (the earlier pack, for
-its workflows only) are optional: what needs them is skipped without.
+tests, `playwright` must be installed here. FRONTEND_PATH (the folder `static` of another version of the
+interface), VHS_PATH (VideoHelperSuite) and FUOUM_PATH (the earlier pack, for its workflows only) are
+optional: what needs them is skipped without.
 """
 
 from __future__ import annotations
@@ -48,9 +49,6 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     from comfyui import checkpoints
     from comfyui.server import ComfyServer
 
-    packs = {FOLDER: ROOT}
-    if os.environ.get("VHS_PATH"):
-        packs["ComfyUI-VideoHelperSuite"] = path_from("VHS_PATH")
     files = sorted(request.getfixturevalue("media").iterdir())
     base = tmp_path_factory.mktemp("comfyui")
     models = base / "models" / MODEL_FOLDER
@@ -62,10 +60,26 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     checkpoints.write_mrfa_checkpoint(models / "vox.pth")
     checkpoints.write_fsrt_checkpoints(models)
     checkpoints.write_upscaler(base / "models" / "upscale_models" / "compact_x2.pth")
-    with ComfyServer(comfyui, base, packs) as server:
+    with ComfyServer(comfyui, base, packs()) as server:
         for file in files:
             server.put_input(file)
         yield server
+
+
+@pytest.fixture(scope="session")
+def other_frontend(tmp_path_factory: pytest.TempPathFactory, comfy: ComfyServer) -> Iterator[ComfyServer]:
+    """The same ComfyUI without weights and media, with another version of its interface."""
+    from comfyui.server import ComfyServer
+
+    frontend, base = path_from("FRONTEND_PATH"), tmp_path_factory.mktemp("other_frontend")
+    with ComfyServer(comfy.comfy, base, packs(), frontend) as server:
+        yield server
+
+
+def packs() -> dict[str, Path]:
+    """This pack, and VideoHelperSuite if there is one."""
+    suite = {"ComfyUI-VideoHelperSuite": path_from("VHS_PATH")} if os.environ.get("VHS_PATH") else {}
+    return {FOLDER: ROOT, **suite}
 
 
 @pytest.fixture(scope="session")

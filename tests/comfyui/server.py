@@ -67,11 +67,12 @@ class ComfyServer:
     """Starts `main.py` of the ComfyUI folder `comfy` with its data in `base`.
 
     `packs` maps folder names in custom_nodes to packs; each is copied, without its tests and weights, so that
-    ComfyUI sees what a user would install and writes nothing into a working tree.
+    ComfyUI sees what a user would install and writes nothing into a working tree. `frontend` is the folder of another
+    interface than the installed one.
     """
 
-    def __init__(self, comfy: Path, base: Path, packs: Mapping[str, Path]) -> None:
-        self.comfy, self.base, self.packs = comfy, base, packs
+    def __init__(self, comfy: Path, base: Path, packs: Mapping[str, Path], frontend: Path | None = None) -> None:
+        self.comfy, self.base, self.packs, self.frontend = comfy, base, packs, frontend
         self.client_id = uuid.uuid4().hex
         self.log_file = base / "comfyui.log"
         self.port = free_port()
@@ -92,6 +93,8 @@ class ComfyServer:
         """Start the process, wait until it answers, and open the websocket before any prompt is sent."""
         command = [sys.executable, "main.py", "--cpu", "--port", str(self.port), "--disable-api-nodes"]
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base}/c.db"]
+        if self.frontend is not None:
+            command += ["--front-end-root", str(self.frontend)]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(

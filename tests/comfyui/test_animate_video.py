@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from comfyui.checkpoints import clip_facts
 from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, refusal, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_videos
 from first_order_motion.cli.main import main
@@ -85,7 +85,7 @@ def test_a_video_moves_and_one_made_of_pictures_too(comfy: ComfyServer) -> None:
 
 def test_a_video_moves_as_the_options_say(comfy: ComfyServer) -> None:
     """Whether or not they say that batches of pictures move."""
-    prompt = to_prompt(read_workflow(ROOT / "workflows" / "VIDEO_TO_VIDEO.json"), comfy.object_info())
+    prompt = to_prompt(read_template("Video in place of the picture"), comfy.object_info())
     [settings] = [node["inputs"] for node in prompt.values() if node["class_type"] == "FirstOrderMotion_Options"]
     assert (settings["moving_source"], settings["source_motion"]) == (False, "replace")
 
@@ -130,9 +130,6 @@ def test_a_cancel_leaves_nothing_behind(comfy: ComfyServer) -> None:
     [
         ({}, "neither came"),
         ({"source_image": [SAMPLE, 0], "source_video": [SAMPLE, 6]}, "both came"),
-        ({"source_image": [SAMPLE, 0], "model": "nothing.safetensors"}, "is in none of the model folders"),
-        ({"source_image": [SAMPLE, 0], "model": "../nothing.safetensors"}, "is no file name inside"),
-        ({"source_image": [SAMPLE, 0], "model": "celebvhq (mrfa)"}, "was not found in"),
         ({"source_image": [SAMPLE, 0], "model": "79999_iter.pth"}, "which animates nothing"),
         ({"source_image": [SAMPLE, 0], "framing": "face", "boxes": "[[1, 2]]"}, "boxes have"),
         ({"source_image": [SAMPLE, 0], "framing": "face", "driving_boxes": "none"}, "driving_boxes are no JSON"),
@@ -144,10 +141,22 @@ def test_mistakes_are_said_in_one_line(comfy: ComfyServer, inputs: dict[str, Any
     assert said in run.error and "\n" not in run.error.strip()
 
 
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nothing.safetensors", "nothing.safetensors is missing; put it into "),
+        ("../nothing.safetensors", "is no file name inside"),
+        ("celebvhq (mrfa)", "celebvhq.pth is missing; put it into "),
+    ],
+)
+def test_a_missing_model_is_said_before_anything_runs(comfy: ComfyServer, model: str, said: str) -> None:
+    assert said in refusal(comfy, prompt_of(source_image=[SAMPLE, 0], model=model))
+
+
 def test_the_workflows_run_untouched(comfy: ComfyServer) -> None:
     duet = VideoClip(sample_videos()["duet"]).frame(0).shape[1:]
-    for name, shape in (("VIDEO", (1920, 1080, 3)), ("VIDEO_TO_VIDEO", duet)):
-        run = comfy.run(to_prompt(read_workflow(ROOT / "workflows" / f"{name}.json"), comfy.object_info()))
+    for name, shape in (("Video in one node", (1920, 1080, 3)), ("Video in place of the picture", duet)):
+        run = comfy.run(to_prompt(read_template(name), comfy.object_info()))
         assert run.ending == "execution_success", run.error
         [output] = run.history["outputs"]
         frames = frames_of(run.files(output)[0])
@@ -159,5 +168,5 @@ def test_the_menu_begins_with_the_bundled_model(comfy: ComfyServer) -> None:
     row = comfy.object_info("FirstOrderMotion_AnimateVideo")["input"]["required"]["model"][1]
     assert row["options"][0] == row["default"] == "drawn-faces"
     assert {"vox-adv (fomm)", "vox (spline)", "vox256 (articulate)", "vox (mrfa)", "vox256 (fsrt)"} <= {*row["options"]}
-    assert "vox-adv-cpk.pth.tar" in row["options"]
+    assert "vox-adv-cpk.pth.tar" not in row["options"]  # it is there by its published name
     assert not any("partswap" in name for name in row["options"])

@@ -9,46 +9,53 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from comfyui.checkpoints import FRAMES, clip_facts
+from comfyui.interface import opened
 from comfyui.pack import FOLDER, ROOT
-from comfyui.workflows import Workflow, input_files, missing_types, read_workflow, to_prompt
+from comfyui.workflows import Workflow, input_files, missing_types, read_template, read_workflow, to_prompt
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer
     from playwright.sync_api import Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-READY = "window.app?.graph && Object.keys(LiteGraph.registered_node_types).length > 50"
 NODES = """() => app.graph.nodes.map(n => ({
-    id: n.id, type: n.type, known: n.type in LiteGraph.registered_node_types,
+    id: String(n.id), type: n.type, known: n.type in LiteGraph.registered_node_types, size: [...n.size],
     widgets: (n.widgets ?? []).map(w => w.value),
+    shown: (n.widgets ?? []).filter(w => !w.hidden || n.inputs?.some(i => i.widget?.name === w.name && i.link != null))
+        .map(w => w.name),
 }))"""
 OVERLAPS = """() => {
     const boxes = app.graph.nodes.map(n => [n.type, ...n.boundingRect]);
-    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
-        a[1] < b[1] + b[3] && b[1] < a[1] + a[3] && a[2] < b[2] + b[4] && b[2] < a[2] + a[4]
-    ).map(b => [a[0], b[0]]));
+    const shared = (a, b, i) => Math.min(a[i] + a[i + 2], b[i] + b[i + 2]) - Math.max(a[i], b[i]);
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => shared(a, b, 1) > 0 && shared(a, b, 2) > 0)
+        .map(b => shared(a, b, 1) * shared(a, b, 2) / Math.min(a[3] * a[4], b[3] * b[4])));
 }"""
+NEW = """type => {
+    app.graph.clear();
+    const node = LiteGraph.createNode(type);
+    app.graph.add(node);
+    node.arrange();
+    return {
+        height: node.size[1], widgets: node.widgets.map(w => w.name), labels: node.widgets.map(w => w.label ?? w.name),
+        shown: node.widgets.filter(w => node.isWidgetVisible(w) && !w.name.startsWith("$$")).map(w => w.name),
+    };
+}"""
+MENU = """content => {
+    const [node] = app.graph.nodes, options = [];
+    node.getExtraMenuOptions(app.canvas, options);
+    options.find(option => option?.content === content).callback();
+    return node.widgets.filter(w => node.isWidgetVisible(w) && !w.name.startsWith("$$")).map(w => w.name);
+}"""
+MOST_COVERED = 0.1  # of the smaller node, in workflows that were laid out for other sizes
 DIALOG = ".p-dialog:visible"
 OURS = sorted(ROOT.glob("workflows/*.json"))
 EARLIER = sorted(Path(os.environ.get("FUOUM_PATH", "nowhere")).glob("workflows/*.json"))
 
 
-@pytest.fixture(scope="module")
-def page(comfy: ComfyServer) -> Iterator[Page]:
-    """The interface, opened once, past its tutorial; nothing outside this machine is asked."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there")
-    comfy.set_setting("Comfy.TutorialCompleted", True)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
-        page.goto(comfy.url)
-        page.wait_for_function(READY, timeout=60_000)
+@pytest.fixture(scope="module", params=["comfy", "other_frontend"], ids=["installed", "other"])
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The interface, opened once."""
+    with opened(request.getfixturevalue(request.param)) as page:
         yield page
-        browser.close()
 
 
 def load(page: Page, workflow: Workflow) -> list[dict[str, Any]]:
@@ -57,6 +64,11 @@ def load(page: Page, workflow: Workflow) -> list[dict[str, Any]]:
     page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
     page.wait_for_timeout(500)  # dialogs come a moment later
     return page.evaluate(NODES)
+
+
+def ends(links: list[list[Any]]) -> list[list[str]]:
+    """Both nodes of every link and the first's output; the slots of the others move."""
+    return sorted([str(end) for end in link[:4]] for link in links)
 
 
 def skip_without_nodes(file: Path, absent: set[str]) -> None:
@@ -75,25 +87,26 @@ def test_a_workflow_opens_whole(page: Page, comfy: ComfyServer, tmp_path: Path, 
     skip_without_nodes(file, missing_types(workflow, comfy.object_info()))
     shown = {node["id"]: node for node in load(page, workflow)}
     page.screenshot(path=tmp_path / "workflow.png")
-    assert set(shown) == {node["id"] for node in workflow["nodes"]}
+    assert set(shown) == {str(node["id"]) for node in workflow["nodes"]}
     assert [node["type"] for node in shown.values() if not node["known"]] == []
     assert page.get_by_text("Some Nodes Are Missing").count() == 0
     assert page.locator(DIALOG).count() == 0
-    assert file not in OURS or page.evaluate(OVERLAPS) == []
+    covered = page.evaluate(OVERLAPS)
+    assert covered == [] if file in OURS else max(covered, default=0) < MOST_COVERED
     for node in workflow["nodes"]:
         stored = node.get("widgets_values")
         if isinstance(stored, list):  # VideoHelperSuite keeps a dictionary and converts old ones
-            values = shown[node["id"]]["widgets"]
+            values = shown[str(node["id"])]["widgets"]
             assert values[: len(stored)] == stored[: len(values)], f"widgets of node {node['id']}, {node['type']}"
     links = page.evaluate("() => app.graph.serialize().links")
-    assert sorted(link[:4] for link in links) == sorted(link[:4] for link in workflow["links"])  # target slots move
+    assert ends(links) == ends(workflow["links"])
     prompt = page.evaluate("() => app.graphToPrompt()")["output"]
     assert all(node["class_type"] for node in prompt.values())
 
 
 def test_the_interface_sends_what_the_file_says(page: Page, comfy: ComfyServer) -> None:
     """And, to our node, the defaults of inputs that are newer than the file."""
-    workflow, info = read_workflow(ROOT / "workflows" / "FOMM.json"), comfy.object_info()
+    workflow, info = read_template("First Order Motion Model"), comfy.object_info()
     load(page, workflow)
     sent = page.evaluate("() => app.graphToPrompt()")["output"]
     stored = to_prompt(workflow, info)
@@ -109,14 +122,60 @@ def test_the_interface_sends_what_the_file_says(page: Page, comfy: ComfyServer) 
 
 
 def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Path) -> None:
-    workflow = read_workflow(ROOT / "workflows" / "FOMM.json")
+    workflow = read_template("First Order Motion Model")
     for name, suffix in input_files(workflow).items():
         comfy.put_input(media / {".png": "source.png", ".mp4": "driving.mp4"}[suffix], name)
+    if not page.url.startswith(comfy.url):
+        pytest.skip("the other interface sends the same, as the test before says")
     load(page, workflow)
     run = comfy.run(page.evaluate("() => app.graphToPrompt()")["output"])
     assert run.ending == "execution_success", run.error
     [output] = run.history["outputs"]
     assert clip_facts(run.files(output)[0])[0] == FRAMES
+
+
+RUNNERS = {
+    "FOMM_Runner": 7, "Spline_Runner": 4, "Articulate_Runner": 3, "MRFA_Runner": 6, "FSRT_Runner": 6,
+    "FOMM_Partswap": 10, "FirstOrderMotion_Options": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("node", RUNNERS)
+def test_a_new_node_shows_few_widgets(page: Page, node: str) -> None:
+    made = page.evaluate(NEW, node)
+    assert len(made["shown"]) == RUNNERS[node] < len(made["widgets"])
+    assert made["height"] < 20 * 6 + 24 * len(made["shown"]) + 40  # no gaps where widgets are folded
+    assert set(page.evaluate(MENU, "Show all inputs")) >= set(made["widgets"]) - {"if_missing"}
+    assert page.evaluate(MENU, "Fold inputs") == made["shown"]
+
+
+def test_stored_values_of_folded_inputs_stay_and_are_shown(page: Page) -> None:
+    """As in workflows that were saved when every input was shown."""
+    values = ["vox-adv", 24, True, True, True, False, "mine.pth", "download", 512]
+    values += ["0.125", "corners aligned", True, "model keypoints", 3, "float32", "face"]
+    node = {"id": 1, "type": "FOMM_Runner", "pos": [100, 100], "size": [360, 300], "widgets_values": values}
+    [shown] = load(page, {"nodes": [node], "links": [], "groups": [], "version": 0.4})
+    assert shown["widgets"] == values
+    assert len(shown["shown"]) == len(values)
+    [sent] = page.evaluate("() => app.graphToPrompt()")["output"].values()
+    assert [sent["inputs"][name] for name in ("checkpoint", "if_missing", "size", "framing")] == [
+        "mine.pth", "download", 512, "face",
+    ]  # fmt: skip
+    default = {**node, "widgets_values": [*values[:6], "by model_name", "error", 0, "from checkpoint"]}
+    [folded] = load(page, {"nodes": [default], "links": [], "groups": [], "version": 0.4})
+    assert folded["shown"][-1] == "if_missing"
+
+
+def test_an_old_node_keeps_its_size(page: Page) -> None:
+    node = {"id": 1, "type": "Articulate_Runner", "pos": [100, 100], "size": [380, 146], "widgets_values": [30]}
+    [shown] = load(page, {"nodes": [node], "links": [], "groups": [], "version": 0.4})
+    page.wait_for_timeout(300)  # it is drawn, and may grow then
+    assert page.evaluate(NODES)[0]["size"] == [380, 146]
+    assert shown["widgets"][:2] == [30, "vox256"]
+
+
+def test_choosers_show_the_names_of_parts(page: Page) -> None:
+    assert page.evaluate(NEW, "FOMM_Seg5Chooser")["labels"][1:3] == ["1 chin", "2 front of the face"]
 
 
 def test_the_template_browser_lists_our_examples(comfy: ComfyServer) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from first_order_motion.animation.media.reader import VideoClip, read_picture
 from first_order_motion.animation.samples import sample_pictures
 from support.media_files import all_frames
@@ -17,14 +16,17 @@ if TYPE_CHECKING:
 
 
 def prompt_of(comfy: ComfyServer, name: str) -> Prompt:
-    return to_prompt(read_workflow(ROOT / "workflows" / f"{name}.json"), comfy.object_info())
+    return to_prompt(read_template(name), comfy.object_info())
 
 
 def node(prompt: Prompt, kind: str) -> Prompt:
     return next(node for node in prompt.values() if node["class_type"] == kind)["inputs"]
 
 
-@pytest.mark.parametrize(("name", "picture"), [("PORTRAIT", "portrait"), ("GROUP", "group"), ("DUET", "group")])
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [("Portrait of any size", "portrait"), ("Group of faces", "group"), ("Group with a driver for each face", "group")],
+)
 def test_the_workflows_run_untouched(comfy: ComfyServer, name: str, picture: str) -> None:
     run = comfy.run(prompt_of(comfy, name))
     assert run.ending == "execution_success", run.error
@@ -38,7 +40,7 @@ def test_the_workflows_run_untouched(comfy: ComfyServer, name: str, picture: str
 
 
 def test_faces_are_chosen_and_the_rest_stays(comfy: ComfyServer) -> None:
-    prompt = prompt_of(comfy, "GROUP")
+    prompt = prompt_of(comfy, "Group of faces")
     node(prompt, "FirstOrderMotion_CropFaces")["faces"] = "2"
     run = comfy.run(prompt)
     assert run.ending == "execution_success", run.error
@@ -60,7 +62,7 @@ def test_faces_are_chosen_and_the_rest_stays(comfy: ComfyServer) -> None:
     ],
 )
 def test_mistakes_are_said_in_one_line(comfy: ComfyServer, inputs: dict[str, str], said: str) -> None:
-    prompt = prompt_of(comfy, "GROUP")
+    prompt = prompt_of(comfy, "Group of faces")
     node(prompt, "FirstOrderMotion_CropFaces").update(inputs)
     if inputs.get("detector"):
         node(prompt, "FirstOrderMotion_CropFaces")["boxes"] = ""
@@ -70,7 +72,7 @@ def test_mistakes_are_said_in_one_line(comfy: ComfyServer, inputs: dict[str, str
 
 
 def test_wrong_wiring_is_said(comfy: ComfyServer) -> None:
-    prompt = prompt_of(comfy, "GROUP")
+    prompt = prompt_of(comfy, "Group of faces")
     paste = node(prompt, "FirstOrderMotion_PasteFaces")
     paste["crops"] = paste["image"]  # around the runner
     run = comfy.run(prompt)

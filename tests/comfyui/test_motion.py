@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from support.media_files import all_frames
 
@@ -92,7 +92,7 @@ def test_motion_is_saved_nowhere_else(comfy: ComfyServer, prefix: str) -> None:
 
 
 def test_the_workflow_runs_untouched(comfy: ComfyServer) -> None:
-    prompt = to_prompt(read_workflow(ROOT / "workflows" / "MOTION_FILE.json"), comfy.object_info())
+    prompt = to_prompt(read_template("Motion files"), comfy.object_info())
     run = comfy.run(prompt)
     assert run.ending == "execution_success", run.error
     [video] = [path for output in run.history["outputs"] for path in run.files(output)]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from comfyui.pack import ROOT
-from comfyui.workflows import read_workflow, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from support.media_files import all_frames
 
@@ -26,7 +25,7 @@ NO_CHANGE = {
 
 @pytest.fixture(scope="module")
 def prompt(comfy: ComfyServer) -> Prompt:
-    return to_prompt(read_workflow(ROOT / "workflows" / "CONTROLS.json"), comfy.object_info())
+    return to_prompt(read_template("Strength and smoothing"), comfy.object_info())
 
 
 def pictures(comfy: ComfyServer, prompt: Prompt, options: dict[str, Any] | None, **inputs: Any) -> np.ndarray:
@@ -99,7 +98,7 @@ def test_part_swap_refuses_what_means_nothing_to_it(comfy: ComfyServer, media: P
 
 
 def test_detail_gives_pictures_of_the_source_size(comfy: ComfyServer) -> None:
-    detailed = to_prompt(read_workflow(ROOT / "workflows" / "DETAIL.json"), comfy.object_info())
+    detailed = to_prompt(read_template("Fine detail"), comfy.object_info())
     run = comfy.run(detailed)
     assert run.ending == "execution_success", run.error
     sizes = {VideoClip(path).frame(0).shape[1] for output in run.history["outputs"] for path in run.files(output)}
@@ -107,7 +106,7 @@ def test_detail_gives_pictures_of_the_source_size(comfy: ComfyServer) -> None:
 
 
 def test_what_the_model_saw(comfy: ComfyServer) -> None:
-    run = comfy.run(to_prompt(read_workflow(ROOT / "workflows" / "INSPECT.json"), comfy.object_info()))
+    run = comfy.run(to_prompt(read_template("What the model saw"), comfy.object_info()))
     assert run.ending == "execution_success", run.error
     files = [path for output in run.history["outputs"] for path in run.files(output)]
     videos = [path for path in files if path.suffix == ".mp4"]

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from comfyui.pack import ROOT
+
+if TYPE_CHECKING:
+    from comfyui.server import ComfyServer, Prompt
 
 Workflow = dict[str, Any]
 Info = Mapping[str, dict[str, Any]]
@@ -13,6 +19,12 @@ Info = Mapping[str, dict[str, Any]]
 WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 INTERFACE_ONLY = {"Note", "MarkdownNote", "Reroute", "PrimitiveNode"}
 LOADERS = {"LoadImage": ".png", "LoadVideo": ".mp4", "VHS_LoadVideo": ".mp4"}
+
+
+def read_template(title: str) -> Workflow:
+    """The template of a title, which its number comes before."""
+    [path] = (ROOT / "workflows").glob(f"[0-9][0-9] {title}.json")
+    return read_workflow(path)
 
 
 def read_workflow(path: Path) -> Workflow:
@@ -69,3 +81,12 @@ def is_widget(row: list[Any]) -> bool:
     """Combo inputs of old-style nodes give their choices where others give a type."""
     forced = len(row) > 1 and row[1].get("forceInput", False)
     return (isinstance(row[0], list) or row[0] in WIDGET_TYPES) and not forced
+
+
+def refusal(comfy: ComfyServer, prompt: Prompt) -> str:
+    """What is said about a prompt that is refused before anything runs."""
+    from comfyui.server import ComfyError
+
+    with pytest.raises(ComfyError) as refused:
+        comfy.queue(prompt)
+    return str(refused.value)

@@ -16,13 +16,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_export(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("deploy") / "made" / "tiny"
-    assert main(["export", str(folder), "--checkpoint", str(files / "tiny.safetensors"), "--format", "both"]) == 0
-    return folder
-
-
-@pytest.fixture(scope="session")
 def bundled_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deploy") / "bundled"
     assert main(["export", str(folder), "--model", "drawn-faces"]) == 0

@@ -285,3 +285,18 @@ def test_the_causal_form_knows_maps_without_a_sign() -> None:
     found = CausalSmoother(0.1, RATE, spec)(Motion(points, signs * maps)).jacobians
     assert found is not None and plain is not None
     torch.testing.assert_close(found * signs, plain)
+
+
+def test_poses_that_come_unevenly_are_smoothed_by_the_time_between_them() -> None:
+    raw = walk(4)
+    even, told = CausalSmoother(0.1, RATE, SPEC), CausalSmoother(0.1, 7 * RATE, SPEC)
+    for place in range(4):
+        assert torch.equal(told(raw[place : place + 1], 1 / RATE).points, even(raw[place : place + 1]).points)
+    left = [left_to_go(raw, elapsed) for elapsed in (0.02, 0.04, 0.4)]
+    assert left == sorted(left, reverse=True)  # the longer the pause, the less of what came before it is left
+
+
+def left_to_go(raw: Motion, elapsed: float) -> float:
+    smoother = CausalSmoother(0.1, RATE, SPEC)
+    smoother(raw[:1])
+    return float((smoother(raw[1:2], elapsed).points - raw.points[1:2]).abs().sum())

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
 from typing import Any
@@ -13,20 +14,18 @@ class io:  # noqa: N801
 
     class Output: ...
 
+    @dataclass(kw_only=True)
     class Schema:
-        def __init__(
-            self,
-            *,
-            node_id: str,
-            display_name: str,
-            category: str,
-            description: str,
-            inputs: list[io.Input],
-            outputs: list[io.Output],
-            hidden: list[io.Hidden] = ...,
-            is_input_list: bool = ...,
-            is_output_node: bool = ...,
-        ) -> None: ...
+        node_id: str
+        display_name: str
+        category: str
+        description: str
+        inputs: list[io.Input]
+        outputs: list[io.Output]
+        hidden: list[io.Hidden] = ...
+        is_input_list: bool = ...
+        is_output_node: bool = ...
+        search_aliases: list[str] = ...
 
     class Hidden:
         prompt: io.Hidden
@@ -37,7 +36,7 @@ class io:  # noqa: N801
         unique_id: str | None
 
     class NodeOutput:
-        def __init__(self, *results: object) -> None: ...
+        def __init__(self, *results: object, ui: dict[str, list[str]] | None = ...) -> None: ...
 
     class ComfyNode:
         hidden: io.HiddenHolder

@@ -1,0 +1,193 @@
+"""One picture that is animated frame by frame, as the frames come: those to come are not known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..animation.device_copy import to_cpu_async
+from ..animation.faces.square import Square, cut
+from ..animation.finite import first_not_finite
+from ..animation.frames import INTEGER_WHITE, TensorClip
+from ..animation.media.picture import eight_bit_pictures
+from ..animation.motion.smoothing import CausalSmoother
+from ..animation.options import DEFAULT_RATE, AnimateOptions, Hooks, resolve_mode, working_size
+from ..animation.predictor import Predictor
+from ..animation.session import Session, Step
+from ..core.errors import InputError
+from ..core.types import AnimatorSpec, Motion
+from .settings import FACE, WHOLE, LiveSettings
+
+Picture = NDArray[np.uint8]  # (H, W, 3), RGB
+Follow = Callable[[Picture, float], Square | None]
+
+LONGEST_PAUSE: Final = 1.0  # seconds without a frame, after which the next one is smoothed by none before it
+
+
+class LiveSession:
+    """Animation of one picture by one model, a frame at a time; all it holds is a few pictures and poses.
+
+    Relative motion is measured from the first frame until `recentre`, with other models and pictures too. `follow`
+    gives the square of the head in a frame, or None where none was found. What the source needs is computed once per
+    picture and model. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        picture: Tensor,
+        settings: LiveSettings | None = None,
+        options: AnimateOptions | None = None,
+        follow: Follow | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        """Animate a picture (1, H, W, C). Raises InputError for settings and options that the model cannot follow."""
+        self._predictor, self._picture = predictor, picture
+        self._options, self._follow, self._hooks = options or AnimateOptions(), follow, hooks or Hooks()
+        self.settings = settings or LiveSettings().fitting(predictor.animator.spec)
+        self.settings.refuse_unfitting(predictor.animator.spec)
+        resolve_mode(predictor.animator, self._options)
+        self.sees_head = False  # in the newest frame, where it is looked for
+        self._frames = 0
+        self._anchor: Tensor | None = None  # (1, s, s, 3) float in [0, 1], as are the squares of frames; not mirrored
+        self._recentres = True  # with the next frame
+        self._square: Tensor | None = None  # of the newest frame that counted
+        self._time, self._elapsed = -math.inf, 1 / DEFAULT_RATE  # seconds: of that frame, and since the one before
+        self._begin_anew()
+
+    @property
+    def spec(self) -> AnimatorSpec:
+        """Facts about the model."""
+        return self._predictor.animator.spec
+
+    @property
+    def size(self) -> int:
+        """Side that the model works at, in pixels."""
+        return working_size(self._predictor.animator, self._options)
+
+    def change(self, settings: LiveSettings) -> None:
+        """Go on with other settings. Raises InputError, and changes nothing, for one that the model cannot follow."""
+        settings.refuse_unfitting(self.spec)
+        before = self.settings
+        self.settings = settings = settings if settings.framing else replace(settings, framing=before.framing)
+        self._shown = None
+        if settings.smooth != before.smooth or settings.mirror != before.mirror or settings.framing != before.framing:
+            self._forget_poses()
+        if settings.framing != before.framing:
+            self.recentre()
+        if self._session is None:
+            return
+        self._session = self._session.controlled_by(settings.controls)
+        if settings.mirror != before.mirror and self._anchor is not None:
+            self._session = self._session.measured_from(self._session.read(self._facing(self._anchor)))
+
+    def show(self, picture: Tensor) -> None:
+        """Go on with another picture (1, H, W, C)."""
+        self._picture = picture
+        self._begin_anew()
+
+    def use(self, predictor: Predictor) -> None:
+        """Go on with another model; the settings that it cannot follow are left out.
+
+        Raises InputError, and changes nothing, for options that it cannot follow.
+        """
+        resolve_mode(predictor.animator, self._options)
+        working_size(predictor.animator, self._options)
+        self._predictor = predictor
+        self.settings = self.settings.fitting(predictor.animator.spec)
+        self._begin_anew()
+
+    def recentre(self) -> None:
+        """Measure motion from the next frame on from that very frame."""
+        self._recentres = True
+
+    def draw(self, frame: Picture, seconds: float) -> Picture:
+        """Draw the picture (S, S, 3) for a frame that was taken at `seconds`, by any clock that goes on.
+
+        Raises InputError for what is no picture, and CheckpointError for weights that give no numbers.
+        """
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+            raise InputError(f"has shape {frame.shape} of {frame.dtype}; uint8 (height, width, 3) was wanted.", "frame")
+        if not self.settings.hold or self._square is None:
+            self._take(frame, seconds)
+        if self._shown is None:
+            self._shown = self._drawn()
+        return self._shown
+
+    def _take(self, frame: Picture, seconds: float) -> None:
+        """Cut the square out of a frame, and make it the one that drives."""
+        passed, self._time = seconds - self._time, seconds
+        in_time = 0 < passed <= LONGEST_PAUSE
+        self._elapsed = passed if in_time else 1 / DEFAULT_RATE
+        if not in_time:
+            self._smoother.reset()
+        self._square, self._pose, self._shown = self._cut(frame, seconds), None, None
+        self._frames += 1
+        if not self._recentres:
+            return
+        self._recentres = False
+        self._anchor = self._square
+        self._smoother.reset()
+        if self._session is not None:
+            self._session = self._session.measured_from(self._session.read(self._facing(self._anchor)))
+
+    def _cut(self, frame: Picture, seconds: float) -> Tensor:
+        """Cut the head, or the square in the middle, out of a frame: (1, s, s, 3) in [0, 1]."""
+        if self.settings.framing is None:
+            is_square = frame.shape[0] == frame.shape[1]
+            self.settings = replace(self.settings, framing=WHOLE if is_square else FACE)
+        square = self._follow(frame, seconds) if self.settings.framing == FACE and self._follow is not None else None
+        if (square is None) == self.sees_head:
+            self.sees_head = square is not None
+            self.recentre()  # what is measured from was cut in another way
+        whole = torch.as_tensor(np.ascontiguousarray(frame))[None]
+        if square is not None:
+            return cut(whole.movedim(-1, 1), square, self.size).movedim(1, -1) / INTEGER_WHITE[torch.uint8]
+        side = min(frame.shape[:2])
+        top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
+        return whole[:, top : top + side, left : left + side] / INTEGER_WHITE[torch.uint8]
+
+    def _drawn(self) -> Picture:
+        """Draw the newest square; where 16 bits are too few, once more in float32."""
+        while True:
+            picture = next(to_cpu_async([self._attempt()]))
+            if first_not_finite(picture) is None:
+                return eight_bit_pictures(picture)[0]
+            self._predictor.fall_back(self._frames)
+            self._begin_anew()
+
+    def _attempt(self) -> Tensor:
+        """Draw the newest square: (1, 3, S, S)."""
+        assert self._square is not None and self._anchor is not None  # a frame was taken
+        if self._session is None:
+            self._session = self._start(self._facing(self._anchor))
+        if self._pose is None:
+            self._pose = self._smoother(self._session.read(self._facing(self._square)), self._elapsed)
+        return torch.cat([*self._session.draw(Step(self._pose))])
+
+    def _start(self, anchor: Tensor) -> Session:
+        options = replace(self._options, anchor=anchor, controls=self.settings.controls)
+        predictor = self._predictor
+        return Session.start(
+            predictor.animator, self._picture, TensorClip(anchor), predictor.device, options, self._hooks
+        )
+
+    def _facing(self, square: Tensor) -> Tensor:
+        return square.flip(2) if self.settings.mirror else square
+
+    def _begin_anew(self) -> None:
+        """Forget what was computed of the picture, or by the model."""
+        self._session: Session | None = None
+        self._forget_poses()
+
+    def _forget_poses(self) -> None:
+        self._smoother = CausalSmoother(self.settings.smooth, DEFAULT_RATE, self.spec)
+        self._pose: Motion | None = None
+        self._shown: Picture | None = None

@@ -1,0 +1,217 @@
+"""Model, picture and session of a live animation, behind one door; for one thread at a time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..animation.faces.face import FaceFinder
+from ..animation.faces.follow import HeadFollower
+from ..animation.faces.square import DEFAULT_RATIO
+from ..animation.options import AnimateOptions
+from ..animation.predictor import Predictor
+from ..core.device import trim_heap
+from ..core.errors import InputError, quote
+from .frames import Frame
+from .pictures import LivePicture, Pictures
+from .session import LiveSession
+from .settings import FACE, LiveSettings
+
+CHOICES: Final = ("model", "picture")
+NO_HEAD: Final = "No face is found before the camera; the square in the middle drives. Come closer, or add light."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Line of a menu."""
+
+    id: str
+    label: str
+
+
+class Models(Protocol):
+    """Models that a page may choose from, the one to begin with first."""
+
+    def listed(self) -> Sequence[Entry]:
+        """List them."""
+        ...
+
+    def load(self, identity: str) -> Predictor:
+        """Load one of them. Raises what loading it raises."""
+        ...
+
+    def in_use(self) -> AbstractContextManager[bool]:
+        """Keep what was loaded on its device for a block, which is told whether it still is there."""
+        ...
+
+    def free(self) -> None:
+        """Give back what they hold of the device; nothing uses them now."""
+        ...
+
+
+class Sink(Protocol):
+    """Place that gets every picture, such as a virtual camera."""
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """Take a picture (S, S, 3)."""
+        ...
+
+    def close(self) -> None:
+        """Rest until the next picture comes, if one does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that a studio works with: what may be chosen, how it begins, and what it passes to the driver."""
+
+    models: Models
+    pictures: Pictures
+    finder: FaceFinder
+    settings: LiveSettings = field(default_factory=LiveSettings)
+    options: AnimateOptions = field(default_factory=lambda: AnimateOptions(antialias=True))
+    ratio: float = DEFAULT_RATIO
+    sink: Sink | None = None
+
+
+class Studio:
+    """Live animation that is opened, told what to show, given frames, and closed again.
+
+    Only while it is open is there a model in memory.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.model = setup.models.listed()[0].id
+        self.picture = ""
+        self._settings = setup.settings
+        self._session: LiveSession | None = None
+        self._device = ""
+        self._detecting = ThreadPoolExecutor(1, "live-faces")
+        self._told = False  # that no head is found
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a model is loaded."""
+        return self._session is not None
+
+    @property
+    def settings(self) -> LiveSettings:
+        """Settings as they are followed now."""
+        return self._settings if self._session is None else self._session.settings
+
+    def open(self) -> None:
+        """Load the chosen model, unless it is there. Raises what loading it raises."""
+        if self._session is not None:
+            return
+        picture = self._known_picture()
+        is_new = self.picture and picture.id != self.picture  # what was animated is offered no more
+        self._load(self.setup.models.listed()[0].id if is_new else self.model, picture)
+
+    def close(self) -> None:
+        """Free the model and everything that was computed with it."""
+        self._settings, self._session = self.settings, None
+        self.setup.models.free()
+        if self.setup.sink is not None:
+            self.setup.sink.close()
+        gc.collect()
+        trim_heap()
+
+    def end(self) -> None:
+        """Close for good."""
+        self.close()
+        self._detecting.shutdown(cancel_futures=True)
+
+    def begin(self) -> None:
+        """Begin with another page: motion is measured from its first frame, and nothing is held."""
+        self.recentre()
+        settings = replace(self.settings, hold=False)
+        if self._session is None:
+            self._settings = settings
+        else:
+            self._session.change(settings)
+
+    def recentre(self) -> None:
+        """Measure motion from the next frame."""
+        if self._session is not None:
+            self._session.recentre()
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Change model, picture and settings: all of them, or with an error none."""
+        settings = self.settings.changed({name: value for name, value in changes.items() if name not in CHOICES})
+        model = _text("model", changes.get("model", self.model))
+        if model not in [entry.id for entry in self.setup.models.listed()]:
+            raise InputError(f"is {quote(model)}, which is not there. Choose one from the list.", "model")
+        identity = _text("picture", changes.get("picture", self.picture))
+        picture = self.setup.pictures.get(identity) if identity else self._known_picture()
+        if self._session is None or model != self.model:
+            self._load(model, picture)
+        assert self._session is not None  # it was loaded
+        if "model" in changes:
+            settings = settings.fitting(self._session.spec)
+        self._session.change(settings)
+        if picture.id != self.picture:
+            self._session.show(picture.pixels)
+            self.picture = picture.id
+        self.setup.pictures.forget_oldest(in_use=self.picture)
+
+    def draw(self, frame: Frame) -> bytes:
+        """Draw the picture for a frame, and return the message that answers it. Raises InputError."""
+        if self._session is None:
+            raise InputError(f"Frame {frame.number} came while no model is loaded. Choose a model.")
+        picture = frame.picture()
+        with self.setup.models.in_use() as is_there:
+            if not is_there:
+                self._session.use(self.setup.models.load(self.model))
+            pixels = self._session.draw(picture, frame.milliseconds / 1000)
+        if self.setup.sink is not None:
+            self.setup.sink.show(pixels)
+        return frame.answer(pixels)
+
+    def notice(self) -> str | None:
+        """Say what a page should know of the newest frame, once."""
+        session = self._session
+        missing = session is not None and session.settings.framing == FACE and not session.sees_head
+        told, self._told = self._told, missing
+        return NO_HEAD if missing and not told else None
+
+    def state(self) -> dict[str, object]:
+        """Describe what is shown, and by what."""
+        known = asdict(self.settings)
+        known["framing"] = known["framing"] or FACE
+        size = 0 if self._session is None else self._session.size
+        return {"model": self.model, "picture": self.picture, "size": size, "device": self._device, **known}
+
+    def _load(self, model: str, picture: LivePicture) -> None:
+        """Load a model, which goes on as the one before it did."""
+        predictor = self.setup.models.load(model)
+        if self._session is None:
+            follower = HeadFollower(self.setup.finder, self._detecting, self.setup.ratio)
+            settings = self._settings.fitting(predictor.animator.spec)
+            self._session = LiveSession(predictor, picture.pixels, settings, self.setup.options, follower.square)
+        else:
+            self._session.use(predictor)
+        self.model, self._device = model, str(predictor.device)
+        if picture.id != self.picture:
+            self._session.show(picture.pixels)
+            self.picture = picture.id
+
+    def _known_picture(self) -> LivePicture:
+        """Return the picture that was chosen last, or the first while none was. Raises InputError without any."""
+        listed = self.setup.pictures.listed()
+        if not listed:
+            raise InputError("There is no picture to animate. Add one on the page.")
+        return next((one for one in listed if one.id == self.picture), listed[0])
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"is {quote(value)}; a text was wanted.", name)
+    return value

@@ -1,0 +1,264 @@
+"""The page with a server as its engine, in a browser: what goes over the wire, and what the page says of faults."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+from first_order_motion.animation.media.reader import VideoClip
+from first_order_motion.animation.samples import DRIVING, sample_pictures
+from support.browser import (
+    DEVICE,
+    KEEP_FIRST,
+    chromium,
+    eventually,
+    results,
+    saved,
+    shown,
+    until,
+    until_drawn,
+    until_said,
+)
+from support.live_page import READY
+from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Playwright
+
+JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with standing_in() as server:
+        yield server
+
+
+def opened(page: Page, server: StandIn) -> Page:
+    page.goto(server.address)
+    until_said(page, READY)
+    return page
+
+
+def started(page: Page, server: StandIn) -> Page:
+    opened(page, server).click("#camera")
+    until_drawn(page)
+    return page
+
+
+def test_frames_go_and_come(page: Page, server: StandIn) -> None:
+    page.add_init_script(KEEP_FIRST)
+    started(page, server)
+    until_drawn(page, 5)
+    clip = np.concatenate([chunk.numpy() for chunk in VideoClip(DRIVING).chunks(96)]).astype(float)
+    nearest = min(np.abs(clip - results(page, 1)[0]).mean(axis=(1, 2, 3)))
+    assert nearest < JPEG
+    numbers = [struct.unpack_from("<Id", frame) for frame in server.frames]
+    assert [number for number, _ in numbers] == list(range(1, len(numbers) + 1))
+    times = [time for _, time in numbers]
+    assert times == sorted(times) and times[-1] <= page.evaluate("performance.now()")
+    assert {frame[12:14] for frame in server.frames} == {b"\xff\xd8"}
+    until(page, "parseFloat(document.getElementById('rate').textContent) > 0")
+    assert page.inner_text("#latency").endswith(" ms")
+
+
+def test_at_most_two_frames_are_on_their_way(page: Page) -> None:
+    with standing_in(answers=False) as server:
+        opened(page, server).click("#camera")
+        until(page, "Number(document.getElementById('dropped').textContent) > 3")
+        assert len(server.frames) == 2
+        server.say({"type": "error", "text": "Frame 1 is no picture.", "fatal": False, "number": 1})
+        until_said(page, "Frame 1 is no picture.", "alert")
+        assert eventually(page, lambda: len(server.frames) == 3)
+        before = int(page.inner_text("#dropped"))
+        until(page, f"Number(document.getElementById('dropped').textContent) > {before + 3}")
+        assert len(server.frames) == 3
+
+
+def test_the_token_leaves_the_address(page: Page, server: StandIn) -> None:
+    opened(page, server)
+    assert TOKEN not in page.url
+    page.reload()
+    until_said(page, READY)
+    page.goto("about:blank")
+    assert page.goto(server.url) is not None
+    until_said(page, READY)
+
+
+def test_settings_and_keys(page: Page, server: StandIn) -> None:
+    started(page, server)
+    assert server.of_type("set") == [{"type": "set", "mirror": True}]  # a camera; all else is as the server has it
+    page.fill("#strength", "1.5")
+    page.check("#sound")
+    page.keyboard.press("r")
+    page.keyboard.press("h")
+    until(page, "document.getElementById('hold').ariaPressed === 'true'")
+    page.select_option("#framing", "face")
+    page.uncheck("#mirror")
+    wanted = [{"strength": 1.5}, {"hold": True}, {"framing": "face"}, {"mirror": False}]
+    assert eventually(page, lambda: server.of_type("set")[1:] == [{"type": "set", **one} for one in wanted])
+    assert len(server.of_type("recentre")) == 2  # the start of the camera, and the key
+    server.say({**STATE, "strength": 0.4, "hold": False})
+    until(page, "document.getElementById('strength').value === '0.4'")
+    assert page.get_attribute("#hold", "aria-pressed") == "false"
+
+
+def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
+    opened(page, server)
+    page.set_input_files("#own", sample_pictures()["fox"])
+    until(page, "document.querySelector('#choices input:checked').value === 'own'")
+    assert eventually(page, lambda: server.of_type("set") == [{"type": "set", "picture": "own"}])
+    (tmp_path / "text.png").write_text("no picture")
+    page.set_input_files("#own", tmp_path / "text.png")
+    until_said(page, "The file is no picture.", "alert")
+    (tmp_path / "large.png").write_bytes(b"\x89PNG" + bytes(10**6))
+    page.set_input_files("#own", tmp_path / "large.png")
+    until_said(page, "1.0 MB are allowed", "alert")
+
+
+def test_recordings_are_made_mp4_by_the_server(page: Page, server: StandIn) -> None:
+    started(page, server)
+    page.keyboard.press("Space")
+    until(page, "!document.getElementById('badge').hidden")
+    until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)
+    file = saved(page, lambda: page.keyboard.press("v"))
+    assert file.suffix == ".mp4" and file.read_bytes() == b"an mp4"
+    assert len(server.recordings) == 1 and len(server.recordings[0]) > 500
+
+
+def test_a_picture_that_is_held_lasts_in_a_recording(page: Page, server: StandIn) -> None:
+    started(page, server)
+    page.keyboard.press("h")
+    page.keyboard.press("v")
+    page.wait_for_timeout(1500)
+    saved(page, lambda: page.keyboard.press("v"))
+    with av.open(io.BytesIO(server.recordings[0])) as recording:
+        ends = [float((packet.pts + packet.duration) * packet.time_base) for packet in recording.demux() if packet.size]
+    assert max(ends) > 1.0
+
+
+def test_the_focus_goes_on_with_the_buttons(page: Page, server: StandIn) -> None:
+    opened(page, server).focus("#camera")
+    page.keyboard.press("Enter")
+    until_drawn(page)
+    until(page, "document.activeElement.id === 'record'")
+    page.focus("#stop")
+    page.keyboard.press("Enter")
+    until(page, "document.activeElement.id === 'camera'")
+
+
+def test_a_second_page_waits_in_words(page: Page) -> None:
+    with standing_in(greeting=[{"type": "waiting", "text": "Another page is live."}]) as server:
+        page.goto(server.address)
+        until_said(page, "Another page is live.")
+        page.click("#camera")
+        page.wait_for_timeout(300)
+        assert server.frames == []
+        server.say({"type": "ready"})
+        until_drawn(page)
+
+
+def test_a_server_that_stops_can_be_connected_again(page: Page, server: StandIn) -> None:
+    started(page, server)
+    page.fill("#smooth", "0.5")
+    server.stop()
+    until_said(page, "The server was stopped.", "alert")
+    page.click("#again")
+    until_said(page, "The server does not answer.", "alert")
+    server.start()
+    server.heard.clear()
+    before = len(server.frames)
+    page.click("#again")
+    until(page, "document.getElementById('alert').textContent === ''")
+    assert eventually(page, lambda: len(server.frames) > before)
+    assert server.of_type("set")[0]["smooth"] == 0.5  # the camera went on, and so do the user's settings
+
+
+def test_a_server_that_vanishes(page: Page, server: StandIn) -> None:
+    started(page, server)
+    for socket in [*server.sockets]:
+        server.loop.call_soon_threadsafe(socket._req.transport.abort)
+    until_said(page, "The server has gone.", "alert")
+    assert page.is_visible("#again")
+
+
+def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
+    page.goto(server.url)
+    until_said(page, "The token is wrong.", "alert")
+    server.refusal = "This address is of an earlier start."
+    page.click("#again")
+    until_said(page, "This address is of an earlier start.", "alert")
+    server.refusal = ""
+    opened(page, server)
+    server.say({"type": "error", "text": "The model cannot be loaded.", "fatal": True})
+    server.close(1001)
+    until_said(page, "The model cannot be loaded.", "alert")
+
+
+def test_no_camera(driver: Playwright) -> None:
+    with standing_in() as server, chromium(driver) as browser:
+        page = browser.new_page()
+        opened(page, server).click("#camera")
+        until_said(page, "No camera was found.", "alert")
+
+
+def test_a_camera_that_is_not_allowed(driver: Playwright, server: StandIn) -> None:
+    with chromium(driver, DEVICE, "--deny-permission-prompts") as browser:
+        page = browser.new_page()
+        opened(page, server).click("#camera")
+        until_said(page, "was not allowed to use the camera", "alert")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("NotReadableError", "used by another program"),
+        ("OverconstrainedError", "not there any more"),
+        ("StrangeError", "cannot be used (StrangeError)"),
+    ],
+)
+def test_cameras_that_fail(page: Page, server: StandIn, fault: str, words: str) -> None:
+    page.add_init_script(
+        f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', {fault!r}));"
+    )
+    opened(page, server).click("#camera")
+    until_said(page, words, "alert")
+    assert page.is_visible("#camera") and page.is_hidden("#stop")
+
+
+def test_a_camera_that_is_unplugged(page: Page, server: StandIn) -> None:
+    started(page, server)
+    page.evaluate("document.getElementById('input').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+    until_said(page, "The camera was unplugged", "alert")
+    assert page.is_visible("#camera") and page.is_disabled("#record")
+
+
+def test_a_video_file_moves_the_picture(page: Page, server: StandIn, tmp_path: Path) -> None:
+    opened(page, server)
+    (tmp_path / "broken.mp4").write_bytes(DRIVING.read_bytes()[:3000])
+    page.set_input_files("#file", tmp_path / "broken.mp4")
+    until_said(page, "broken.mp4 cannot be played", "alert")
+    page.set_input_files("#file", DRIVING)
+    until_drawn(page, 3)
+    assert page.inner_text("#alert") == "" and shown(page).shape == (128, 128, 3)
+    assert not page.is_checked("#mirror")  # which a camera is
+    page.click("#stop")
+    assert page.is_hidden("#preview")
+
+
+def test_a_browser_that_lacks_something(page: Page, server: StandIn) -> None:
+    page.add_init_script("delete globalThis.createImageBitmap")
+    page.goto(server.address)
+    until_said(page, "This browser lacks createImageBitmap.", "alert")
+
+
+def test_without_the_frame_callback(page: Page, server: StandIn) -> None:
+    page.add_init_script("delete HTMLVideoElement.prototype.requestVideoFrameCallback")
+    started(page, server)
+    until_drawn(page, 3)

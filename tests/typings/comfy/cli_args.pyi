@@ -1,0 +1,4 @@
+class Arguments:
+    tls_keyfile: str | None
+
+args: Arguments
