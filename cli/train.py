@@ -116,13 +116,15 @@ def train(args: argparse.Namespace) -> None:
     from ..training.config import VideoConfig, find_config, read_config, to_yaml
     from ..training.distributed import joined
     from ..training.keeping import Keeper
+    from ..training.state import STATE
     from ..training.trainer import Trainer
 
     check_numbers(args)
     path = find_config(args.config)
     config = read_config(path, changes(args))
-    args.start = find_start(args.start, config.family.id if isinstance(config, VideoConfig) else FOMM.id)
     folder: Path = args.folder or RUNS / path.stem
+    if not (folder / STATE).exists():  # else the run there goes on, and nothing is read
+        args.start = find_start(args.start, config.family.id if isinstance(config, VideoConfig) else FOMM.id)
     check_files(folder, args, path)
     if (root := getattr(config.dataset_params, "root_dir", None)) is not None:
         check_apart(folder, root)

@@ -178,8 +178,8 @@ def test_the_faces_of_pictures_that_are_not_square_are_found() -> None:
     assert framed is not None and framed.faces == found.faces
     assert frame_picture(tall, "stretch", finder, FaceOptions()) is None
     assert frame_picture(tall, "auto", Named(), FaceOptions()) is None
-    given = frame_picture(square, "auto", Named(), FaceOptions(), FACES[:1])
-    assert given is not None and given.of_picture(0) == place_squares(FACES[:1], FaceOptions())
+    given = frame_picture(square, "auto", Named(), FaceOptions(), FACES[1:2])
+    assert given is not None and given.of_picture(0) == place_squares(FACES[1:2], FaceOptions())
     with pytest.raises(InputError, match="no face that test finds"):
         frame_picture(tall, "face", Named(), FaceOptions())
     with pytest.raises(InputError, match="framing"):

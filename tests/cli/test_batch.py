@@ -148,7 +148,7 @@ def test_lines_of_json_and_other_separators(files: Path, capsys: pytest.CaptureF
         json.dumps({**SOURCE, "output": "b.mp4", "best-frame": False, "strength": 0.5, "size": None}),
         "[1]",
         "{",
-        json.dumps({**SOURCE, "output": "c.mp4", "strenght": 1}),
+        json.dumps({**SOURCE, "output": "c.mp4", "strength-": 1}),
         json.dumps({**SOURCE, "output": ["d.mp4"]}),
     ]
     (files / "jobs.jsonl").write_text("\n".join(lines))

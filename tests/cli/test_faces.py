@@ -82,11 +82,13 @@ def test_stretching_asks_no_detector(folder: Path, caplog: pytest.LogCaptureFixt
         (["--boxes", "BOXES", "--feather", "2"], "--feather is 2"),
         (["--boxes", "BOXES", "--offsets", "9"], "--offsets has 9 s"),
         (["--boxes", "BOXES", "--offsets", "soon"], "--offsets are 'soon'"),
-        (["--boxes", "BOXES", "--driving-boxes", "BOXES", "--driving-faces", "7"], "--driving-faces names face 7"),
+        (["--boxes", "BOXES", "--driving-boxes", "DRIVING", "--driving-faces", "7"], "--driving-faces names face 7"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    given = [str(folder / "boxes.json") if option == "BOXES" else option for option in options]
+    (folder / "driving.json").write_text("[[5, 5, 30, 40]]")
+    files = {"BOXES": "boxes.json", "DRIVING": "driving.json"}
+    given = [str(folder / files[option]) if option in files else option for option in options]
     assert run(folder, *given) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and said in error

@@ -170,7 +170,7 @@ def test_reading_is_a_command_of_its_own(files: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_one_face_that_drives_is_cut_out_when_it_is_read(files: Path) -> None:
-    (files / "boxes.json").write_text(json.dumps([[10, 10, 50, 50], [60, 10, 90, 40]]))
+    (files / "boxes.json").write_text(json.dumps([[10, 10, 50, 50], [40, 10, 63, 40]]))
     boxes = ["--driving-boxes", str(files / "boxes.json"), "--checkpoint", str(files / "tiny.safetensors")]
     out, video = str(files / "motion.safetensors"), str(files / "driving.mp4")
     assert main(["motion", "read", video, out, *boxes, "--device", "cpu"]) == 0

@@ -37,7 +37,7 @@ def test_damage_is_told_by_the_exit_status_and_in_json(tmp_path: Path, capsys: p
     [
         (["--download", "fashion"], "has no published SHA-256"),
         (["--download", "vox"], "Say which by --architecture"),
-        (["--download", "fashon"], "Did you mean fashion?"),
+        (["--download", "fashio"], "Did you mean fashion?"),
         (["--folder", __file__], "--folder is"),
     ],
 )
