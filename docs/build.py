@@ -19,7 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCS: Final = ROOT / "docs"
-REPOSITORY: Final = "https://github.com/first-order-motion/ComfyUI-FirstOrderMM"
+REPOSITORY: Final = "https://github.com/first-order-motion/first-order-motion"
 PAGES: Final = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",

@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 BUILD = runpy.run_path(str(DOCS / "build.py"))
 LARGEST = 2_200_000  # bytes of all pictures together: they are cloned with the code
 FOREIGN = {
-    *("--no-deps", "--logdir"),  # of pip and TensorBoard
+    *("--no-deps", "--logdir", "--bind", "--directory"),  # of pip, TensorBoard and Python's http.server
     *(
         "--standalone",
         "--nproc_per_node",
