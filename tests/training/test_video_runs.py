@@ -268,7 +268,7 @@ def test_a_state_with_weights_that_are_no_numbers_is_not_written(data: Path, tmp
     before = (tmp_path / "state.pt").read_bytes()
     parameter = next(run.recipe.animator.parameters())
     with torch.no_grad():
-        parameter.view(-1)[0] = float("nan")
+        parameter[(0,) * parameter.ndim] = float("nan")
     with pytest.raises(TrainingError, match="what was saved last"):
         run.save()
     assert (tmp_path / "state.pt").read_bytes() == before
