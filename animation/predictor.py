@@ -14,20 +14,18 @@ import torch
 from torch import Tensor
 
 from ..core.device import pick_device
-from ..core.errors import CheckpointError, InputError
 from ..core.inference.precision import runs_in_16_bits
 from ..core.types import Animator, Clip, LoadOptions, Mapped
-from ..core.weights.architecture import Architecture, WeightsKind
-from ..core.weights.checkpoint import Checkpoint, read_checkpoint
-from ..core.weights.find import WeightFiles, WeightsRequest, find_weights
+from ..core.weights.checkpoint import Checkpoint
+from ..core.weights.find import WeightFiles
 from . import registry
 from .batch_size import choose_batch
 from .best_frame import AUTO, find_best_frame, keypoints_only, landmark_finder
 from .device_copy import to_cpu_async
 from .engine import FLOAT32, Engine, optimize_for_inference
+from .find_model import DEFAULT_MODEL, Folders, find_model
 from .finite import first_not_finite, not_finite, until_not_finite
 from .frames import TensorClip
-from .model_folders import default_folders
 from .motion.clips import shifted
 from .motion.identity import ModelIdentity
 from .motion.track import MotionTrack
@@ -41,11 +39,6 @@ from .unused import refuse_unused_inputs
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-DEFAULT_MODEL = "drawn-faces"
-
-Folders = str | Path | Sequence[str | Path]
-"""Folder to look for weights in, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,59 +327,3 @@ def _matched(clip: Clip, sources: Sequence[Source], moving: MovingSource) -> tup
 def as_clip(driving: Clip | Tensor) -> Clip:
     """Wrap frames (N, H, W, C), or one (H, W, C), as a clip; return a clip unchanged."""
     return TensorClip(driving) if isinstance(driving, Tensor) else driving
-
-
-def find_model(
-    model: str | Path,
-    architecture: str | None = None,
-    folders: Folders | None = None,
-    download: bool = False,
-    progress: Callable[[int, int | None], None] = ignore,
-) -> tuple[WeightFiles, Checkpoint | None]:
-    """Find the files of a model by a path or by a published name; see `Predictor.load`.
-
-    A file that had to be read to identify its architecture is returned with its content.
-    """
-    path, checkpoint = Path(model), None
-    if isinstance(model, Path) or path.is_file() or _is_path(model):
-        if architecture is None:
-            checkpoint = read_checkpoint(path)
-            architecture = _architecture_of(checkpoint)
-        row = registry.architecture(architecture)
-        return WeightFiles.of(row, path, _folders(row.id, folders)), checkpoint
-    row = registry.architecture(architecture or registry.named_weights(model)[0].id)
-    return find_published(row, model, folders, download, progress), None
-
-
-def find_published(
-    kind: WeightsKind,
-    name: str,
-    folders: Folders | None = None,
-    download: bool = False,
-    progress: Callable[[int, int | None], None] = ignore,
-) -> WeightFiles:
-    """Find published weights of a kind by their name; see `Predictor.load` for folders, download and errors."""
-    request = WeightsRequest(name, download=download)
-    return find_weights(kind, request, _folders(kind.id, folders), progress, ignore)
-
-
-def _architecture_of(checkpoint: Checkpoint) -> str:
-    kind = registry.identify(checkpoint)
-    if not isinstance(kind, Architecture):
-        what = registry.describe_unknown(checkpoint) if kind is None else f"{kind.name}, which animates nothing"
-        raise CheckpointError(f"{checkpoint.path} is {what}. Choose another file.")
-    return kind.id
-
-
-def _is_path(model: str) -> bool:
-    """Tell whether a text can only mean a file: it names a folder, or ends as no published name does."""
-    return Path(model).name != model or bool(Path(model).suffix)
-
-
-def _folders(identity: str, folders: Folders | None) -> list[Path]:
-    if folders is None:
-        return default_folders(identity)
-    listed = [folders] if isinstance(folders, str | Path) else folders
-    if not listed:
-        raise InputError("has 0 folders; at least 1 to look in was wanted. Leave it out for the usual ones.", "folders")
-    return [Path(folder) for folder in listed]

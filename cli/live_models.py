@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from ..animation.find_model import DEFAULT_MODEL
 from ..animation.model_folders import default_folders
 from ..animation.options import working_size
-from ..animation.predictor import DEFAULT_MODEL, Predictor
+from ..animation.predictor import Predictor
 from ..animation.registry import architectures
 from ..animation.unused import refuse_unused_options
 from ..core.errors import InputError, quote

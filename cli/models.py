@@ -12,7 +12,8 @@ import torch
 from ..animation import registry
 from ..animation.engine import Engine
 from ..animation.enhance import Enhancer
-from ..animation.predictor import Predictor, find_model
+from ..animation.find_model import find_model
+from ..animation.predictor import Predictor
 from ..core.errors import InputError, MissingWeightsError
 from ..core.output_path import shown
 from ..core.types import LoadOptions

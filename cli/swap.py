@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from ..animation.predictor import Predictor, find_published
+from ..animation.find_model import find_published
+from ..animation.predictor import Predictor
 from ..animation.registry import load_parser
 from ..core.errors import InputError
 from ..core.inference.optimize import optimize

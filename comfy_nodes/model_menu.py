@@ -7,7 +7,7 @@ from functools import cache
 
 from comfy_api.v0_0_2 import io
 
-from ..animation.predictor import DEFAULT_MODEL
+from ..animation.find_model import DEFAULT_MODEL
 from ..animation.registry import architectures
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightFiles, WeightsRequest

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from first_order_motion.animation.find_model import find_model
 from first_order_motion.animation.media.reader import VideoClip, read_picture
 from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.animation.pipeline import animate
-from first_order_motion.animation.predictor import Predictor, find_model
+from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.registry import load_files
 from first_order_motion.animation.samples import DRIVING, sample_pictures
 from first_order_motion.cli.main import main

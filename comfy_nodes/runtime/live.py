@@ -16,9 +16,10 @@ from torch import Tensor
 from ...animation.engine import Engine
 from ...animation.faces.detectors import load_face_finder
 from ...animation.faces.square import DEFAULT_RATIO
+from ...animation.find_model import DEFAULT_MODEL, find_model
 from ...animation.framing import FinderOnDemand
 from ...animation.options import AnimateOptions
-from ...animation.predictor import DEFAULT_MODEL, Predictor, find_model
+from ...animation.predictor import Predictor
 from ...core.errors import InputError, quote
 from ...core.types import LoadOptions
 from ...core.weights.find import WeightFiles

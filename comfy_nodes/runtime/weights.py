@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import comfy.model_management as management
 from comfy.utils import ProgressBar
 
-from ...animation.predictor import find_model
+from ...animation.find_model import find_model
 from ...animation.registry import KINDS
 from ...core.errors import InputError, MissingWeightsError
 from ...core.weights.find import Stamps, WeightFiles, WeightsRequest, companions_of, find_weights, look_up

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from first_order_motion.animation.engine import optimize_for_inference
+from first_order_motion.animation.find_model import Folders, find_model
 from first_order_motion.animation.frames import TensorClip
 from first_order_motion.animation.options import AnimateOptions
-from first_order_motion.animation.predictor import Folders, Predictor, find_model
+from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.retarget import Retargeting
 from first_order_motion.animation.unused import given_options, refuse_unused_options
 from first_order_motion.animation.video import animate_file

@@ -27,10 +27,10 @@ PARITY = ROOT / "tests" / "parity"
 ADAPTERS: dict[str, Any] = runpy.run_path(str(ROOT / "tests" / "parity_adapter.py"))["ADAPTERS"]
 
 from first_order_motion.animation.engine import DTYPES, Engine, optimize_for_inference
+from first_order_motion.animation.find_model import find_model
 from first_order_motion.animation.frames import TensorClip
 from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.animation.pipeline import animate
-from first_order_motion.animation.predictor import find_model
 from first_order_motion.animation.registry import load_files
 from first_order_motion.core.inference.rewrites import Form, form_for, rewrite
 from seeded_weights import load_pack

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from first_order_motion.animation.find_model import find_model
 from first_order_motion.animation.options import AnimateOptions
-from first_order_motion.animation.predictor import find_model
 from first_order_motion.animation.registry import load_animator, trim_and_describe
 from first_order_motion.core.errors import CheckpointError, InputError
 from first_order_motion.core.types import LoadOptions
