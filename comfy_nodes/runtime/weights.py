@@ -61,7 +61,8 @@ def first_present(identity: str, names: Iterable[str]) -> str | None:
 def downloadable(*identities: str) -> list[str]:
     """List the published names, of these kinds and their companions, that can be downloaded and checked."""
     kinds = [kind for identity in identities for kind in (KINDS[identity], *companions_of(KINDS[identity]).values())]
-    return [row.name for kind in kinds for row in kind.published if can_download(row)]
+    names = [row.name for kind in kinds for row in kind.published if can_download(row)]
+    return list(dict.fromkeys(names))  # some have a name in common
 
 
 def fingerprint(identity: str, request: WeightsRequest) -> str:

@@ -135,7 +135,7 @@ def test_what_the_interface_sends_runs(page: Page, comfy: ComfyServer, media: Pa
 
 
 RUNNERS = {
-    "FOMM_Runner": 7, "Spline_Runner": 4, "Articulate_Runner": 3, "MRFA_Runner": 6, "FSRT_Runner": 6,
+    "FOMM_Runner": 7, "Spline_Runner": 5, "Articulate_Runner": 3, "MRFA_Runner": 6, "FSRT_Runner": 6,
     "FOMM_Partswap": 10, "FirstOrderMotion_Options": 7,
 }  # fmt: skip
 

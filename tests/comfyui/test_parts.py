@@ -105,8 +105,12 @@ def test_weights_of_nan_are_named(comfy: ComfyServer) -> None:
     folder = comfy.base / "models" / MODEL_FOLDER
     content = torch.load(folder / "vox-adv-cpk.pth.tar", weights_only=True)
     content["generator"]["final.bias"].fill_(float("nan"))
-    torch.save({name: content[name] for name in ("generator", "kp_detector")}, folder / "broken.pth")
-    run = animated(comfy, checkpoint="broken.pth")
+    broken = folder / "broken.pth"
+    torch.save({name: content[name] for name in ("generator", "kp_detector")}, broken)
+    try:
+        run = animated(comfy, checkpoint=broken.name)
+    finally:
+        broken.unlink()  # menus list every file
     assert run.ending == "execution_error"
     assert "broken.pth" in run.error
     assert "\n" not in run.error.strip()
