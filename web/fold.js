@@ -1,6 +1,7 @@
 // Few widgets first: what a node has beyond the common inputs is folded away on the canvas, and comes with "Show all
 // inputs" in its menu. Values of stored workflows stay where they are: those that differ from the default are shown.
 import { app } from "../../scripts/app.js";
+import { word } from "./words.js";
 
 const CATEGORY = "FirstOrderMM";
 const NO_HEIGHT = [0, -4]; // the canvas adds 4 to each
@@ -70,8 +71,10 @@ function nameParts(node, specs) {
 function menuOf(node, specs) {
   const folded = (node.widgets ?? []).some((widget) => widget.hidden && specs[widget.name]);
   const foldable = (node.widgets ?? []).some((widget) => specs[widget.name]?.[1]?.advanced);
-  if (folded) return [{ content: "Show all inputs", callback: () => (showAll(node, specs), fit(node)) }];
-  return foldable ? [{ content: "Fold inputs", callback: () => (foldAll(node, specs), fit(node)) }] : [];
+  const show = { content: word("show_inputs", "Show all inputs"), callback: () => (showAll(node, specs), fit(node)) };
+  const fold = { content: word("fold_inputs", "Fold inputs"), callback: () => (foldAll(node, specs), fit(node)) };
+  if (folded) return [show];
+  return foldable ? [fold] : [];
 }
 
 app.registerExtension({

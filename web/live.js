@@ -1,8 +1,9 @@
 // Button of the node Live: opens the page, and runs the node first where it has not said yet where that is.
 import { app } from "../../scripts/app.js";
+import { word } from "./words.js";
 
 const NODE = "FirstOrderMotion_Live";
-const LABEL = "Open the page";
+const BUTTON = "open_page";
 
 function open(path) {
   window.open(path, "_blank", "noopener");
@@ -14,12 +15,13 @@ app.registerExtension({
     if (node.comfyClass !== NODE) return;
     let path = null;
     let wanted = false;
-    const button = node.addWidget("button", LABEL, null, async () => {
+    const button = node.addWidget("button", BUTTON, null, async () => {
       if (path) return open(path);
       wanted = true;
       await app.queuePrompt(0);
     }, { serialize: false });
     button.serialize = false;
+    button.label = word(BUTTON, "Open the page");
     const executed = node.onExecuted;
     node.onExecuted = function (output) {
       executed?.apply(this, arguments);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from comfy_api.v0_0_2 import io
@@ -54,11 +54,11 @@ class Watch:
         )  # fmt: skip
         for node in news.values():
             _note(node)
+        _take_back_words(news)
 
     def watch(self) -> None:
         """Check when all packs are loaded, as the server starts, and with each prompt; now where neither comes."""
-        server = getattr(sys.modules.get("server"), "PromptServer", None)
-        instance: Any = getattr(server, "instance", None)
+        instance = _server()
         if instance is None:
             self.check()
             return
@@ -75,6 +75,19 @@ class Watch:
             self.check()
         else:
             instance.app.on_startup.append(starts)
+
+
+def _server() -> Any:
+    """Return ComfyUI's server, if there is one."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+
+
+def _take_back_words(names: Iterable[str]) -> None:
+    """Take back the translations of nodes that are another pack's, which would hide that pack's words and our note."""
+    build = getattr(getattr(_server(), "custom_node_manager", None), "build_translations", None)
+    for words in build().values() if build else ():  # ComfyUI makes them once, and keeps them
+        for name in names:
+            words.get("nodeDefs", {}).pop(name, None)
 
 
 def _place(node: object) -> str:
