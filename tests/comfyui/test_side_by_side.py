@@ -62,4 +62,6 @@ def test_nodes_that_another_pack_takes_are_told(
             assert known[shared]["description"].startswith(f"This is the node of {name}")
             assert known[shared]["description"].endswith("The other one.")
         assert "FirstOrderMotion_Sample" in known and known["FirstOrderMotion_Sample"]["python_module"].endswith(FOLDER)
+        translated = server.get("/i18n").json()["ja"]["nodeDefs"]  # would hide the words of the other's nodes
+        assert "FirstOrderMotion_Sample" in translated and not translated.keys() & set(SHARED)
         assert "Traceback" not in log
