@@ -78,7 +78,7 @@ def test_the_archive_holds_what_runs_and_no_more(packed: list[PurePosixPath]) ->
         "README.md",
         "LICENSE",
     } <= tops
-    assert {"animation", "cli", "comfy_nodes", "core", "web", "workflows", "checkpoints"} <= tops
+    assert {"animation", "cli", "comfy_nodes", "core", "locales", "web", "workflows", "checkpoints"} <= tops
     assert not tops & {"tests", ".ci", ".pre-commit-config.yaml", ".gitignore", "CONTRIBUTING.md", "uv.lock"}
     assert {name.suffix for name in packed} <= SHIPPED
     assert not [name for name in packed if name.parts[0] == "docs" and name.suffix != ".md"]
