@@ -19,13 +19,12 @@ import torch
 from ..animation.faces.detectors import load_face_finder
 from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
-from ..animation.moving import ADD, HOLD
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.signals import STOPPING
 from .exported import ONNX, add_runtime_option
 from .faces import add_detection_options, read_boxes
-from .run import read_options
+from .run import read_drawing
 from .swap import add_swap_options
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def add_live_options(command: argparse.ArgumentParser, add_model: Add, add_modes
     add_engine(work)
     work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     add_runtime_option(work)
-    command.set_defaults(command=live, source_motion=ADD, source_ends=HOLD, antialias=True, batch=None)
+    command.set_defaults(command=live, antialias=True, batch=None)
 
 
 def _add_page_options(group: Any) -> None:
@@ -95,7 +94,9 @@ def _add_movement_options(group: Any) -> None:
 def live(args: argparse.Namespace) -> None:
     """Serve the page until a signal comes."""
     if find_spec("aiohttp") is None:
-        raise InputError("The command live needs aiohttp, not installed here. Run: pip install aiohttp")
+        raise InputError(
+            "The command live needs aiohttp, not installed here. Run: pip install aiohttp (the extra live)."
+        )
     from ..live.access import Access  # not above: they need that package
     from ..live.server import LiveServer
 
@@ -126,7 +127,7 @@ def _setup(args: argparse.Namespace) -> Setup:
         pictures.add(read_picture(path), path.stem, boxes)
     use_bundled_where_none_is_chosen(args)
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
-    return Setup(InstalledModels(args, device), pictures, finder, settings, read_options(args), args.ratio, camera)
+    return Setup(InstalledModels(args, device), pictures, finder, settings, read_drawing(args), args.ratio, camera)
 
 
 async def _serve(server: LiveServer, args: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from ..module_partswap.animator import PartSwapAnimator
 from ..module_partswap.architecture import PARTSWAP
 from .exported import ONNX, load_exported_predictor
 from .models import DEFAULT_ARCHITECTURE, given_options, load_predictor, read_engine
-from .run import read_options
+from .run import read_drawing
 from .swap import read_swap, with_swap
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class InstalledModels:
     def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
         self._args, self._device = args, device
         self._first: Predictor | None = self._chosen()  # so that a wrong choice is said at once
-        working_size(self._first.animator, read_options(args))
+        working_size(self._first.animator, read_drawing(args))
         chosen = _name_of(self._first)
         self._rows: dict[str, Load] = {chosen: self._chosen}
         for name, files in _published_here():
@@ -71,7 +71,7 @@ class InstalledModels:
         if self._args.runtime == ONNX:
             return load_exported_predictor(self._args)
         predictor = load_predictor(self._args, self._device)
-        refuse_unused_options(predictor.animator, read_options(self._args), given_options(self._args))
+        refuse_unused_options(predictor.animator, read_drawing(self._args), given_options(self._args))
         if isinstance(predictor.animator, PartSwapAnimator):
             return with_swap(predictor, read_swap(self._args, predictor.animator, self._device))
         return predictor

@@ -162,15 +162,22 @@ def animate_and_report(
 
 def read_options(args: argparse.Namespace) -> AnimateOptions:
     """Read the driver's options from the command line's, but for a picture as the anchor."""
+    return replace(
+        read_drawing(args),
+        anchor=args.anchor if isinstance(args.anchor, int) else 0,
+        moving=MovingSource(args.source_motion or ADD, args.source_ends or HOLD),
+        controls=read_controls(args),
+    )
+
+
+def read_drawing(args: argparse.Namespace) -> AnimateOptions:
+    """Read what options say of the mode and of pictures alone, of commands that know no clip too."""
     mode = "standard" if args.absolute else "avd" if args.avd else None
     keep_jacobian, keep_scale = bool(args.relative_jacobian), bool(args.adapt_scale)
     return AnimateOptions(
         retargeting=Retargeting(mode, not keep_jacobian, not keep_scale, bool(args.background)),
-        anchor=args.anchor if isinstance(args.anchor, int) else 0,
         size=args.size,
         antialias=args.antialias,
         batch=args.batch,
         max_pixels=args.max_pixels,
-        moving=MovingSource(args.source_motion or ADD, args.source_ends or HOLD),
-        controls=read_controls(args),
     )
