@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
@@ -62,10 +61,9 @@ async def stream_until_stopped(address: str, process: subprocess.Popen[str], pic
         await page.until("ready")
         await page.show(1, picture)
         await page.picture()
+        for number in range(2, 6):  # all before the signal: whoever writes to a closed server hears its last word no more
+            await page.show(number, picture)
         process.send_signal(signal.SIGINT)
-        with contextlib.suppress(ConnectionError):
-            for number in range(2, 6):  # what a closed server has not read would cut off its last word
-                await page.show(number, picture)
         return await asyncio.wait_for(page.closed(), LIMIT)
 
 
