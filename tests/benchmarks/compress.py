@@ -10,8 +10,8 @@ second are those of a driving frame, its pose and its picture; frames per second
 turns. The published widths themselves are there for their size and speed alone. With `--folder` the files are kept, and
 the same command goes on from them.
 
-`--mobile` has size and speed of PaddleGAN's small widths instead, of plain and of mobile blocks, with random weights and
-pictures of 256 pixels.
+`--mobile` has size and speed of PaddleGAN's small widths instead, of plain and of mobile blocks, with random weights
+and pictures of 256 pixels.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.mobile:
-        return print_mobile()
+        print_mobile()
+        return
     trainer.time = SimpleNamespace(monotonic=time.process_time)  # on a busy machine, minutes by the clock are no budget
     with TemporaryDirectory() if args.folder is None else nullcontext(args.folder) as place:
         folder = Path(place)

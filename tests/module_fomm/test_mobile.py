@@ -78,7 +78,7 @@ def test_a_blur_of_its_own_or_of_plain_models() -> None:
 def test_the_published_layout() -> None:
     states = states_of(mobile())
     shapes = {name: tuple(value.shape) for name, value in states["generator"].items()}
-    assert not {name for name in shapes if name.endswith("conv1.bias") or name.endswith("conv.bias")}
+    assert not {name for name in shapes if name.endswith(("conv1.bias", "conv.bias"))}
     assert shapes["first.0.conv.weight"] == (3, 3, 3, 3) and shapes["first.2.conv.weight"] == (8, 3, 3, 3)
     assert shapes["down_blocks.0.conv.weight"] == (8, 1, 3, 3)
     assert shapes["down_blocks.0.conv1.weight"] == (16, 8, 1, 1) and shapes["down_blocks.0.norm1.bias"] == (16,)
