@@ -88,7 +88,13 @@ def prune(wide: FOMMAnimator, config: FOMMConfig) -> FOMMAnimator:
     """Build a model of a configuration that is nowhere wider than a loaded model's, from the largest of its channels.
 
     Batch norms keep the statistics that their channels had, so the result wants fine-tuning.
+
+    Raises InputError for mobile models, whose channels cannot be told apart by the filters in front of them.
     """
+    if wide.config.mobile_net:
+        raise InputError(
+            "is a mobile FOMM, which pruning cannot take; a plain one was wanted. Choose another.", "checkpoint"
+        )
     narrow = FOMMAnimator(config, wide.spec.size)
     _detector(wide.kp_detector, narrow.kp_detector)
     _dense_motion(wide.generator.dense_motion_network, narrow.generator.dense_motion_network)
@@ -121,8 +127,9 @@ def _dense_motion(wide: DenseMotionNetwork, narrow: DenseMotionNetwork) -> None:
 
 def _generator(wide: OcclusionAwareGenerator, narrow: OcclusionAwareGenerator) -> None:
     residual = _kept_blocks(wide.bottleneck, len(narrow.bottleneck))
-    encoders = [*zip([wide.first, *_each(wide.down_blocks)], [narrow.first, *_each(narrow.down_blocks)], strict=True)]
-    kept = _all(wide.first.conv.in_channels)
+    first, last = cast(SameBlock2d, wide.first), cast(SameBlock2d, narrow.first)
+    encoders = [*zip([first, *_each(wide.down_blocks)], [last, *_each(narrow.down_blocks)], strict=True)]
+    kept = _all(first.conv.in_channels)
     for block, slim in encoders[:-1]:
         kept = _copy_block(block, slim, kept)
     block, slim = encoders[-1]
@@ -190,11 +197,11 @@ def _copy_residual(wide: ResBlock2d, narrow: ResBlock2d, stream: Tensor) -> None
     _copy(wide.conv2, narrow.conv2, stream, inner)
 
 
-def _copy_heads(heads: Sequence[tuple[nn.Conv2d | None, nn.Conv2d | None]], given: Tensor) -> None:
+def _copy_heads(heads: Sequence[tuple[nn.Module | None, nn.Module | None]], given: Tensor) -> None:
     """Copy layers that put out what is no choice: keypoints, masks, colours."""
     for wide, narrow in heads:
         if wide is not None and narrow is not None:
-            _copy(wide, narrow, _all(wide.out_channels), given)
+            _copy(wide, narrow, _all(cast(nn.Conv2d, wide).out_channels), given)
 
 
 def _copy(wide: Layer, narrow: Layer, kept: Tensor, given: Tensor | None = None) -> None:

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from typing_extensions import Self
 
+from ..core.errors import CheckpointError
 from ..core.layers.antialias import blur_sigma
 from ..core.layers.dense_motion import PUBLISHED_DENSE_MOTION, DenseMotionConfig
 from ..core.weights.checkpoint import State
 from ..core.weights.config import fill, refuse_unknown
-from ..core.weights.shapes import blur_scale, generator_sizes, hourglass_sizes
+from ..core.weights.shapes import MOBILE_SIGMA, MOBILE_TAPS, blur_scale, generator_sizes, hourglass_sizes
 
 # Assumed where no blur kernel is stored: copies that lost their buffers exist, while weights for whole pictures
 # (scale 1, which has no kernel) were never published.
@@ -66,7 +67,8 @@ class FOMMConfig:
 
     `align_corners` is how pictures and features are sampled along the flow: False computes what the
     published code does on today's PyTorch, True what it did on the PyTorch the weights were trained with.
-    `sigma` is the blur of the anti-aliased shrinking; None derives it from the scale.
+    `sigma` is the blur of the anti-aliased shrinking; None derives it from the scale. `mobile_net` has all three
+    networks built of depthwise-separable blocks with stacked 3x3 heads, as PaddleGAN's mobile model is.
     """
 
     num_kp: int = 10
@@ -77,6 +79,7 @@ class FOMMConfig:
     generator: GeneratorConfig = GeneratorConfig()
     align_corners: bool = False
     sigma: float | None = None
+    mobile_net: bool = False
 
     def at_scale(self, scale_factor: float) -> Self:
         """Return the configuration for pictures shrunk by another factor, with the weights' own blur kernel.
@@ -106,9 +109,12 @@ def from_published(config: Mapping[str, Any]) -> FOMMConfig:
     params = config.get("model_params", config)
     common = dict(params["common_params"])
     refuse_unknown(common, {"num_kp", "num_channels", "estimate_jacobian"}, "common_params")
-    generator = dict(params["generator_params"])
+    generator, detector = dict(params["generator_params"]), dict(params["kp_detector_params"])
+    mobile = generator.pop("mobile_net", False)
+    if detector.pop("mobile_net", False) != mobile:
+        raise CheckpointError("mobile_net differs in kp_detector_params and generator_params; give both the same.")
     motion = fill(DenseMotionConfig, generator.pop("dense_motion_params"), "dense_motion_params", scale_factor=1)
-    kp = fill(KPDetectorConfig, params["kp_detector_params"], "kp_detector_params", scale_factor=1)
+    kp = fill(KPDetectorConfig, detector, "kp_detector_params", scale_factor=1)
     return FOMMConfig(
         num_kp=common.pop("num_kp"),
         num_channels=common.pop("num_channels", 3),
@@ -116,17 +122,24 @@ def from_published(config: Mapping[str, Any]) -> FOMMConfig:
         kp_detector=kp,
         dense_motion=motion,
         generator=fill(GeneratorConfig, generator, "generator_params", estimate_occlusion_map=False),
+        sigma=MOBILE_SIGMA if mobile else None,
+        mobile_net=mobile,
     )
 
 
 def from_states(kp_detector: State, generator: State) -> FOMMConfig:
     """Read every size off the tensors of a checkpoint; raises KeyError if it is not a FOMM's."""
-    num_kp = kp_detector["kp.weight"].shape[0]
-    jacobian = kp_detector.get("jacobian.weight")
+    mobile = "kp.2.weight" in kp_detector
+    inner = ".2" if mobile else ""  # the last of three layers
+    num_kp = kp_detector[f"kp{inner}.weight"].shape[0]
+    jacobian = kp_detector.get(f"jacobian{inner}.weight")
+    final = generator["final.4.weight" if mobile else "final.weight"]
+    blur = kp_detector.get("down.weight")
+    own_blur = mobile and (blur is None or blur.shape[-1] == MOBILE_TAPS)
     motion = "dense_motion_network."
     return FOMMConfig(
         num_kp=num_kp,
-        num_channels=generator["final.weight"].shape[0],
+        num_channels=final.shape[0],
         estimate_jacobian=jacobian is not None,
         kp_detector=KPDetectorConfig(
             **hourglass_sizes(kp_detector, "predictor."),
@@ -139,6 +152,8 @@ def from_states(kp_detector: State, generator: State) -> FOMMConfig:
         ),
         generator=GeneratorConfig(
             **generator_sizes(generator),
-            estimate_occlusion_map=motion + "occlusion.weight" in generator,
+            estimate_occlusion_map=motion + f"occlusion{'.4' if mobile else ''}.weight" in generator,
         ),
+        sigma=MOBILE_SIGMA if own_blur else None,
+        mobile_net=mobile,
     )

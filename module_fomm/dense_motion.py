@@ -29,6 +29,7 @@ class DenseMotionNetwork(DenseMotionHead):
             estimate_occlusion=config.generator.estimate_occlusion_map,
             sigma=config.sigma,
             align_corners=config.align_corners,
+            separable=config.mobile_net,
         )
         self.kp_variance = motion.kp_variance
 

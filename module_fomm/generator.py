@@ -24,6 +24,7 @@ class OcclusionAwareGenerator(WarpingGenerator):
             skips=skips,
             channels=config.num_channels,
             align_corners=config.align_corners,
+            separable=config.mobile_net,
         )
         self.dense_motion_network = dense_motion or DenseMotionNetwork(config)
 

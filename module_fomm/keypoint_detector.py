@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..core.layers.antialias import shrink
+from ..core.layers.blocks import head
 from ..core.layers.grid import make_coordinate_grid
 from ..core.layers.heatmap import at_least_float32, expected_frame, expected_point, spatial_softmax
 from ..core.layers.hourglass import Hourglass
@@ -23,18 +24,22 @@ class KPDetector(nn.Module):
         super().__init__()
         kp = config.kp_detector
         self.temperature = kp.temperature
-        self.predictor = Hourglass(kp.block_expansion, config.num_channels, kp.num_blocks, kp.max_features)
-        self.kp = nn.Conv2d(self.predictor.out_features, config.num_kp, 7, padding=kp.pad)
+        mobile = config.mobile_net
+        sizes = (kp.block_expansion, config.num_channels, kp.num_blocks, kp.max_features)
+        self.predictor = Hourglass(*sizes, separable=mobile)
+        self.kp = head(self.predictor.out_features, config.num_kp, kp.pad, stacked=mobile, relu=False)
         self.jacobian = self._jacobian_head(config) if config.estimate_jacobian else None
         self.down = shrink(config.num_channels, kp.scale_factor, config.sigma)
 
-    def _jacobian_head(self, config: FOMMConfig) -> nn.Conv2d:
-        maps = 1 if config.kp_detector.single_jacobian_map else config.num_kp
-        head = nn.Conv2d(self.predictor.out_features, 4 * maps, 7, padding=config.kp_detector.pad)
-        nn.init.zeros_(head.weight)  # training starts from identity maps
-        assert head.bias is not None
-        head.bias.data.copy_(head.bias.new_tensor([1, 0, 0, 1] * maps))
-        return head
+    def _jacobian_head(self, config: FOMMConfig) -> nn.Module:
+        kp = config.kp_detector
+        maps = 1 if kp.single_jacobian_map else config.num_kp
+        layers = head(self.predictor.out_features, 4 * maps, kp.pad, stacked=config.mobile_net, relu=False)
+        last = layers[-1] if isinstance(layers, nn.Sequential) else layers
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        nn.init.zeros_(last.weight)  # training starts from identity maps
+        last.bias.data.copy_(last.bias.new_tensor([1, 0, 0, 1] * maps))
+        return layers
 
     def forward(self, image: Tensor) -> Motion:
         """Map pictures (B, 3, H, W) in [0, 1] to keypoints (B, K, 2) and jacobians (B, K, 2, 2)."""

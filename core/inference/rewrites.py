@@ -62,6 +62,8 @@ def rewrite(network: nn.Module, device: torch.device, form: Form) -> None:
             _fold(block, layer, norm)
     if form.upsample_conv:
         for block in _every(network, UpBlock2d):
+            if block.conv.groups > 1:
+                continue  # by channel there is little to multiply, and nothing to save
             block.register_module("conv", upsample_conv(block.conv, device))
             block.register_module("up", nn.Identity())
     if form.winograd:

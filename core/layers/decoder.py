@@ -9,14 +9,23 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .blocks import DownBlock2d, ResBlock2d, SameBlock2d, UpBlock2d
+from .blocks import DownBlock2d, ResBlock2d, SameBlock2d, SeparableResBlock2d, UpBlock2d, head
 from .dense_motion import DenseMotion
 from .grid import warp
 
 
-def residual_blocks(features: int, count: int) -> nn.Sequential:
+def residual_blocks(features: int, count: int, *, separable: bool = False) -> nn.Sequential:
     """Chain residual blocks `r0`, `r1`, ...; none of them leave the input as it is."""
-    return nn.Sequential(OrderedDict((f"r{i}", ResBlock2d(features)) for i in range(count)))
+    kind = SeparableResBlock2d if separable else ResBlock2d
+    return nn.Sequential(OrderedDict((f"r{i}", kind(features)) for i in range(count)))
+
+
+def first_block(channels: int, features: int, *, separable: bool = False) -> nn.Module:
+    """Make the encoder's first block: a 7x7 convolution, or three 3x3 ones that see as far."""
+    if not separable:
+        return SameBlock2d(channels, features, kernel_size=7)
+    widths = (channels, channels, channels, features)
+    return nn.Sequential(*(SameBlock2d(a, b, kernel_size=3, bias=False) for a, b in pairwise(widths)))
 
 
 def last_convolutions(bottleneck: str, count: int, last: int) -> list[str]:
@@ -44,14 +53,15 @@ class WarpingGenerator(nn.Module):
         skips: bool,
         channels: int = 3,
         align_corners: bool = False,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         self.widths = widths = [min(max_features, block_expansion * 2**i) for i in range(num_down_blocks + 1)]
-        self.first = SameBlock2d(channels, block_expansion, kernel_size=7)
-        self.down_blocks = nn.ModuleList(DownBlock2d(a, b) for a, b in pairwise(widths))
-        self.bottleneck = residual_blocks(widths[-1], num_bottleneck_blocks)
-        self.up_blocks = nn.ModuleList(UpBlock2d(a, b) for a, b in pairwise(widths[::-1]))
-        self.final = nn.Conv2d(block_expansion, channels, 7, padding=3)
+        self.first = first_block(channels, block_expansion, separable=separable)
+        self.down_blocks = nn.ModuleList(DownBlock2d(a, b, separable=separable) for a, b in pairwise(widths))
+        self.bottleneck = residual_blocks(widths[-1], num_bottleneck_blocks, separable=separable)
+        self.up_blocks = nn.ModuleList(UpBlock2d(a, b, separable=separable) for a, b in pairwise(widths[::-1]))
+        self.final = head(block_expansion, channels, 1 if separable else 3, stacked=separable)
         self.skips = skips
         self.align_corners = align_corners
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..types import FLOW, OCCLUSION, Motion
 from .antialias import shrink
+from .blocks import head
 from .grid import flow_map, project, resize_flow, resize_map, warp, warp_each
 from .heatmap import at_least_float32
 from .hourglass import Hourglass
@@ -128,12 +129,15 @@ class DenseMotionHead(nn.Module):
         sigma: float | None = None,
         align_corners: bool = False,
         logits: bool = False,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         candidates = parts + 1
-        self.hourglass = Hourglass(block_expansion, candidates * (channels + extra + 1), num_blocks, max_features)
-        self.mask = nn.Conv2d(self.hourglass.out_features, candidates, 7, padding=3)
-        self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion else None
+        maps = candidates * (channels + extra + 1)
+        self.hourglass = Hourglass(block_expansion, maps, num_blocks, max_features, separable=separable)
+        features, padding = self.hourglass.out_features, 1 if separable else 3
+        self.mask = head(features, candidates, padding, stacked=separable)
+        self.occlusion = head(features, 1, padding, stacked=separable) if estimate_occlusion else None
         self.down = shrink(channels, scale_factor, sigma)
         self.align_corners = align_corners
         self.logits = logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,18 @@ class Encoder(nn.Module):
     """Contracting half: block i widens to min(max_features, block_expansion * 2^(i+1))."""
 
     def __init__(
-        self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm = nn.BatchNorm2d
+        self,
+        block_expansion: int,
+        in_features: int,
+        num_blocks: int,
+        max_features: int,
+        norm: Norm = nn.BatchNorm2d,
+        *,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         widths = [in_features, *(min(max_features, block_expansion * 2 ** (i + 1)) for i in range(num_blocks))]
-        self.down_blocks = nn.ModuleList(DownBlock2d(widths[i], widths[i + 1], norm) for i in range(num_blocks))
+        self.down_blocks = nn.ModuleList(DownBlock2d(a, b, norm, separable=separable) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the input and every block's output, finest first: num_blocks + 1 maps."""
@@ -32,14 +40,21 @@ class Decoder(nn.Module):
     """Expanding half: behind each block's output, the encoder's map of that size is appended."""
 
     def __init__(
-        self, block_expansion: int, in_features: int, num_blocks: int, max_features: int, norm: Norm = nn.BatchNorm2d
+        self,
+        block_expansion: int,
+        in_features: int,
+        num_blocks: int,
+        max_features: int,
+        norm: Norm = nn.BatchNorm2d,
+        *,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
         for i in reversed(range(num_blocks)):
             skip = 1 if i == num_blocks - 1 else 2
             width = skip * min(max_features, block_expansion * 2 ** (i + 1))
-            blocks.append(UpBlock2d(width, min(max_features, block_expansion * 2**i), norm))
+            blocks.append(UpBlock2d(width, min(max_features, block_expansion * 2**i), norm, separable=separable))
         self.up_blocks = nn.ModuleList(blocks)
         self.out_features = block_expansion + in_features
 
@@ -66,10 +81,12 @@ class Hourglass(nn.Module):
         num_blocks: int = 5,
         max_features: int = 1024,
         norm: Norm = nn.BatchNorm2d,
+        *,
+        separable: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(block_expansion, in_features, num_blocks, max_features, norm)
-        self.decoder = Decoder(block_expansion, in_features, num_blocks, max_features, norm)
+        self.encoder = Encoder(block_expansion, in_features, num_blocks, max_features, norm, separable=separable)
+        self.decoder = Decoder(block_expansion, in_features, num_blocks, max_features, norm, separable=separable)
         self.out_features = self.decoder.out_features
 
     def pyramid(self, x: Tensor) -> list[Tensor]:

@@ -7,13 +7,15 @@ from ..layers.antialias import blur_sigma
 from .checkpoint import State
 
 USUAL_SCALE = 0.25  # of nearly every published file
+MOBILE_SIGMA = 0.25  # of the blur in PaddleGAN's mobile FOMM, whatever the scale
+MOBILE_TAPS = 3
 
 
 def widths(state: State, prefix: str) -> list[int]:
     """List the output channels of the numbered blocks under a prefix, in order."""
     found: list[int] = []
     while (weight := state.get(f"{prefix}{len(found)}.conv.weight")) is not None:
-        found.append(weight.shape[0])
+        found.append(state.get(f"{prefix}{len(found)}.conv1.weight", weight).shape[0])  # the second of separable blocks
     return found
 
 
@@ -28,12 +30,15 @@ def hourglass_sizes(state: State, prefix: str) -> dict[str, int]:
 
 def generator_sizes(state: State) -> dict[str, int]:
     """Read `block_expansion`, `max_features` and the numbers of blocks of a generator, but for its motion network."""
-    first, down = state["first.conv.weight"].shape[0], widths(state, "down_blocks.")
+    key = "first.2.conv.weight" if "first.2.conv.weight" in state else "first.conv.weight"  # separable, or not
+    first, down = state[key].shape[0], widths(state, "down_blocks.")
     return {
         "block_expansion": first,
         "max_features": max(down, default=first),
         "num_down_blocks": len(down),
-        "num_bottleneck_blocks": sum(key.endswith("conv1.bias") for key in state if key.startswith("bottleneck.")),
+        "num_bottleneck_blocks": sum(
+            key.endswith(("conv1.bias", "conv_dw.weight")) for key in state if key.startswith("bottleneck.")
+        ),
     }
 
 
@@ -43,6 +48,8 @@ def blur_scale(state: State, prefix: str, absent: float) -> float:
     if weight is None:
         return absent
     taps = weight.shape[-1] if weight.ndim else 0
+    if taps == MOBILE_TAPS:
+        return absent  # it is the same at every scale
     for power in range(1, 6):
         if 2 * round(4 * blur_sigma(0.5**power)) + 1 == taps:
             return 0.5**power

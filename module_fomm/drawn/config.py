@@ -29,6 +29,11 @@ class DrawnConfig(fomm.FOMMConfig):
 
     generator: DrawnGeneratorConfig = DrawnGeneratorConfig()
 
+    def check(self) -> None:
+        """Raise ValueError where the settings are another network's."""
+        if self.mobile_net:
+            raise ValueError("mobile_net is true; the bundled network never has mobile blocks")
+
 
 def from_states(kp_detector: State, generator: State) -> DrawnConfig:
     """Read every size off the tensors of a checkpoint; raises KeyError if it is not the bundled network's."""

@@ -86,7 +86,7 @@ class DrawnGenerator(OcclusionAwareGenerator):
 
     def __init__(self, config: DrawnConfig) -> None:
         super().__init__(config, DrawnDenseMotionNetwork(config), skips=True)
-        first, inner = self.first.conv.out_channels, self.widths[-1]
+        first, inner = config.generator.block_expansion, self.widths[-1]
         self.blend = nn.Conv2d(first, 1, 7, padding=3)
         self.guide = nn.Conv2d(self.dense_motion_network.guides, inner, 3, padding=1)
         self.refine_blocks = nn.ModuleList(residual_blocks(width, REFINEMENTS) for width in self.widths[-2::-1])

@@ -1,5 +1,6 @@
 """What compression costs and gains: a FOMM of half the published widths against small ones, on drawn faces.
 
+python tests/benchmarks/compress.py --mobile
 python tests/benchmarks/compress.py --minutes 4 [--keep 0.25] [--blocks 4] [--folder FOLDER] [--seed 0]
 
 Each model is trained for the same minutes of CPU time of one thread, by plain FOMM losses without VGG19, on clips of a
@@ -8,6 +9,9 @@ L1 of other clips of those faces, reconstructed from their first frames as `eval
 second are those of a driving frame, its pose and its picture; frames per second are of the fast form, by CPU time, in
 turns. The published widths themselves are there for their size and speed alone. With `--folder` the files are kept, and
 the same command goes on from them.
+
+`--mobile` has size and speed of PaddleGAN's small widths instead, of plain and of mobile blocks, with random weights
+and pictures of 256 pixels.
 """
 
 from __future__ import annotations
@@ -35,10 +39,13 @@ from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.animation.pipeline import animate
 from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.registry import load_animator
+from first_order_motion.core.layers.dense_motion import DenseMotionConfig
 from first_order_motion.core.weights.checkpoint import read_content
+from first_order_motion.core.weights.shapes import MOBILE_SIGMA
 from first_order_motion.deploy.compress import Slimming, count_weights, prune, write
 from first_order_motion.module_fomm.animator import FOMMAnimator
-from first_order_motion.module_fomm.config import FOMMConfig
+from first_order_motion.module_fomm.architecture import PUBLISHED_SIZE
+from first_order_motion.module_fomm.config import FOMMConfig, GeneratorConfig, KPDetectorConfig
 from first_order_motion.training import trainer
 from first_order_motion.training.config import VideoConfig, find_config, read_config
 from first_order_motion.training.data.dataset import DatasetParams, FramesDataset
@@ -58,6 +65,7 @@ FRAMES, GAP = 9, 5  # of each clip, and between two of them
 FACES, TRAIN_CLIPS, TEST_CLIPS = 4, 25, 3  # clips of each face
 TURNS, BATCH = 5, 4
 UNTRAINED, LARGE = "published widths, untrained", "large: half of them"
+SIZE_HEADS = ("Model", "Weights (M)", "MB", "GMAC", "Frames per second")
 HEADS = (
     *("Model", "Weights (M)", "MB", "MB in 16 bits", "GMAC", "Steps", "L1", "L1 in 16 bits", "against large"),
     *("Frames per second", "times published", "times large"),
@@ -77,13 +85,18 @@ class Row:
 def main() -> None:
     """Draw, train, judge and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, required=True, help="of training, of each model")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--minutes", type=float, help="of training, of each model")
+    wanted.add_argument("--mobile", action="store_true", help="size and speed of mobile blocks, without training")
     parser.add_argument("--keep", type=float, default=0.25, help="share of the channels (default: 0.25)")
     parser.add_argument("--blocks", type=int, default=4, help="residual blocks that are kept (default: 4)")
     parser.add_argument("--folder", type=Path, help="where data and runs stay")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.mobile:
+        print_mobile()
+        return
     trainer.time = SimpleNamespace(monotonic=time.process_time)  # on a busy machine, minutes by the clock are no budget
     with TemporaryDirectory() if args.folder is None else nullcontext(args.folder) as place:
         folder = Path(place)
@@ -210,9 +223,29 @@ def errors_of(path: Path, data: Path) -> Mapping[str, float]:
     return reconstruct(predictor_of(path), tests.test_videos()).measures["L1"]
 
 
-def operations(model: FOMMAnimator) -> float:
+def print_mobile() -> None:
+    """Print size and speed of a plain and of a mobile FOMM of the same widths."""
+    detector, motion = KPDetectorConfig(32, 256), DenseMotionConfig(32, 256)
+    plain = FOMMConfig(kp_detector=detector, dense_motion=motion, generator=GeneratorConfig(32, 256))
+    configs = {"plain blocks": plain, "mobile blocks": replace(plain, mobile_net=True, sigma=MOBILE_SIGMA)}
+    clip = held_out_clip(0, BATCH + 1)
+    pictures = clip.paint(clip.identity, PUBLISHED_SIZE).pictures.movedim(1, -1)
+    with TemporaryDirectory() as place:
+        rows = [Row(name, Path(place) / f"{name}.safetensors") for name in configs]
+        for row, config in zip(rows, configs.values(), strict=True):
+            write(FOMMAnimator(config, PUBLISHED_SIZE), row.path)
+        time_in_turns(rows, pictures[:1], pictures[1:])
+        print(f"| {' | '.join(SIZE_HEADS)} |\n|{'---|' * len(SIZE_HEADS)}")
+        for row in rows:
+            model = load(row.path)
+            values = [row.name, f"{count_weights(model) / 1e6:.2f}", f"{row.path.stat().st_size / 1e6:.1f}"]
+            values += [f"{operations(model, PUBLISHED_SIZE):.2f}", f"{1 / row.seconds:.1f}"]
+            print(f"| {' | '.join(values)} |")
+
+
+def operations(model: FOMMAnimator, size: int = SIZE) -> float:
     """Count the multiplications of a driving frame, in billions."""
-    picture = torch.rand(1, 3, SIZE, SIZE)
+    picture = torch.rand(1, 3, size, size)
     with torch.no_grad():
         prepared = model.prepare(picture)
         with FlopCounterMode(display=False) as counter:
@@ -223,7 +256,11 @@ def operations(model: FOMMAnimator) -> float:
 def measure_speed(rows: list[Row], data: Path) -> None:
     """Measure the CPU time of a frame, of every model in turns; the best of each counts."""
     video = next(iter(FramesDataset(DatasetParams(data, (SIZE, SIZE, 3)), "test").test_videos()))
-    source, driving = video.frame(0), torch.cat([*video.chunks(FRAMES)])[:8]
+    time_in_turns(rows, video.frame(0), torch.cat([*video.chunks(FRAMES)])[:8])
+
+
+def time_in_turns(rows: list[Row], source: torch.Tensor, driving: torch.Tensor) -> None:
+    """Animate a source, by every model in turns."""
     models = [predictor_of(row.path).animator for row in rows]
     options = AnimateOptions(batch=BATCH)
     for _ in range(TURNS):
