@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -84,7 +85,7 @@ def _without_clashes(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         for files in () if row.args is None else given_files(row.args).values():
             for file in [files] if isinstance(files, Path) else files or ():
-                inputs.setdefault(file.resolve(), row)
+                inputs.setdefault(Path(os.path.realpath(file)), row)
     taken: dict[Path, Row] = {}
     checked: list[Row] = []
     for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from pathlib import Path
 
 from ..animation.media.container import open_media, video_stream
@@ -25,7 +26,7 @@ def places_of(args: argparse.Namespace) -> list[Path]:
     """List the files that a job writes, where links lead; one name stands for numbered pictures."""
     films = [path for path in (args.output, args.inspect) if path is not None]
     numbered = [path.with_name(numbered_name(path)) if _is_numbered(path) else path for path in films]
-    return [path.resolve() for path in (*numbered, args.sheet, args.save_motion) if path is not None]
+    return [Path(os.path.realpath(path)) for path in (*numbered, args.sheet, args.save_motion) if path is not None]
 
 
 def is_finished(args: argparse.Namespace) -> bool:

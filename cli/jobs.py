@@ -104,7 +104,7 @@ def _csv_cells(path: Path, text: str) -> Iterator[tuple[int, Cells | str]]:
 
 
 def _json_cells(text: str) -> Iterator[tuple[int, Cells | str]]:
-    for line, row in enumerate(text.splitlines(), 1):
+    for line, row in enumerate(text.split("\n"), 1):  # other breaks may stand in texts
         if not row.strip():
             continue
         try:
@@ -178,6 +178,8 @@ class _RowReader:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise InputError(f"has {quote(value)} in {quote(head)}; a text or a number was wanted. Correct it.")
         text = str(value).strip()
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise InputError(f"has {quote(text)} in {quote(head)}, with a letter that no name can hold. Correct it.")
         return str(self.folder / text) if _is_path(action.type, text) else text
 
 

@@ -18,7 +18,7 @@ from ..animation.samples import sample_boxes, sample_pictures
 from ..core.errors import InputError, rename_parameters
 from ..core.output_path import shown
 from ..core.unfinished import make_folder
-from ..live.runtime_files import extract_runtime, fetch_package
+from ..live.runtime_files import check_package, extract_runtime, fetch_package
 from ..live.site import add_model, add_pictures, copy_page, describe, model_id, site_folder
 from .export import load_plain, refuse_missing_packages
 from .progress import progress_bar
@@ -60,6 +60,8 @@ def page(args: argparse.Namespace) -> None:
     """Write the site, and say how it is looked at."""
     refuse_other_model(args)
     with rename_parameters({"runtime": "--runtime"}), site_folder(args.folder) as site:
+        if args.runtime is not None:
+            check_package(args.runtime)  # before a model is exported, which takes a while
         from ..deploy.export import pack_version  # not above: these need packages that may be missing
         from ..deploy.exported import onnx_refusals
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar, cast
 
@@ -17,6 +17,7 @@ from ..core.errors import InputError
 
 T = TypeVar("T")
 
+MEETING: Final = timedelta(minutes=10)  # in which all processes have to start
 LONGEST: Final = timedelta(days=30)  # that a process waits for those that have more to do
 MEETING_PLACE: Final = "MASTER_ADDR"
 
@@ -29,6 +30,7 @@ class Share:
     world: int = 1
     local: int = 0
     meets: bool = False
+    group: dist.ProcessGroup | None = None
 
     @property
     def speaks(self) -> bool:
@@ -57,7 +59,7 @@ class Share:
         if not self.meets:
             return [*outcomes]
         found: list[Any] = [None] * self.world
-        dist.all_gather_object(found, [*outcomes])
+        dist.all_gather_object(found, [*outcomes], group=self.group)
         return [outcome for part in cast("list[list[T]]", found) for outcome in part]
 
 
@@ -68,6 +70,8 @@ def own_share() -> Share:
         local = int(os.environ.get("LOCAL_RANK", "0"))
     except ValueError as error:
         raise InputError(f"RANK, WORLD_SIZE and LOCAL_RANK must be whole numbers ({error}). Correct them.") from error
+    if world < 1:
+        raise InputError(f"WORLD_SIZE is {world}; 1 or more was wanted. Correct it.")
     if not 0 <= rank < world:
         raise InputError(f"RANK is {rank}; 0 to {world - 1} was wanted, as WORLD_SIZE is {world}. Correct it.")
     return Share(rank, world, local, meets=world > 1 and MEETING_PLACE in os.environ)
@@ -80,8 +84,8 @@ def joined() -> Generator[Share, None, None]:
     if not share.meets:
         yield share
         return
-    dist.init_process_group("gloo", timeout=LONGEST)
+    dist.init_process_group("gloo", timeout=MEETING)
     try:
-        yield share
+        yield replace(share, group=dist.new_group(timeout=LONGEST))
     finally:
         dist.destroy_process_group()

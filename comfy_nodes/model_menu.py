@@ -13,7 +13,7 @@ from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightFiles, WeightsRequest
 from .inputs import IF_MISSING, if_missing, look_up_choice
 from .runtime import folders, weights
-from .schema import Node
+from .schema import FirstOrderMotionError, Node
 
 OWN_NODES = frozenset({"partswap"})  # it animates nothing without a choice of parts
 
@@ -69,10 +69,14 @@ class ModelNode(Node):
     """Base class of nodes with a menu of models."""
 
     @classmethod
-    def validate_inputs(cls, model: str | None = None, if_missing: str | None = None) -> bool:
+    def validate_inputs(cls, model: object = None, if_missing: object = None) -> bool:
         """Check that weights are there, before anything is decoded; naming inputs switches list checks off."""
         if model is None or if_missing is None:
             return True  # comes over a wire, once other nodes have run
+        for name, value in (("model", model), ("if_missing", if_missing)):
+            if not isinstance(value, str):
+                raise FirstOrderMotionError(f"{name} is {value!r}; a text was wanted. Choose one from the menu.")
+        assert isinstance(model, str) and isinstance(if_missing, str)
         chosen = published_models().get(model)
         if chosen is None:
             return weights.check_file_there(model)

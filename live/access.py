@@ -115,7 +115,10 @@ def refusal(text: str, status: int = 403) -> web.Response:
 
 def _host_name(host: str) -> str:
     """Return the name in a Host header, without the port; nothing where it is no host."""
-    return (urlsplit(f"//{host}").hostname or "") if _PLAIN_HOST.fullmatch(host) else ""
+    try:
+        return (urlsplit(f"//{host}").hostname or "") if _PLAIN_HOST.fullmatch(host) else ""
+    except ValueError:  # what stands in brackets is no address
+        return ""
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -22,6 +22,7 @@ from .uploads import passing_folder
 
 MOST_UPLOADS: Final = 12  # the oldest goes when one more comes
 MOST_SIDE: Final = 1024  # pixels that are kept of a picture
+MOST_READ: Final = 4 * MOST_SIDE  # pixels of a side in which faces are looked for; larger pictures are thinned out
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
 
@@ -51,6 +52,7 @@ class Pictures:
         self._kept: dict[str, LivePicture] = {}
         self._uploads: list[str] = []
         self._count = self._uploaded = 0
+        self._in_use = ""
         self._lock = threading.Lock()
 
     def listed(self) -> list[LivePicture]:
@@ -82,11 +84,14 @@ class Pictures:
         added = self._keep(squared, label)
         with self._lock:
             self._uploads.append(added.id)
+            in_use = self._in_use
+        self.forget_oldest(in_use)
         return added
 
     def forget_oldest(self, in_use: str) -> None:
         """Forget the oldest uploads beyond the limit, but not the one that is animated."""
         with self._lock:
+            self._in_use = in_use
             for identity in self._uploads[: max(0, len(self._uploads) - MOST_UPLOADS)]:
                 if identity != in_use:
                     self._uploads.remove(identity)
@@ -100,7 +105,8 @@ class Pictures:
 
     def _square(self, picture: Tensor, faces: list[Face] | None) -> Tensor:
         """Cut the face, or the middle, out of a picture, at no more than `MOST_SIDE`: uint8 (1, S, S, 3)."""
-        picture = without_alpha(check_images(picture, "picture"))[:1]
+        step = -(-max(picture.shape[1:3]) // MOST_READ)
+        picture = without_alpha(check_images(picture[:1, ::step, ::step], "picture"))
         squares = frame_picture(picture, AUTO, self._finder, self._options, faces)
         height, width = picture.shape[1:3]
         side = min(height, width)

@@ -68,7 +68,7 @@ def extract_runtime(package: Path, folder: Path) -> int:
 
     Raises InputError for a file that is not the pinned package, bit for bit.
     """
-    _check(package)
+    check_package(package)
     missing, written = {*NEEDED}, 0
     for name, content in _contents(package):
         (folder / name).write_bytes(content)
@@ -79,7 +79,8 @@ def extract_runtime(package: Path, folder: Path) -> int:
     return written
 
 
-def _check(package: Path) -> None:
+def check_package(package: Path) -> None:
+    """Raise InputError for a file that is not the pinned package, bit for bit."""
     digest = hashlib.sha512()
     try:
         with package.open("rb") as file:

@@ -19,7 +19,7 @@ from .recording import to_mp4
 from .stage import Gate, Stage
 from .stream import close_all, serve_stream
 from .studio import Setup, Studio
-from .uploads import passing_folder, read_body, save_body
+from .uploads import PIECE, passing_folder, read_body, save_body
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class LiveServer:
     page: Path = PAGE
     _sockets: set[web.WebSocketResponse] = field(default_factory=set[web.WebSocketResponse], init=False)
     _encoding: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _taking_in: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _stage: Stage = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +58,7 @@ class LiveServer:
         app.router.add_post("/picture", guarded(self._add_picture))
         app.router.add_get("/picture/{id}", guarded(self._show_picture))
         app.router.add_post("/recording", guarded(self._convert))
-        app.router.add_get(r"/{name:[\w-]+\.\w+}", self._file)
+        app.router.add_get(r"/{name:[\w-]{1,64}\.\w{1,16}}", self._file)
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._stop)
         app.on_cleanup.append(self._end)
@@ -93,10 +94,11 @@ class LiveServer:
         return await serve_stream(request, self._stage, self._sockets)
 
     async def _add_picture(self, request: web.Request) -> web.StreamResponse:
-        """Take in a picture that a user chose."""
+        """Take in a picture that a user chose; one at a time, as large ones take much memory."""
         try:
-            content = await read_body(request, self.limits.upload_bytes)
-            added = await asyncio.to_thread(self.setup.pictures.add_upload, content)
+            async with self._taking_in:
+                content = await read_body(request, self.limits.upload_bytes)
+                added = await asyncio.to_thread(self.setup.pictures.add_upload, content)
         except FirstOrderError as error:
             log.warning("A picture was refused: %s", error)
             return refusal(str(error), 400)
@@ -117,11 +119,7 @@ class LiveServer:
                 await save_body(request, recording, self.limits.recording_bytes)
                 async with self._encoding:
                     await asyncio.to_thread(to_mp4, recording, result)
-                response = web.FileResponse(result)
-                response.content_type = "video/mp4"
-                await response.prepare(request)  # before the file goes with its folder
-                await response.write_eof()
-                return response
+                return await _sent(request, result, "video/mp4")  # before the file goes with its folder
         except FirstOrderError as error:
             log.warning("A recording was refused: %s", error)
             return refusal(str(error), 400)
@@ -131,6 +129,18 @@ class LiveServer:
 
     async def _end(self, _: web.Application) -> None:
         await self._stage.end()
+
+
+async def _sent(request: web.Request, path: Path, content_type: str) -> web.StreamResponse:
+    """Send a whole file, which may go when this returns."""
+    response = web.StreamResponse()
+    response.content_type, response.content_length = content_type, path.stat().st_size
+    await response.prepare(request)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            await response.write(piece)
+    await response.write_eof()
+    return response
 
 
 async def serve(

@@ -28,6 +28,7 @@ from .settings import FACE, WHOLE, LiveSettings
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB
 Follow = Callable[[Picture, float], Square | None]
 
+SHORTEST_STEP: Final = 1e-3  # seconds between frames, by which movement is divided
 LONGEST_PAUSE: Final = 1.0  # seconds without a frame, after which the next one is smoothed by none before it
 
 
@@ -125,7 +126,7 @@ class LiveSession:
         """Cut the square out of a frame, and make it the one that drives."""
         passed, self._time = seconds - self._time, seconds
         in_time = 0 < passed <= LONGEST_PAUSE
-        self._elapsed = passed if in_time else 1 / DEFAULT_RATE
+        self._elapsed = max(passed, SHORTEST_STEP) if in_time else 1 / DEFAULT_RATE
         if not in_time:
             self._smoother.reset()
         self._square, self._pose, self._shown = self._cut(frame, seconds), None, None

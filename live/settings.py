@@ -75,7 +75,10 @@ def _checked(name: str, value: object) -> object:
     if name in MOST:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"is {quote(value)}; a number was wanted.", name)
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf  # whose bounds say it
     wanted, words = (str, "a text") if name == "framing" else (bool, "true or false")
     if not isinstance(value, wanted):
         raise InputError(f"is {quote(value)}; {words} was wanted.", name)

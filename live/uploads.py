@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..core.errors import InputError, MediaError
 from .limits import MEGABYTE
@@ -30,11 +31,14 @@ def passing_folder() -> Generator[Path]:
 async def pieces(request: web.Request, most: int) -> AsyncIterator[bytes]:
     """Yield a request's body. Raises InputError for one of no bytes, or of more than `most`."""
     size = 0
-    async for piece in request.content.iter_chunked(PIECE):
-        size += len(piece)
-        if size > most:
-            raise InputError(f"The file is larger than {most // MEGABYTE} MiB, which is all that is taken.")
-        yield piece
+    try:
+        async for piece in request.content.iter_chunked(PIECE):
+            size += len(piece)
+            if size > most:
+                raise InputError(f"The file is larger than {most // MEGABYTE} MiB, which is all that is taken.")
+            yield piece
+    except (ClientPayloadError, HttpProcessingError, ConnectionError, web.RequestPayloadError) as error:
+        raise InputError("The file broke off, or is not encoded as its request says. Send it again.") from error
     if size == 0:
         raise InputError("The file is empty. Choose another.")
 

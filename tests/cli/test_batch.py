@@ -128,6 +128,16 @@ def test_an_unexpected_error_of_the_device_is_one_row_s(
     assert states(capsys) == ["failed", "done"]
 
 
+def test_names_that_no_file_can_have_are_one_row_s(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "one").symlink_to(files / "two")
+    (files / "two").symlink_to(files / "one")
+    rows = [{**SOURCE, "output": name} for name in ("a\0.mp4", "b\ud800.mp4", "c\u2028.mp4")]
+    rows += [{**SOURCE, "source": "one", "output": "d.mp4"}]
+    (files / "jobs.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    assert run(files / "jobs.jsonl", "--dry-run") == 1
+    assert states(capsys) == ["failed", "failed", "ready", "failed"]
+
+
 def test_a_dry_run_checks_and_writes_nothing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(files.rglob("*"))
     jobs = write_csv(

@@ -61,7 +61,7 @@ async def stream_until_stopped(address: str, process: subprocess.Popen[str], pic
         await page.until("ready")
         await page.show(1, picture)
         await page.picture()
-        for number in range(2, 6):  # all before the signal: whoever writes to a closed server hears its last word no more
+        for number in range(2, 6):  # before the signal: whoever writes to a closed server hears its last word no more
             await page.show(number, picture)
         process.send_signal(signal.SIGINT)
         return await asyncio.wait_for(page.closed(), LIMIT)

@@ -32,7 +32,7 @@ def test_the_page_is_open_to_all(tmp_path: Path) -> None:
                 assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy
                 assert f"ws://127.0.0.1:{server.client.server.port}" in policy
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            for path in ("/nothing.mjs", "/notes.txt", "/..%2fserver.py", "/live.py"):
+            for path in (f"/{'a' * 300}.html", "/nothing.mjs", "/notes.txt", "/..%2fserver.py", "/live.py"):
                 answer = await server.client.get(path)
                 assert answer.status == 404, path
 
@@ -165,8 +165,9 @@ def test_only_so_many_pictures_are_kept() -> None:
         async with served() as server, server.page() as page:
             for number in range(MOST_UPLOADS + 2):
                 await server.client.post(f"/picture?token={TOKEN}", data=encoded(pixels(1, seed=number)[0], "PNG"))
-            await page.say(type="set", picture="p2")
-            await page.until("state", picture="p2")
+                if number == 0:
+                    await page.say(type="set", picture="p2")
+                    await page.until("state", picture="p2")
             listed = [one.id for one in server.server.setup.pictures.listed()]
             assert listed == ["p1", "p2", *(f"p{number}" for number in range(4, MOST_UPLOADS + 4))]
 
@@ -200,7 +201,7 @@ def test_files_that_cannot_be_used_are_refused_in_words(
     assert len(caplog.records) == 1
 
 
-def test_a_recording_comes_back_as_mp4(tmp_path: Path) -> None:
+def test_a_recording_comes_back_as_mp4(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with served() as server:
             answer = await server.client.post(
@@ -208,9 +209,12 @@ def test_a_recording_comes_back_as_mp4(tmp_path: Path) -> None:
             )
             assert (answer.status, answer.content_type) == (200, "video/mp4")
             (tmp_path / "result.mp4").write_bytes(await answer.read())
+            again = await server.client.get(f"/page.json?token={TOKEN}")  # on the same connection
+            assert again.status == 200
 
     build_video(tmp_path / "recording.webm", 10, codec="libvpx", audio="libopus")
     run(test)
+    assert not caplog.records
     clip = VideoClip(tmp_path / "result.mp4")
     assert (len(clip), clip.has_audio) == (10, True)
 
