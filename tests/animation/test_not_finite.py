@@ -22,6 +22,7 @@ from first_order_motion.core.errors import CheckpointError
 from first_order_motion.core.inference import precision
 from first_order_motion.core.inference.overflow import LAYERS, OverflowWatch
 from first_order_motion.core.inference.precision import runs_in_16_bits, to_mixed_precision
+from first_order_motion.core.installation import PACK
 from first_order_motion.core.types import Animator, Motion
 from first_order_motion.face_parsing.parser import FaceParser
 from support.architectures import CPU, blobs, every_architecture, one_thread, source_picture, tiny
@@ -200,7 +201,7 @@ def test_the_command_line_writes_nothing_from_weights_of_nan(
         return model
 
     monkeypatch.setattr(front_door.registry, "load_files", broken)
-    samples = Path(front_door.PACK) / "workflows" / "samples"
+    samples = PACK / "workflows" / "samples"
     torch.save({"generator": {}, "kp_detector": {}}, tmp_path / FILE)
     options = ["--checkpoint", str(tmp_path / FILE), "--architecture", "fomm", "--size", "64"]
     command = ["run", str(samples / "face.png"), str(samples / "driving.mp4"), str(tmp_path / "out.mp4"), *options]
