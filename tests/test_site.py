@@ -33,7 +33,7 @@ FOREIGN = {
         "--rdzv-id",
     ),
     *("--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--signal", "--requeue"),
-    *("--frames", "--batch", "--repeats", "--cpu-time", "--published"),  # of tests/benchmarks/run.py
+    *("--frames", "--batch", "--repeats", "--cpu-time", "--published", "--mobile"),  # of tests/benchmarks
 }
 """Options in the documents that are of other programs."""
 
