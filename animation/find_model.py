@@ -19,6 +19,11 @@ Folders = str | Path | Sequence[str | Path]
 """Folder to look for weights in, or several."""
 
 
+def menu_entry(architecture: str, name: str) -> str:
+    """Name published weights in a menu of all architectures, which have names in common."""
+    return name if name == DEFAULT_MODEL else f"{name} ({architecture})"
+
+
 def find_model(
     model: str | Path,
     architecture: str | None = None,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..animation import registry
-from ..animation.registry import expect, refuse_unaccepted
 from ..core.errors import InputError, MediaError
 from ..core.output_path import Output, check_folder, refuse_clashes, shown
 from ..core.types import Animator, LoadOptions
@@ -19,7 +18,7 @@ from ..core.unfinished import make_folder
 from ..core.weights.architecture import Architecture
 from ..core.weights.checkpoint import read_checkpoint
 from ..module_partswap.animator import PartSwapAnimator
-from .models import find_chosen_model, given_options
+from .models import accepting, find_chosen_model
 from .swap import read_swap
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ def load_plain(args: argparse.Namespace) -> tuple[Animator, About, Path]:
     """Load the model that the options name, as an export wants it, with its description and its file."""
     files, checkpoint = find_chosen_model(args)
     checkpoint = checkpoint or read_checkpoint(files.path)
-    kind = expect(checkpoint, files.kind.id)
-    assert isinstance(kind, Architecture)  # `find_chosen_model` finds no others
-    refuse_unaccepted(kind, given_options(args))
+    kind = accepting(registry.expect(checkpoint, files.kind.id), args)
     load_options = LoadOptions(args.aligned_sampling, args.scale_factor, args.variant)
     animator = with_parts(registry.load_files(files, load_options, checkpoint), args)
     return animator, about(kind, files.path.name), files.path

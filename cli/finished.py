@@ -24,8 +24,7 @@ SLACK = 0.2  # seconds; the last packet of sound may reach beyond the pictures
 
 def places_of(args: argparse.Namespace) -> list[Path]:
     """List the files that a job writes, where links lead; one name stands for numbered pictures."""
-    films = [path for path in (args.output, args.inspect) if path is not None]
-    numbered = [path.with_name(numbered_name(path)) if _is_numbered(path) else path for path in films]
+    numbered = [path.with_name(numbered_name(path)) if _is_numbered(path) else path for path in _films(args)]
     return [Path(os.path.realpath(path)) for path in (*numbered, args.sheet, args.save_motion) if path is not None]
 
 
@@ -34,15 +33,18 @@ def is_finished(args: argparse.Namespace) -> bool:
 
     What this program writes is whole or not there at all; but files are copied, and disks fill up.
     """
-    films = [path for path in (args.output, args.inspect) if path is not None]
     try:
         if args.sheet is not None:
             read_picture(args.sheet)
         if args.save_motion is not None:
             MotionTrack.load(args.save_motion)
-        return all(_is_whole(path, args) for path in films)
+        return all(_is_whole(path, args) for path in _films(args))
     except (FirstOrderError, OSError):  # it is not there, or cut short
         return False
+
+
+def _films(args: argparse.Namespace) -> list[Path]:
+    return [path for path in (args.output, args.inspect) if path is not None]
 
 
 def _is_numbered(path: Path) -> bool:

@@ -9,22 +9,20 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from ..animation.find_model import DEFAULT_MODEL
+from ..animation.find_model import DEFAULT_MODEL, menu_entry
 from ..animation.model_folders import default_folders
 from ..animation.options import working_size
 from ..animation.predictor import Predictor
 from ..animation.registry import architectures
 from ..animation.unused import refuse_unused_options
 from ..core.errors import InputError, quote
-from ..core.weights.architecture import WeightsKind
 from ..core.weights.find import WeightFiles, WeightsRequest, look_up
 from ..live.studio import Entry
-from ..module_partswap.animator import PartSwapAnimator
 from ..module_partswap.architecture import PARTSWAP
 from .exported import ONNX, load_exported_predictor
 from .models import DEFAULT_ARCHITECTURE, given_options, load_predictor, read_engine
 from .run import read_drawing
-from .swap import read_swap, with_swap
+from .swap import with_chosen_parts
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +70,7 @@ class InstalledModels:
             return load_exported_predictor(self._args)
         predictor = load_predictor(self._args, self._device)
         refuse_unused_options(predictor.animator, read_drawing(self._args), given_options(self._args))
-        if isinstance(predictor.animator, PartSwapAnimator):
-            return with_swap(predictor, read_swap(self._args, predictor.animator, self._device))
-        return predictor
+        return with_chosen_parts(predictor, self._args, self._device)
 
     def _published(self, files: WeightFiles) -> Predictor:
         return Predictor.from_files(files, None, self._device, engine=read_engine(self._args))
@@ -100,7 +96,7 @@ def _name_of(predictor: Predictor) -> str:
     if files is None:
         return predictor.origin.files
     published = [row.name for row in files.kind.published if files.path.name in row.files]
-    return _entry(files.kind, published[0]) if published else files.path.name
+    return menu_entry(files.kind.id, published[0]) if published else files.path.name
 
 
 def _published_here() -> list[tuple[str, WeightFiles]]:
@@ -110,9 +106,5 @@ def _published_here() -> list[tuple[str, WeightFiles]]:
         for weights in row.published:
             files = look_up(row, WeightsRequest(weights.name), default_folders(row.id))
             if files is not None and row.id != PARTSWAP.id:
-                found.append((_entry(row, weights.name), files))
+                found.append((menu_entry(row.id, weights.name), files))
     return found
-
-
-def _entry(row: WeightsKind, name: str) -> str:
-    return name if name == DEFAULT_MODEL else f"{name} ({row.id})"

@@ -17,7 +17,7 @@ from ..animation.predictor import Predictor
 from ..core.errors import InputError, MissingWeightsError
 from ..core.output_path import shown
 from ..core.types import LoadOptions
-from ..core.weights.architecture import RESTRICTED, Architecture
+from ..core.weights.architecture import RESTRICTED, Architecture, WeightsKind
 from ..core.weights.checkpoint import Checkpoint
 from ..core.weights.find import WeightFiles, published
 from ..module_partswap.architecture import PARTSWAP
@@ -66,10 +66,7 @@ class Models:
         if args.runtime == ONNX:
             check_exported(args)
             return
-        kind = self._find(args)[0].kind
-        assert isinstance(kind, Architecture)  # `find_model` finds no others
-        registry.refuse_unaccepted(kind, given_options(args))
-        if kind is PARTSWAP:
+        if accepting(self._find(args)[0].kind, args) is PARTSWAP:
             check_swap(args)
 
     def predictor(self, args: argparse.Namespace, device: torch.device) -> Predictor:
@@ -98,9 +95,15 @@ def _wish(args: argparse.Namespace, *names: str) -> list[object]:
 def load_predictor(args: argparse.Namespace, device: torch.device) -> Predictor:
     """Load the model that the options name, as they say."""
     files, checkpoint = find_chosen_model(args)
-    assert isinstance(files.kind, Architecture)  # `find_model` finds no others
-    registry.refuse_unaccepted(files.kind, given_options(args))
+    accepting(files.kind, args)
     return build_predictor(args, files, checkpoint, device)
+
+
+def accepting(kind: WeightsKind, args: argparse.Namespace) -> Architecture:
+    """Return the architecture of a model that was found; raises InputError for options that it does not accept."""
+    assert isinstance(kind, Architecture)  # `find_model` finds no others
+    registry.refuse_unaccepted(kind, given_options(args))
+    return kind
 
 
 def build_predictor(

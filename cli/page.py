@@ -16,9 +16,10 @@ from ..animation.faces.square import cut, square_around
 from ..animation.media.picture import read_picture
 from ..animation.samples import sample_boxes, sample_pictures
 from ..core.errors import InputError, rename_parameters
+from ..core.installation import pack_version
 from ..core.output_path import shown
 from ..core.unfinished import make_folder
-from ..live.runtime_files import check_package, extract_runtime, fetch_package
+from ..live.runtime_files import extract_runtime, fetch_package
 from ..live.site import add_model, add_pictures, copy_page, describe, model_id, site_folder
 from .export import load_plain, refuse_missing_packages
 from .progress import progress_bar
@@ -60,19 +61,15 @@ def page(args: argparse.Namespace) -> None:
     """Write the site, and say how it is looked at."""
     refuse_other_model(args)
     with rename_parameters({"runtime": "--runtime"}), site_folder(args.folder) as site:
-        if args.runtime is not None:
-            check_package(args.runtime)  # before a model is exported, which takes a while
-        from ..deploy.export import pack_version  # not above: these need packages that may be missing
-        from ..deploy.exported import onnx_refusals
+        from ..deploy.exported import onnx_refusals  # not above: it needs a package that may be missing
 
         copy_page(site)
         pictures = add_pictures(site, read_pictures(args))
         with onnx_refusals():
             models = [add_model(site, folder, folder.name) for folder in args.exported or ()]
-        models = models or [export_into(site, args)]
-        runtime = args.runtime or fetch()
         (site / "runtime").mkdir()
-        extract_runtime(runtime, site / "runtime")
+        extract_runtime(args.runtime or fetch(), site / "runtime")  # before an export, which takes a while
+        models = models or [export_into(site, args)]
         describe(site, models, pictures, pack_version())
         size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
     log.info("Wrote %s: %.1f MiB, ready for any web host.", shown(args.folder), size / 2**20)

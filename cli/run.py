@@ -26,7 +26,6 @@ from ..animation.video import FileSource, animate_clip, check_results, open_sour
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.output_path import shown
-from ..module_partswap.animator import PartSwapAnimator
 from .controls import open_drivers, read_anchor, read_controls, refuse_several, save_motion
 from .detail import with_detail
 from .enhance import check_enhancement
@@ -34,7 +33,7 @@ from .exported import ONNX
 from .faces import read_framing, refuse_unused_faces
 from .models import Models, given_options
 from .progress import CountedClip, progress_bar
-from .swap import read_swap, with_swap
+from .swap import with_chosen_parts
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +102,7 @@ def perform(job: Job, models: Models, label: str = "animating") -> None:
     predictor = models.predictor(args, job.device)
     size = working_size(predictor.animator, options)
     refuse_unused_options(predictor.animator, options, given_options(args))
-    if isinstance(predictor.animator, PartSwapAnimator):
-        predictor = with_swap(predictor, read_swap(args, predictor.animator, job.device))
+    predictor = with_chosen_parts(predictor, args, job.device)
     enhancer = models.enhancer(args, job.device)
     plan = plan_faces(job.framing, job.source, job.clips)
     if plan is None:

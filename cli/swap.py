@@ -74,8 +74,11 @@ def read_swap(args: argparse.Namespace, model: PartSwapAnimator, device: torch.d
     return Swap(classes, not args.target_mask, args.hard_edges, blend_scale, parser.subsampled_probabilities)
 
 
-def with_swap(predictor: Predictor, swap: Swap) -> Predictor:
-    """Return a predictor of Part Swap set to a swap."""
+def with_chosen_parts(predictor: Predictor, args: argparse.Namespace, device: torch.device) -> Predictor:
+    """Return a predictor of Part Swap set to the parts that the options name, and any other as it is."""
+    if not isinstance(predictor.animator, PartSwapAnimator):
+        return predictor
+    swap = read_swap(args, predictor.animator, device)
 
     def adapt(animator: Animator) -> Animator:
         assert isinstance(animator, PartSwapAnimator)  # as this predictor's is

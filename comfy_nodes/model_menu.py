@@ -7,7 +7,7 @@ from functools import cache
 
 from comfy_api.v0_0_2 import io
 
-from ..animation.find_model import DEFAULT_MODEL
+from ..animation.find_model import DEFAULT_MODEL, menu_entry
 from ..animation.registry import architectures
 from ..core.weights.catalog import MODEL_FOLDER
 from ..core.weights.find import WeightFiles, WeightsRequest
@@ -25,9 +25,8 @@ def published_models() -> Mapping[str, tuple[str, str]]:
     The bundled model comes first, under its name alone; others share names, so that theirs say which architecture.
     """
     pairs = [(row.id, weights.name) for row in architectures().values() for weights in row.published]
-    bundled = next(pair for pair in pairs if pair[1] == DEFAULT_MODEL)
-    others = [pair for pair in pairs if pair[1] != DEFAULT_MODEL and pair[0] not in OWN_NODES]
-    return {DEFAULT_MODEL: bundled} | {f"{name} ({identity})": (identity, name) for identity, name in others}
+    offered = sorted((pair for pair in pairs if pair[0] not in OWN_NODES), key=lambda pair: pair[1] != DEFAULT_MODEL)
+    return {menu_entry(*pair): pair for pair in offered}
 
 
 def model_inputs() -> list[io.Input]:
@@ -65,6 +64,13 @@ def fingerprint(model: str) -> str:
     return weights.fingerprint(chosen[0], WeightsRequest(chosen[1]))
 
 
+def _entry(name: str, value: object) -> str:
+    """Return the entry of a menu; raises FirstOrderMotionError for what can be none."""
+    if not isinstance(value, str):
+        raise FirstOrderMotionError(f"{name} is {value!r}; a text was wanted. Choose one from the menu.")
+    return value
+
+
 class ModelNode(Node):
     """Base class of nodes with a menu of models."""
 
@@ -73,10 +79,7 @@ class ModelNode(Node):
         """Check that weights are there, before anything is decoded; naming inputs switches list checks off."""
         if model is None or if_missing is None:
             return True  # comes over a wire, once other nodes have run
-        for name, value in (("model", model), ("if_missing", if_missing)):
-            if not isinstance(value, str):
-                raise FirstOrderMotionError(f"{name} is {value!r}; a text was wanted. Choose one from the menu.")
-        assert isinstance(model, str) and isinstance(if_missing, str)
+        model, if_missing = _entry("model", model), _entry("if_missing", if_missing)
         chosen = published_models().get(model)
         if chosen is None:
             return weights.check_file_there(model)

@@ -68,7 +68,7 @@ def extract_runtime(package: Path, folder: Path) -> int:
 
     Raises InputError for a file that is not the pinned package, bit for bit.
     """
-    check_package(package)
+    _check(package)
     missing, written = {*NEEDED}, 0
     for name, content in _contents(package):
         (folder / name).write_bytes(content)
@@ -79,8 +79,7 @@ def extract_runtime(package: Path, folder: Path) -> int:
     return written
 
 
-def check_package(package: Path) -> None:
-    """Raise InputError for a file that is not the pinned package, bit for bit."""
+def _check(package: Path) -> None:
     digest = hashlib.sha512()
     try:
         with package.open("rb") as file:

@@ -157,9 +157,7 @@ class Studio:
         if "model" in changes:
             settings = settings.fitting(self._session.spec)
         self._session.change(settings)
-        if picture.id != self.picture:
-            self._session.show(picture.pixels)
-            self.picture = picture.id
+        self._show(self._session, picture)
         self.setup.pictures.forget_oldest(in_use=self.picture)
 
     def draw(self, frame: Frame) -> bytes:
@@ -199,8 +197,12 @@ class Studio:
         else:
             self._session.use(predictor)
         self.model, self._device = model, str(predictor.device)
+        self._show(self._session, picture)
+
+    def _show(self, session: LiveSession, picture: LivePicture) -> None:
+        """Go on with a picture, unless it is the one that is shown."""
         if picture.id != self.picture:
-            self._session.show(picture.pixels)
+            session.show(picture.pixels)
             self.picture = picture.id
 
     def _known_picture(self) -> LivePicture:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -28,6 +27,7 @@ from ...live.pictures import Pictures
 from ...live.server import LiveServer, address_of
 from ...live.studio import Entry, Setup
 from . import models
+from .server import running_server
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ _mounted: list[LiveInComfy] = []  # one, or none where ComfyUI has no server
 
 def mount() -> None:
     """Put live under ComfyUI's server, if there is one that has not begun to listen."""
-    server = cast("Server | None", getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None))
+    server = cast("Server | None", running_server())
     if server is None or _mounted:
         return
     live = LiveInComfy(server)

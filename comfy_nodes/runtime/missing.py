@@ -14,11 +14,6 @@ CONVERTED = ".safetensors"  # holds the companions' networks too
 OWN_PAGE = ""
 
 
-def can_download(row: PublishedWeights) -> bool:
-    """Tell whether a file has a known address, and a known hash to check it by."""
-    return row.url is not None and row.sha256 is not None
-
-
 def own_file(name: str) -> PublishedWeights:
     """Describe a file of the user's own, which is published nowhere."""
     return PublishedWeights(name=name, files=(name,), page=OWN_PAGE, paper="")
@@ -58,7 +53,7 @@ def explain(missing: Sequence[PublishedWeights], folder: Path, download: bool | 
             sentences.append("Or choose another model; press R for the files that are there now.")
             continue
         sentence = f"Get {rows[0].files[0] if len(rows) == 1 else 'them'} from {page}"
-        if all(can_download(row) for row in rows) and download is False:
+        if all(row.can_be_fetched for row in rows) and download is False:
             sentence += ", or set if_missing to download"
         elif download:
             sentence += ": no address and SHA-256 are published by which it could be downloaded"

@@ -10,6 +10,7 @@ from typing import Any, cast
 from comfy_api.v0_0_2 import io
 
 from ...core.installation import PACK
+from .server import running_server
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Watch:
 
     def watch(self) -> None:
         """Check when all packs are loaded, as the server starts, and with each prompt; now where neither comes."""
-        instance = _server()
+        instance = running_server()
         if instance is None:
             self.check()
             return
@@ -77,14 +78,9 @@ class Watch:
             instance.app.on_startup.append(starts)
 
 
-def _server() -> Any:
-    """Return ComfyUI's server, if there is one."""
-    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
-
-
 def _take_back_words(names: Iterable[str]) -> None:
     """Take back the translations of nodes that are another pack's, which would hide that pack's words and our note."""
-    build = getattr(getattr(_server(), "custom_node_manager", None), "build_translations", None)
+    build = getattr(getattr(running_server(), "custom_node_manager", None), "build_translations", None)
     for words in build().values() if build else ():  # ComfyUI makes them once, and keeps them
         for name in names:
             words.get("nodeDefs", {}).pop(name, None)

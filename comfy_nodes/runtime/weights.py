@@ -13,7 +13,7 @@ from ...core.errors import InputError, MissingWeightsError
 from ...core.weights.find import Stamps, WeightFiles, WeightsRequest, companions_of, find_weights, look_up
 from ...core.weights.paths import find_file
 from .folders import make_model_folder, model_folders, search_folders
-from .missing import can_download, explain, missing_files, own_file
+from .missing import explain, missing_files, own_file
 
 PERCENT = 100
 
@@ -39,7 +39,7 @@ def check_there(*wanted: tuple[str, WeightsRequest]) -> bool:
     """
     files = [row for identity, request in wanted for row in missing_files(KINDS[identity], request, search_folders)]
     download = any(request.download for _, request in wanted)
-    if all(download and can_download(row) for row in files):
+    if all(download and row.can_be_fetched for row in files):
         return True
     choice = any(downloadable(identity) for identity, _ in wanted)
     raise MissingWeightsError(explain(files, make_model_folder(), download if choice or download else None))
@@ -61,7 +61,7 @@ def first_present(identity: str, names: Iterable[str]) -> str | None:
 def downloadable(*identities: str) -> list[str]:
     """List the published names, of these kinds and their companions, that can be downloaded and checked."""
     kinds = [kind for identity in identities for kind in (KINDS[identity], *companions_of(KINDS[identity]).values())]
-    names = [row.name for kind in kinds for row in kind.published if can_download(row)]
+    names = [row.name for kind in kinds for row in kind.published if row.can_be_fetched]
     return list(dict.fromkeys(names))  # some have a name in common
 
 

@@ -129,10 +129,12 @@ class SeparableResBlock2d(nn.Module):
         return out.add_(x) if inplace else out + x
 
 
-def head(features: int, out: int, padding: int = 3, *, stacked: bool = False, relu: bool = True) -> nn.Module:
+def head(features: int, out: int, padding: int | None = None, *, stacked: bool = False, relu: bool = True) -> nn.Module:
     """Make a network's last layer: a 7x7 convolution or, `stacked`, three 3x3 ones that see as far (with `relu`, ReLUs
-    between), each of that padding.
+    between), each of that padding, by default the one that keeps the size.
     """
+    if padding is None:
+        padding = 1 if stacked else 3
     if not stacked:
         return nn.Conv2d(features, out, 7, padding=padding)
     widths = (features, features, features, out)

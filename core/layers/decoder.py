@@ -61,7 +61,7 @@ class WarpingGenerator(nn.Module):
         self.down_blocks = nn.ModuleList(DownBlock2d(a, b, separable=separable) for a, b in pairwise(widths))
         self.bottleneck = residual_blocks(widths[-1], num_bottleneck_blocks, separable=separable)
         self.up_blocks = nn.ModuleList(UpBlock2d(a, b, separable=separable) for a, b in pairwise(widths[::-1]))
-        self.final = head(block_expansion, channels, 1 if separable else 3, stacked=separable)
+        self.final = head(block_expansion, channels, stacked=separable)
         self.skips = skips
         self.align_corners = align_corners
 

@@ -135,9 +135,9 @@ class DenseMotionHead(nn.Module):
         candidates = parts + 1
         maps = candidates * (channels + extra + 1)
         self.hourglass = Hourglass(block_expansion, maps, num_blocks, max_features, separable=separable)
-        features, padding = self.hourglass.out_features, 1 if separable else 3
-        self.mask = head(features, candidates, padding, stacked=separable)
-        self.occlusion = head(features, 1, padding, stacked=separable) if estimate_occlusion else None
+        features = self.hourglass.out_features
+        self.mask = head(features, candidates, stacked=separable)
+        self.occlusion = head(features, 1, stacked=separable) if estimate_occlusion else None
         self.down = shrink(channels, scale_factor, sigma)
         self.align_corners = align_corners
         self.logits = logits

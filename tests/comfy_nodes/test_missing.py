@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from first_order_motion.animation.registry import KINDS
-from first_order_motion.comfy_nodes.runtime.missing import can_download, explain, missing_files
+from first_order_motion.comfy_nodes.runtime.missing import explain, missing_files
 from first_order_motion.core.errors import InputError
 from first_order_motion.core.weights.catalog import PublishedWeights
 from first_order_motion.core.weights.find import WeightsRequest
@@ -93,5 +93,5 @@ def test_the_text_says_where_each_is_had(rows: list[PublishedWeights], download:
 
 
 def test_only_what_can_be_checked_can_be_downloaded() -> None:
-    assert can_download(row("a.pt", known=True))
-    assert not can_download(row("a.pt"))
+    assert row("a.pt", known=True).can_be_fetched
+    assert not row("a.pt").can_be_fetched
