@@ -12,16 +12,33 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_pictures
 
-from .browser import write_y4m
+from .browser import until_drawn, until_said, write_y4m
 from .paths import ROOT
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 READY = "Ready. Start the camera"
+
+
+def opened(page: Page, address: str) -> Page:
+    """Open the live page at an address, and wait until it is ready."""
+    page.goto(address)
+    until_said(page, READY)
+    return page
+
+
+def started(page: Page, address: str) -> Page:
+    """Open the live page, start the camera, and wait for the first picture."""
+    opened(page, address).click("#camera")
+    until_drawn(page)
+    return page
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -21,7 +21,7 @@ from first_order_motion.cli.main import main
 from first_order_motion.live.runtime_files import NAME, cache_folder
 from numpy.typing import NDArray
 from support.browser import KEEP_FIRST, results, saved, shown, until, until_drawn, until_said
-from support.live_page import READY, serving
+from support.live_page import READY, opened, serving, started
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -92,18 +92,6 @@ def clip() -> Tensor:
 def wanted(source: Tensor, clip: Tensor) -> NDArray[np.float32]:
     """Some frames as PyTorch draws them, in grey levels (N, S, S, 3)."""
     return 255 * Predictor.load("drawn-faces").animate_tensors(source, clip[list(FRAMES)]).numpy()
-
-
-def opened(page: Page, address: str) -> Page:
-    page.goto(address)
-    until_said(page, READY)
-    return page
-
-
-def started(page: Page, address: str) -> Page:
-    opened(page, address).click("#camera")
-    until_drawn(page)
-    return page
 
 
 def test_the_browser_draws_what_pytorch_draws(

@@ -25,7 +25,7 @@ from support.browser import (
     until_drawn,
     until_said,
 )
-from support.live_page import READY
+from support.live_page import READY, opened, started
 from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 
 if TYPE_CHECKING:
@@ -40,21 +40,9 @@ def server() -> Iterator[StandIn]:
         yield server
 
 
-def opened(page: Page, server: StandIn) -> Page:
-    page.goto(server.address)
-    until_said(page, READY)
-    return page
-
-
-def started(page: Page, server: StandIn) -> Page:
-    opened(page, server).click("#camera")
-    until_drawn(page)
-    return page
-
-
 def test_frames_go_and_come(page: Page, server: StandIn) -> None:
     page.add_init_script(KEEP_FIRST)
-    started(page, server)
+    started(page, server.address)
     until_drawn(page, 5)
     clip = np.concatenate([chunk.numpy() for chunk in VideoClip(DRIVING).chunks(96)]).astype(float)
     nearest = min(np.abs(clip - results(page, 1)[0]).mean(axis=(1, 2, 3)))
@@ -70,7 +58,7 @@ def test_frames_go_and_come(page: Page, server: StandIn) -> None:
 
 def test_at_most_two_frames_are_on_their_way(page: Page) -> None:
     with standing_in(answers=False) as server:
-        opened(page, server).click("#camera")
+        opened(page, server.address).click("#camera")
         until(page, "Number(document.getElementById('dropped').textContent) > 3")
         assert len(server.frames) == 2
         server.say({"type": "error", "text": "Frame 1 is no picture.", "fatal": False, "number": 1})
@@ -82,7 +70,7 @@ def test_at_most_two_frames_are_on_their_way(page: Page) -> None:
 
 
 def test_the_token_leaves_the_address(page: Page, server: StandIn) -> None:
-    opened(page, server)
+    opened(page, server.address)
     assert TOKEN not in page.url
     page.reload()
     until_said(page, READY)
@@ -92,7 +80,7 @@ def test_the_token_leaves_the_address(page: Page, server: StandIn) -> None:
 
 
 def test_settings_and_keys(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     assert server.of_type("set") == [{"type": "set", "mirror": True}]  # a camera; all else is as the server has it
     page.fill("#strength", "1.5")
     page.check("#sound")
@@ -110,7 +98,7 @@ def test_settings_and_keys(page: Page, server: StandIn) -> None:
 
 
 def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
-    opened(page, server)
+    opened(page, server.address)
     page.set_input_files("#own", sample_pictures()["fox"])
     until(page, "document.querySelector('#choices input:checked').value === 'own'")
     assert eventually(page, lambda: server.of_type("set") == [{"type": "set", "picture": "own"}])
@@ -123,7 +111,7 @@ def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
 
 
 def test_recordings_are_made_mp4_by_the_server(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     page.keyboard.press("Space")
     until(page, "!document.getElementById('badge').hidden")
     until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)
@@ -133,7 +121,7 @@ def test_recordings_are_made_mp4_by_the_server(page: Page, server: StandIn) -> N
 
 
 def test_a_picture_that_is_held_lasts_in_a_recording(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     page.keyboard.press("h")
     page.keyboard.press("v")
     page.wait_for_timeout(1500)
@@ -144,7 +132,7 @@ def test_a_picture_that_is_held_lasts_in_a_recording(page: Page, server: StandIn
 
 
 def test_the_focus_goes_on_with_the_buttons(page: Page, server: StandIn) -> None:
-    opened(page, server).focus("#camera")
+    opened(page, server.address).focus("#camera")
     page.keyboard.press("Enter")
     until_drawn(page)
     until(page, "document.activeElement.id === 'record'")
@@ -165,7 +153,7 @@ def test_a_second_page_waits_in_words(page: Page) -> None:
 
 
 def test_a_server_that_stops_can_be_connected_again(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     page.fill("#smooth", "0.5")
     server.stop()
     until_said(page, "The server was stopped.", "alert")
@@ -181,7 +169,7 @@ def test_a_server_that_stops_can_be_connected_again(page: Page, server: StandIn)
 
 
 def test_a_server_that_vanishes(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     for socket in [*server.sockets]:
         server.loop.call_soon_threadsafe(socket._req.transport.abort)
     until_said(page, "The server has gone.", "alert")
@@ -195,7 +183,7 @@ def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
     page.click("#again")
     until_said(page, "This address is of an earlier start.", "alert")
     server.refusal = ""
-    opened(page, server)
+    opened(page, server.address)
     server.say({"type": "error", "text": "The model cannot be loaded.", "fatal": True})
     server.close(1001)
     until_said(page, "The model cannot be loaded.", "alert")
@@ -204,14 +192,14 @@ def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
 def test_no_camera(driver: Playwright) -> None:
     with standing_in() as server, chromium(driver) as browser:
         page = browser.new_page()
-        opened(page, server).click("#camera")
+        opened(page, server.address).click("#camera")
         until_said(page, "No camera was found.", "alert")
 
 
 def test_a_camera_that_is_not_allowed(driver: Playwright, server: StandIn) -> None:
     with chromium(driver, DEVICE, "--deny-permission-prompts") as browser:
         page = browser.new_page()
-        opened(page, server).click("#camera")
+        opened(page, server.address).click("#camera")
         until_said(page, "was not allowed to use the camera", "alert")
 
 
@@ -227,20 +215,20 @@ def test_cameras_that_fail(page: Page, server: StandIn, fault: str, words: str) 
     page.add_init_script(
         f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', {fault!r}));"
     )
-    opened(page, server).click("#camera")
+    opened(page, server.address).click("#camera")
     until_said(page, words, "alert")
     assert page.is_visible("#camera") and page.is_hidden("#stop")
 
 
 def test_a_camera_that_is_unplugged(page: Page, server: StandIn) -> None:
-    started(page, server)
+    started(page, server.address)
     page.evaluate("document.getElementById('input').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
     until_said(page, "The camera was unplugged", "alert")
     assert page.is_visible("#camera") and page.is_disabled("#record")
 
 
 def test_a_video_file_moves_the_picture(page: Page, server: StandIn, tmp_path: Path) -> None:
-    opened(page, server)
+    opened(page, server.address)
     (tmp_path / "broken.mp4").write_bytes(DRIVING.read_bytes()[:3000])
     page.set_input_files("#file", tmp_path / "broken.mp4")
     until_said(page, "broken.mp4 cannot be played", "alert")
@@ -260,5 +248,5 @@ def test_a_browser_that_lacks_something(page: Page, server: StandIn) -> None:
 
 def test_without_the_frame_callback(page: Page, server: StandIn) -> None:
     page.add_init_script("delete HTMLVideoElement.prototype.requestVideoFrameCallback")
-    started(page, server)
+    started(page, server.address)
     until_drawn(page, 3)
