@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 HERE = Path(__file__).resolve().parent
 runpy.run_path(str(HERE.parent / "animate.py"))["load_pack"]()
@@ -13,16 +12,17 @@ sys.path[:0] = [str(HERE), str(HERE / "parity")]
 
 import compare
 from first_order_motion.core.inference.optimize import optimize
+from first_order_motion.core.inference.precision import inference_mode
 from support.parity_articulate import ArticulateAdapter
-from support.parity_common import Arrays, undrawn
+from support.parity_common import DEVICE, Arrays, undrawn
 from support.parity_face_parsing import FaceParsingAdapter
 from support.parity_fomm import FOMMAdapter
 from support.parity_fsrt import FSRTAdapter
 from support.parity_mrfa import MRFAAdapter
 from support.parity_partswap import PartSwapAdapter
 from support.parity_spline import SplineAdapter
+from torch import Tensor
 
-CPU = torch.device("cpu")
 ADAPTERS = {
     "articulate": ArticulateAdapter,
     "face_parsing": FaceParsingAdapter,
@@ -43,7 +43,7 @@ def adapter_of(manifest: dict, states: dict[str, Arrays], options: dict, fast: b
         _kept.clear()  # before another network takes memory
         with undrawn():
             adapter = ADAPTERS[manifest["arch"]](manifest, states, options)
-        optimize(adapter.model, CPU, fast=fast)
+        optimize(adapter.model, DEVICE, fast=fast).to(DEVICE)
         _kept.append((states, options, fast, adapter))
     return _kept[0][3]
 
@@ -54,12 +54,17 @@ def run_case(manifest: dict, states: dict[str, Arrays], case: dict, inputs: Arra
     By networks that are optimised as users run them, in the published or in the fast form.
     """
     adapter = adapter_of(manifest, states, case.get("options", {}), fast)
-    with torch.inference_mode():
+    with inference_mode():
         got = adapter.run(case, inputs)
     for module in adapter.model.modules():  # lets go of what this case looked at
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
-    return as_named(manifest, case, {name: np.asarray(value) for name, value in got.items()})
+    return as_named(manifest, case, {name: as_array(value) for name, value in got.items()})
+
+
+def as_array(value: Tensor | np.ndarray) -> np.ndarray:
+    """An output in NumPy's memory."""
+    return value.cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
 
 
 def as_named(manifest: dict, case: dict, got: Arrays) -> Arrays:

@@ -155,6 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--precision", choices=[*PRECISIONS], default="auto")
     parser.add_argument("--plain", action="store_true", help="ours without the inference form: the schedule alone")
     parser.add_argument("--compile", action="store_true", help="ours compiled by PyTorch")
+    parser.add_argument("--cuda-graphs", action="store_true", help="ours recorded once and replayed, on CUDA")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many, taken in turns")
@@ -181,7 +182,7 @@ def report(args: argparse.Namespace) -> None:
     repositories = folders(args.published)
     for name in repositories.keys() - set(args.architectures):
         raise PublishedCodeError(f"{name}: given with --published, but not with --architectures; add it there.")
-    engine = Engine(args.precision, fast=not args.plain, compiled=args.compile)
+    engine = Engine(args.precision, not args.plain, args.compile, args.cuda_graphs)
     clock = time.process_time if args.cpu_time else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         rows = [

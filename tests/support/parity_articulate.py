@@ -14,7 +14,7 @@ from first_order_motion.module_articulate.background import BGMotionPredictor
 from first_order_motion.module_articulate.config import from_published
 from first_order_motion.module_articulate.covariance import principal_axes, relative_frames, square_root
 from first_order_motion.module_articulate.region_predictor import COVARIANCE
-from support.parity_common import Arrays, Taps, drive, picture
+from support.parity_common import DEVICE, Arrays, Taps, drive, picture, placed
 from torch import Tensor
 
 PICTURES = ("source", "driving")
@@ -28,7 +28,7 @@ class ArticulateAdapter:
         self.size, self.options = manifest["config"]["image_size"], options
         self.model = ArticulateAnimator(config, self.size)
         affine = config.affine_background
-        self.bg_predictor = BGMotionPredictor(config.bg_predictor).eval() if affine else None
+        self.bg_predictor = BGMotionPredictor(config.bg_predictor).eval().to(DEVICE) if affine else None
         for name, module in [*self.model.named_children(), *([("bg_predictor", self.bg_predictor)] if affine else [])]:
             state = {key: torch.from_numpy(value) for key, value in states[name].items()}
             load_strict(module, state, name)
@@ -59,7 +59,7 @@ class ArticulateAdapter:
         """Only where the covariances are among the inputs; the test suite takes them from the pack."""
         if "principal_axes/covar" not in inputs:
             return {}
-        covariance = torch.from_numpy(inputs["principal_axes/covar"])
+        covariance = placed(inputs["principal_axes/covar"])
         axes, variances = principal_axes(covariance)
         return {"u": axes, "s": variances, "affine": square_root(covariance)}
 
@@ -156,7 +156,7 @@ class ArticulateAdapter:
 
     def scale(self, inputs: Arrays) -> Arrays:
         motions = [self.model.motion(picture(frame)) for frame in (inputs["source"], inputs["driving"][0])]
-        areas = [hull.hull_area(motion.points[0].numpy()) for motion in motions]
+        areas = [hull.hull_area(motion.points[0].cpu().numpy()) for motion in motions]
         return {"hull_areas": np.array(areas), "movement_scale": np.array([retarget.movement_scale(*motions)])}
 
 

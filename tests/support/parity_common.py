@@ -1,5 +1,6 @@
 """What the parity adapters of all architectures share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -14,11 +15,18 @@ from torch import Tensor
 
 Arrays = dict[str, np.ndarray]
 
+DEVICE = torch.device(os.environ.get("PARITY_DEVICE", "cpu"))  # CONTRIBUTING.md, "On a GPU"
+
 
 def picture(array: np.ndarray, repeat: int = 1) -> Tensor:
     """uint8 (H, W, 3) -> float (1, 3, H, W), every pixel repeated."""
-    rgb = torch.from_numpy(array.astype(np.float32) / 255).movedim(-1, 0)[None]
+    rgb = placed(array.astype(np.float32) / 255).movedim(-1, 0)[None]
     return rgb.repeat_interleave(repeat, 2).repeat_interleave(repeat, 3)
+
+
+def placed(array: np.ndarray) -> Tensor:
+    """The array as a tensor on the device that is tested."""
+    return torch.from_numpy(array).to(DEVICE)
 
 
 @contextmanager
@@ -69,7 +77,7 @@ def drive(animator: Animator, source: np.ndarray, driving: np.ndarray, options: 
     """The whole driver: the poses it renders, and the pictures."""
     recorder = Recorder(animator)
     still, clip = torch.from_numpy(source)[None], TensorClip(torch.from_numpy(driving))
-    frames = torch.cat(list(animate(recorder, still, clip, torch.device("cpu"), options)))
+    frames = torch.cat(list(animate(recorder, still, clip, DEVICE, options)))
     motions = {"kp_value": torch.cat([motion.points for motion in recorder.rendered])}
     if recorder.rendered[0].jacobians is not None:
         motions["kp_jacobian"] = torch.cat([motion.jacobians for motion in recorder.rendered])

@@ -102,8 +102,8 @@ class FOMMAdapter:
     def adapt_scale(self, _: dict, inputs: Arrays) -> dict[str, np.ndarray]:
         source, first = (self.model.motion(picture(inputs[k][0] if k == "driving" else inputs[k])) for k in SOURCES)
         return {
-            "source_area": np.float64(hull.hull_area(source.points[0].numpy())),
-            "driving_area": np.float64(hull.hull_area(first.points[0].numpy())),
+            "source_area": np.float64(hull.hull_area(source.points[0].cpu().numpy())),
+            "driving_area": np.float64(hull.hull_area(first.points[0].cpu().numpy())),
             "scale": np.float64(retarget.movement_scale(source, first)),
         }
 

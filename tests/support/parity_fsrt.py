@@ -16,10 +16,9 @@ from first_order_motion.core.weights.build import load_strict
 from first_order_motion.module_fsrt.animator import EXPRESSION, FSRTAnimator
 from first_order_motion.module_fsrt.config import START_OCTAVE, from_states
 from first_order_motion.module_fsrt.position import pixel_centres, position_code
-from support.parity_common import Arrays, Recorder, Taps, picture
+from support.parity_common import DEVICE, Arrays, Recorder, Taps, picture, placed
 from torch import Tensor
 
-CPU = torch.device("cpu")
 STRIDE = slice(1, None, 7), slice(2, None, 7)  # the pixels the packs keep of whole animations
 
 
@@ -28,13 +27,13 @@ class Some(Recorder):
 
     def __init__(self, animator: FSRTAnimator, pixels: tuple[slice, slice]) -> None:
         super().__init__(animator)
-        self.kept = torch.zeros(animator.spec.size, animator.spec.size, dtype=torch.bool)
+        self.kept = torch.zeros(animator.spec.size, animator.spec.size, dtype=torch.bool, device=DEVICE)
         self.kept[pixels] = True
 
     def decode(self, prepared: Prepared, motion: Motion, queries: Tensor) -> Tensor:
         if queries[0] == 0:
             self.rendered.append(motion)
-        colours = torch.zeros(len(queries), 3)
+        colours = torch.zeros(len(queries), 3, device=DEVICE)
         kept = self.kept.flatten()[queries % self.kept.numel()]
         if kept.any():
             colours[kept] = self.animator.decode(prepared, motion, queries[kept])
@@ -89,13 +88,13 @@ class FSRTAdapter:
         """Numbers and positions (1, n, 2) of the pixels a case asks for: "np.arange(...)[...]..."."""
         start, stop, step = (int(n) for n in case["inputs"]["pixel_index"].split("(")[1].split(")")[0].split(","))
         count = int(case["inputs"]["pixel_index"].split("[:")[1].split("]")[0])
-        index = torch.arange(start, stop, step)[:count]
+        index = torch.arange(start, stop, step, device=DEVICE)[:count]
         side = self.model.spec.size
-        return index, pixel_centres(side, side, CPU).flatten(0, 1)[index][None]
+        return index, pixel_centres(side, side, DEVICE).flatten(0, 1)[index][None]
 
     def positional(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         points = inputs.get(case["inputs"]["keypoints"])
-        points = self.lone_points(inputs) if points is None else torch.from_numpy(points)
+        points = self.lone_points(inputs) if points is None else placed(points)
         config = self.model.config
         return {
             "pixel": position_code(self.pixels(case)[1], config.pix_octaves, START_OCTAVE),
@@ -160,7 +159,7 @@ class FSRTAdapter:
         )
         animator = Some(self.model, pixels)
         sources = [torch.from_numpy(array) for array in self.images(case["inputs"]["sources"], inputs)]
-        frames = torch.cat(list(animate(animator, sources, clip, CPU, options)))
+        frames = torch.cat(list(animate(animator, sources, clip, DEVICE, options)))
         return torch.cat([motion.points for motion in animator.rendered]), frames.movedim(1, -1)
 
     def frame(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from first_order_motion.module_partswap.architecture import PARTS, to_first_layo
 from first_order_motion.module_partswap.config import from_published
 from first_order_motion.module_partswap.segmentation import SEGMENTS
 from first_order_motion.module_partswap.swap import Swap
-from support.parity_common import Arrays, Taps, picture
+from support.parity_common import DEVICE, Arrays, Taps, picture, placed
 from torch import Tensor, nn
 
 REFERENCE_TOOL = "parser_reference_tool"
@@ -35,8 +35,8 @@ class StubParser(nn.Module):
             np.cos(step * np.outer(c + 1, places) + turn * c[:, None]) for step, turn in ((0.011, 1.3), (0.013, 0.7))
         ]
         fixed = 4 * waves[0][:, :, None] * waves[1][:, None, :]
-        weights = torch.from_numpy(1.5 * np.cos(c)).float()[:, None, None]
-        return torch.from_numpy(fixed).float() + weights * x[:, c % 3]
+        weights = placed(1.5 * np.cos(c)).float()[:, None, None]
+        return placed(fixed).float() + weights * x[:, c % 3]
 
 
 def stub_parser() -> FaceParser:
@@ -114,9 +114,9 @@ class PartSwapAdapter:
 
     def drive(self, swap: Swap, case: dict, inputs: Arrays) -> Tensor:
         source, clip = torch.from_numpy(inputs["source"])[None], inputs["driving"][case["inputs"]["frames"]]
-        options, cpu = AnimateOptions(batch=2), torch.device("cpu")
+        options = AnimateOptions(batch=2)
         return torch.cat(
-            list(animate(self.model.with_swap(swap), source, TensorClip(torch.from_numpy(clip)), cpu, options))
+            list(animate(self.model.with_swap(swap), source, TensorClip(torch.from_numpy(clip)), DEVICE, options))
         )
 
     def parser(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from first_order_motion.module_spline.animator import SplineAnimator
 from first_order_motion.module_spline.config import from_published
 from first_order_motion.module_spline.dense_motion import by_spline
 from first_order_motion.module_spline.inpainting import moved
-from support.parity_common import Arrays, Taps, drive, picture
+from support.parity_common import DEVICE, Arrays, Taps, drive, picture, placed
 from torch import Tensor
 
 PARTS = ("kp_detector", "dense_motion_network", "inpainting_network", "avd_network")
@@ -85,7 +85,7 @@ class SplineAdapter:
         given = {side: inputs.get(f"{case['name']}/kp_{side}") for side in ("driving", "source")}
         if any(value is None for value in given.values()):
             return {}
-        driving, source = (torch.from_numpy(given[side]) for side in ("driving", "source"))
+        driving, source = (placed(given[side]) for side in ("driving", "source"))
         plates = thin_plate.fit(by_spline(driving), by_spline(source))
         return {
             "kp_driving": driving,
@@ -153,7 +153,7 @@ class SplineAdapter:
         driving = self.points(self.driving(case, inputs))
         first = driving[self.anchor : self.anchor + 1]
         retargeter = retarget.Retargeter.for_clip(Retargeting(), Motion(sources), Motion(first))
-        areas = [hull.hull_area(points[0].numpy()) for points in (sources, first)]
+        areas = [hull.hull_area(points[0].cpu().numpy()) for points in (sources, first)]
         return {
             "kp_source": sources,
             "kp_norm": retargeter(Motion(driving)).points,
@@ -180,7 +180,7 @@ class SplineAdapter:
 
     def reconstruction(self, case: dict, inputs: Arrays) -> dict[str, Tensor]:
         config = self.model.config
-        predictor = self.fill(BGMotionPredictor(config.num_channels, config.width), "bg_predictor")
+        predictor = self.fill(BGMotionPredictor(config.num_channels, config.width), "bg_predictor").to(DEVICE)
         still = picture(self.source(case, inputs))
         prepared, driving = self.stages(case, inputs)
         frames = torch.cat([picture(frame) for frame in self.driving(case, inputs)])
