@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +12,15 @@ from torch import Tensor
 
 from ..core.device import has_bfloat16_matrices
 from ..core.errors import InputError
-from ..core.inference.cuda_graph import Capture, GraphedFunction, capture_on_cuda
+from ..core.inference.cuda_graph import Capture, GraphedFunction, Tensors, capture_on_cuda
 from ..core.inference.optimize import optimize
 from ..core.inference.overflow import OverflowWatch
 from ..core.types import Animator, Motion, Prepared
 
 Render = Callable[[Prepared, Motion], Tensor]
+Read = Callable[[Tensor], Motion]
+
+FEATURES, SOURCE, DRIVING, PICTURES = "features/", "source/", "driving/", "pictures"  # names of recorded tensors
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class Engine:
 
     `precision` is that of the heavy layers, one of PRECISIONS. Without `fast`, networks run in their published form.
     `compiled` has PyTorch compile the rendering, which takes minutes the first time, seconds after that, and a C++
-    compiler. `cuda_graphs` records the rendering on CUDA devices, and replays it.
+    compiler. `cuda_graphs` records the reading of poses and the rendering on CUDA devices, and replays them.
     """
 
     precision: str = "auto"
@@ -69,6 +72,7 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
         log.warning("CUDA graphs are for CUDA devices; %s goes on without them.", device)
     elif engine.cuda_graphs:
         render = graphed(render)
+        object.__setattr__(animator, "motion", graphed_reader(animator.motion))
     if render != animator.render:
         object.__setattr__(animator, "render", pad_to_fixed_batch(render))
     log.info("%s on %s in %s.", animator.spec.name, device, str(dtype).removeprefix("torch."))
@@ -78,34 +82,39 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
 def graphed(render: Render, capture: Capture = capture_on_cuda) -> Render:
     """Make a renderer of one that is recorded for each size of batch, and replayed."""
 
-    def drawn(tensors: Mapping[str, Tensor]) -> Tensor:
-        return render(*_from_tensors(tensors))
+    def drawn(tensors: Tensors) -> Tensors:
+        prepared = Prepared(_motion_from(tensors, SOURCE), _under(tensors, FEATURES))
+        return {PICTURES: render(prepared, _motion_from(tensors, DRIVING))}
 
     replayed = GraphedFunction(drawn, capture)
-    return lambda prepared, motion: replayed(_as_tensors(prepared, motion))
+
+    def run(prepared: Prepared, motion: Motion) -> Tensor:
+        features = {FEATURES + name: value for name, value in prepared.features.items()}
+        return replayed(features | _named(prepared.motion, SOURCE) | _named(motion, DRIVING))[PICTURES]
+
+    return run
 
 
-def _as_tensors(prepared: Prepared, motion: Motion) -> dict[str, Tensor]:
-    """Name every tensor of what a renderer takes."""
-    named = {f"features/{name}": value for name, value in prepared.features.items()}
-    for kind, poses in (("source", prepared.motion), ("motion", motion)):
-        named |= {f"{kind}/extra/{name}": value for name, value in poses.extra.items()}
-        named |= {f"{kind}/points": poses.points}
-        named |= {} if poses.jacobians is None else {f"{kind}/jacobians": poses.jacobians}
-    return named
+def graphed_reader(read: Read, capture: Capture = capture_on_cuda) -> Read:
+    """Make a reader of poses of one that is recorded for each size of batch, and replayed."""
+    replayed = GraphedFunction(lambda tensors: _named(read(tensors[PICTURES]), DRIVING), capture)
+    return lambda frames: _motion_from(replayed({PICTURES: frames}), DRIVING)
 
 
-def _from_tensors(named: Mapping[str, Tensor]) -> tuple[Prepared, Motion]:
-    """Rebuild what `_as_tensors` took apart."""
+def _named(motion: Motion, folder: str) -> dict[str, Tensor]:
+    """Name every tensor of poses."""
+    named = {f"{folder}extra/{name}": value for name, value in motion.extra.items()}
+    named |= {} if motion.jacobians is None else {f"{folder}jacobians": motion.jacobians}
+    return named | {f"{folder}points": motion.points}
 
-    def under(folder: str) -> dict[str, Tensor]:
-        return {name.removeprefix(folder): value for name, value in named.items() if name.startswith(folder)}
 
-    source, motion = (
-        Motion(named[f"{kind}/points"], named.get(f"{kind}/jacobians"), under(f"{kind}/extra/"))
-        for kind in ("source", "motion")
-    )
-    return Prepared(source, under("features/")), motion
+def _motion_from(named: Tensors, folder: str) -> Motion:
+    """Rebuild the poses that `_named` took apart."""
+    return Motion(named[f"{folder}points"], named.get(f"{folder}jacobians"), _under(named, f"{folder}extra/"))
+
+
+def _under(named: Tensors, folder: str) -> dict[str, Tensor]:
+    return {name.removeprefix(folder): value for name, value in named.items() if name.startswith(folder)}
 
 
 def pad_to_fixed_batch(render: Render) -> Render:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from parity_adapter import compare, run_case
 from seeded_weights import load_pack
+from support.parity_common import DEVICE
 
 pytestmark = pytest.mark.parity
 
@@ -75,6 +76,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("folder", "name", "fast"), params)
 
 
+def loosened(case: dict) -> dict:
+    """The case, with ten times its tolerances on devices other than the CPU, which it was made on."""
+    more = 1 if DEVICE.type == "cpu" else 10
+    return case | {name: more * case.get(name, 1e-4) for name in ("atol", "rtol")}
+
+
 def test_case(folder: Path, name: str, fast: bool) -> None:
     manifest, states, inputs, expected = pack(folder)
     case = next(case for case in manifest["cases"] if case["name"] == name)
@@ -84,7 +91,7 @@ def test_case(folder: Path, name: str, fast: bool) -> None:
     stored = [name for name in named if name in expected]
     inputs |= {key: expected[key] for key in stored}
     got = run_case(manifest, states, case, inputs, fast)
-    rows = list(compare.check_case(case, got, expected))
+    rows = list(compare.check_case(loosened(case), got, expected))
     assert rows
     assert [row for row in rows if row[1] != "ok"] == []
 

@@ -14,15 +14,16 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-Function = Callable[[Mapping[str, Tensor]], Tensor]
-Capture = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
-"""Recorder of a call: returns the tensor that the call's result lies in, and a function that runs it again."""
+Tensors = Mapping[str, Tensor]
+Function = Callable[[Tensors], Tensors]
+Capture = Callable[[Callable[[], Tensors]], tuple[Tensors, Callable[[], None]]]
+"""Recorder of a call: returns the tensors that the call's results lie in, and a function that runs it again."""
 
 MOST_GRAPHS = 4  # shapes that are kept; each holds the memory of a whole pass
 WARM_UPS = 3  # passes before the recording, in which libraries choose their kernels
 
 
-def capture_on_cuda(call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+def capture_on_cuda(call: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
     """Record a call without arguments on the current CUDA device. Raises RuntimeError where that cannot be done."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -32,16 +33,16 @@ def capture_on_cuda(call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], No
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        result = call()
-    return result, graph.replay
+        results = call()
+    return results, graph.replay
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """Recorded pass: the tensors that it reads, the one that it writes, and the function that runs it."""
+    """Recorded pass: the tensors that it reads, those that it writes, and the function that runs it."""
 
-    inputs: Mapping[str, Tensor]
-    result: Tensor
+    inputs: Tensors
+    results: Tensors
     replay: Callable[[], None]
 
 
@@ -56,8 +57,8 @@ class GraphedFunction:
         self._recordings: dict[Hashable, _Recording] = {}
         self._works = True
 
-    def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return what the function makes of the tensors, in a tensor of its own."""
+    def __call__(self, inputs: Tensors) -> Tensors:
+        """Return what the function makes of the tensors, in tensors of their own."""
         key = tuple((name, value.shape, value.dtype, value.stride()) for name, value in sorted(inputs.items()))
         recording = self._recordings.get(key)
         if recording is None and self._works and len(self._recordings) < MOST_GRAPHS:
@@ -67,17 +68,17 @@ class GraphedFunction:
         for name, place in recording.inputs.items():
             place.copy_(inputs[name])
         recording.replay()
-        return recording.result.clone()
+        return {name: result.clone() for name, result in recording.results.items()}
 
-    def _record(self, key: Hashable, inputs: Mapping[str, Tensor]) -> _Recording | None:
+    def _record(self, key: Hashable, inputs: Tensors) -> _Recording | None:
         places = {name: value.clone() for name, value in inputs.items()}
         try:
-            result, replay = self._capture(lambda: self._function(places))
+            results, replay = self._capture(lambda: self._function(places))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
             log.warning("CUDA graphs cannot be used here (%s); going on without them.", str(error).splitlines()[0])
             self._works = False
             return None
-        self._recordings[key] = _Recording(places, result, replay)
+        self._recordings[key] = _Recording(places, results, replay)
         return self._recordings[key]

@@ -25,8 +25,11 @@ class OverflowWatch:
         self._handles: list[RemovableHandle] = [layer.register_forward_hook(self._add) for layer in layers]
 
     def _add(self, layer: nn.Module, args: object, output: Tensor) -> None:
-        # In float32, which no sum of what float16 can hold leaves.
-        self.total = self.total + output.sum(dtype=torch.float32)
+        if self.total.device != output.device:
+            with torch.inference_mode(False):  # else it could be added to in that mode alone
+                self.total = self.total.to(output.device)
+        # In float32, which no sum of what float16 can hold leaves; and in its place, where recorded passes add to it.
+        self.total.add_(output.detach().sum(dtype=torch.float32))
 
     def remove(self) -> None:
         """Let the layers run unwatched from now on."""

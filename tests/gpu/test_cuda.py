@@ -11,12 +11,14 @@ import pytest
 import torch
 from first_order_motion.animation.engine import Engine, optimize_for_inference
 from first_order_motion.animation.frames import TensorClip
-from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.animation.options import AnimateOptions, Hooks
 from first_order_motion.animation.pipeline import animate
 from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.retarget import Retargeting
 from first_order_motion.animation.session import Session
 from first_order_motion.cli.main import main
+from first_order_motion.core.inference import precision
+from first_order_motion.core.inference.overflow import LAYERS
 from first_order_motion.core.inference.precision import inference_mode
 from first_order_motion.core.types import Animator
 from first_order_motion.live.session import LiveSession
@@ -41,7 +43,13 @@ ENGINES = {
     "bfloat16": Engine("bfloat16"),
     "bfloat16 graphs": Engine("bfloat16", cuda_graphs=True),
     "float16": Engine("float16"),
+    "float16 graphs": Engine("float16", cuda_graphs=True),
 }
+
+
+@pytest.fixture(autouse=True)
+def _small_layers_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "HEAVY", 64)
 
 
 def on_gpu(name: str, engine: Engine) -> Animator:
@@ -68,6 +76,16 @@ def test_pictures_are_those_of_the_cpu(name: str, engine: str, caplog: pytest.Lo
     assert "CUDA graphs cannot be used" not in caplog.text
 
 
+@pytest.mark.parametrize("engine", ["float16", "float16 graphs"])
+def test_overflow_is_seen_in_recorded_passes_too(engine: str) -> None:
+    animator, gain = on_gpu("fomm", ENGINES[engine]), torch.ones((), dtype=torch.float16, device=GPU)
+    layers = [layer for layer in animator.modules() if isinstance(layer, LAYERS) and layer.weight.dtype == gain.dtype]
+    layers[-1].register_forward_hook(lambda _, __, output: output * gain, prepend=True)
+    assert pictures(animator, AnimateOptions(batch=2)).isfinite().all()
+    gain.fill_(torch.inf)
+    assert pictures(animator, AnimateOptions(batch=2)).isnan().all()
+
+
 @pytest.mark.parametrize("name", ["fomm", "spline"])  # for all, as compiling takes long
 def test_a_compiled_model_draws_the_same(name: str) -> None:
     wanted, found = (
@@ -89,8 +107,8 @@ def test_detail_is_that_of_the_cpu(name: str) -> None:
 def test_nothing_waits_for_the_gpu_between_frames(name: str, precision: str) -> None:
     animator, clip = on_gpu(name, Engine(precision)), TensorClip(blobs(6))
     with inference_mode():
-        session = Session.start(animator, source_picture(), clip, GPU, AnimateOptions(Retargeting(), batch=2), None)
-        steps = session.steps(clip, None)
+        session = Session.start(animator, source_picture(), clip, GPU, AnimateOptions(Retargeting(), batch=2), Hooks())
+        steps = session.steps(clip, Hooks())
         [*session.draw(next(steps))]
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error")
@@ -130,6 +148,7 @@ def test_a_batch_that_does_not_fit_is_halved(caplog: pytest.LogCaptureFixture) -
 
 
 def test_memory_is_given_back() -> None:
+    pictures(on_gpu("fomm", ENGINES["graphs"]), AnimateOptions(batch=2))  # libraries keep what they take at first
     gc.collect()
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated()

@@ -42,7 +42,7 @@ class StubParser(nn.Module):
 def stub_parser() -> FaceParser:
     parser = FaceParser(FaceParsingConfig(width=4))
     parser.network = StubParser()
-    return parser
+    return parser.to(DEVICE)
 
 
 class PartSwapAdapter:
