@@ -61,7 +61,8 @@ def optimize_for_inference(animator: Animator, device: torch.device, engine: Eng
         )
     dtype = dtype_for(engine.precision, device)
     animator.optimized = True
-    optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=animator.spec.keep_in_fp32)
+    spec = animator.spec
+    optimize(animator, device, dtype, fast=engine.fast, keep_in_fp32=spec.keep_in_fp32, keep_in_tf32=spec.keep_in_tf32)
     if dtype == torch.float16:  # bfloat16 has float32's range
         animator.watch = OverflowWatch(animator)
     render: Render = animator.render

@@ -59,7 +59,8 @@ class AnimatorSpec:
     background, `fixed_size` whether it can work at no size but its own, `several_sources` whether it makes use of
     more than one picture of the source, `has_flow` whether `render_mapped` returns a flow. `pixel_bytes` is about what
     rendering a frame takes for each of its pixels; `query_bytes` what one decoded pixel takes of a model that decodes
-    pixels singly, 0 for the others. `keep_in_fp32` names submodules that never run in less than float32. `pose_extras`
+    pixels singly, 0 for the others. `keep_in_fp32` names submodules that never run in less than float32,
+    `keep_in_tf32` those that never do in less than TensorFloat-32. `pose_extras`
     names what in a motion's `extra` describes the pose: vectors (B, N), or shapes (B, K, 2, 2). With `unsigned_frames`
     a linear map and its negative mean the same; with `keeps_pose` driving frames keep their own pose, so that nothing
     can change it.
@@ -76,6 +77,7 @@ class AnimatorSpec:
     pixel_bytes: int = PIXEL_BYTES
     query_bytes: int = 0
     keep_in_fp32: tuple[str, ...] = ()
+    keep_in_tf32: tuple[str, ...] = ()
     pose_extras: tuple[str, ...] = ()
     unsigned_frames: bool = False
     keeps_pose: bool = False

@@ -31,9 +31,8 @@ class ArticulateAnimator(Animator):
             modes=("avd", "relative", "standard") if config.avd else ("relative", "standard"),
             has_flow=True,
             pixel_bytes=15 * config.generator.block_expansion,
-            keep_in_fp32=(
-                "region_predictor",
-                *(["avd_network"] if config.avd else []),
+            keep_in_fp32=("region_predictor", *(["avd_network"] if config.avd else [])),
+            keep_in_tf32=(
                 *last_convolutions("generator.bottleneck", config.generator.num_bottleneck_blocks, 5),
                 "generator.up_blocks",
             ),

@@ -40,11 +40,9 @@ class PartSwapAnimator(Animator):
             modes=("standard",),
             has_flow=True,
             pixel_bytes=28 * config.segmentation_module.block_expansion,
-            keep_in_fp32=(
-                "segmentation_module",
-                *last_convolutions(
-                    "reconstruction_module.bottleneck", config.reconstruction_module.num_bottleneck_blocks, 4
-                ),
+            keep_in_fp32=("segmentation_module",),
+            keep_in_tf32=last_convolutions(
+                "reconstruction_module.bottleneck", config.reconstruction_module.num_bottleneck_blocks, 4
             ),
             keeps_pose=True,
         )

@@ -34,7 +34,8 @@ class SplineAnimator(Animator):
             modes=("relative", "standard", "avd") if config.has_avd else ("relative", "standard"),
             has_flow=True,
             pixel_bytes=21 * config.generator.block_expansion,
-            keep_in_fp32=("kp_detector", "dense_motion_network", *(["avd_network"] if config.has_avd else [])),
+            keep_in_fp32=("kp_detector", *(["avd_network"] if config.has_avd else [])),
+            keep_in_tf32=("dense_motion_network",),
         )
         self.eval()
 

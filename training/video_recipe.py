@@ -66,7 +66,8 @@ class VideoRecipe(Recipe):
         _refuse_small(size, comparison)
         self._losses = family.objective(animator, params, model, comparison)
         critic = getattr(self._losses, "discriminator_objective", None)
-        kept = [name for name in (*animator.spec.keep_in_fp32, "bg_predictor") if name in self._losses.networks]
+        whole = (*animator.spec.keep_in_fp32, *animator.spec.keep_in_tf32, "bg_predictor")
+        kept = [name for name in whole if name in self._losses.networks]
         joined = ranks.synchronised(self._losses) if params.use_sync_bn else self._losses
         self.adopt(joined, self._losses.networks, critic, kept)
         joined.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

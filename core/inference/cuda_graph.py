@@ -5,6 +5,7 @@ Inputs are copied into the places that were recorded, results out of them. Whate
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -23,16 +24,22 @@ MOST_GRAPHS = 4  # shapes that are kept; each holds the memory of a whole pass
 WARM_UPS = 3  # passes before the recording, in which libraries choose their kernels
 
 
+@functools.cache
+def _side_stream() -> torch.cuda.Stream:
+    """Make the one stream for warm-ups and recordings: for each stream that they use, libraries keep memory."""
+    return torch.cuda.Stream()
+
+
 def capture_on_cuda(call: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
     """Record a call without arguments on the current CUDA device. Raises RuntimeError where that cannot be done."""
-    stream = torch.cuda.Stream()
+    stream = _side_stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
             call()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         results = call()
     return results, graph.replay
 

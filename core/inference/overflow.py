@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from .small_output_conv import SmallOutputConv2d
+from .small_output_conv import FoldedConv2d, SmallOutputConv2d
 from .upsample_conv import PhasedConv2d
 
-LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d, SmallOutputConv2d)
+LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, PhasedConv2d, SmallOutputConv2d, FoldedConv2d)
 
 
 class OverflowWatch:

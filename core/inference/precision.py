@@ -61,6 +61,32 @@ def to_mixed_precision(
         log.warning("%d layers with weights that %s cannot hold run in float32.", refused, dtype)
 
 
+def allow_tf32(network: nn.Module, names: Sequence[str]) -> None:
+    """Let the heavy convolutions inside submodules multiply in TensorFloat-32 on CUDA devices, in place.
+
+    It has float32's range, 10 bits of its 23, and sums in float32: 15 times as exact as bfloat16, and nearly as fast.
+    """
+    for layer in (layer for name in names for layer in network.get_submodule(name).modules()):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and channel_pairs(layer) >= HEAVY:
+            _run_in_tf32(layer)
+
+
+def _run_in_tf32(layer: nn.Module) -> None:
+    forward, place = layer.forward, torch.backends.cudnn
+
+    def run(x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return forward(x)
+        before = bool(place.allow_tf32)
+        setattr(place, TF32, True)
+        try:
+            return forward(x)
+        finally:
+            setattr(place, TF32, before)
+
+    layer.forward = run
+
+
 def channel_pairs(layer: nn.Module) -> int:
     """Multiply the input channels of a layer's group by its output channels."""
     shape = cast(Tensor, layer.weight).shape
@@ -102,7 +128,7 @@ def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:
 
 @contextmanager
 def inference_mode() -> Generator[None, None, None]:
-    """Enter PyTorch's inference mode with exact float32: without TensorFloat-32, which keeps 10 bits of 23."""
+    """Enter PyTorch's inference mode with exact float32: without TensorFloat-32 but where `allow_tf32` lets it in."""
     places = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [bool(place.allow_tf32) for place in places]
     try:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPriva
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from ..layers.blocks import ResBlock2d, UpBlock2d
-from .small_output_conv import SmallOutputConv2d, is_small_output
+from .small_output_conv import is_small_output, small_output_conv
 from .upsample_conv import upsample_conv
 from .winograd import WinogradConv2d
 
@@ -47,11 +47,12 @@ class Form:
 def form_for(device: torch.device, dtype: torch.dtype = torch.float32) -> Form:
     """Choose the rewrites that pay on a device where heavy layers run in `dtype`.
 
-    The last three make up for what PyTorch's CPU kernels lack, Winograd's for float32 alone: with fewer bits its
-    differences round too coarsely.
+    The last three make up for kernels that PyTorch lacks, on CUDA those into few channels alone. Winograd's is for
+    float32 only: with fewer bits its differences round too coarsely.
     """
     cpu = device.type == "cpu"
-    return Form(winograd=cpu and dtype == torch.float32, small_output_conv=cpu, group_norm=cpu)
+    few = device.type in ("cpu", "cuda")
+    return Form(winograd=cpu and dtype == torch.float32, small_output_conv=few, group_norm=cpu)
 
 
 @torch.no_grad()
@@ -73,8 +74,8 @@ def rewrite(network: nn.Module, device: torch.device, form: Form) -> None:
                 block.register_module("conv2", WinogradConv2d(block.conv2))
     for parent in [*network.modules()]:
         for name, layer in [*parent.named_children()]:
-            if form.small_output_conv and type(layer) is nn.Conv2d and is_small_output(layer):
-                setattr(parent, name, SmallOutputConv2d(layer))
+            if form.small_output_conv and type(layer) is nn.Conv2d and is_small_output(layer, device):
+                setattr(parent, name, small_output_conv(layer, device))
             elif form.group_norm and type(layer) is nn.InstanceNorm2d and not layer.track_running_stats:
                 setattr(parent, name, _as_group_norm(layer))
     network.requires_grad_(False)

@@ -28,9 +28,9 @@ def first_block(channels: int, features: int, *, separable: bool = False) -> nn.
     return nn.Sequential(*(SameBlock2d(a, b, kernel_size=3, bias=False) for a, b in pairwise(widths)))
 
 
-def last_convolutions(bottleneck: str, count: int, last: int) -> list[str]:
+def last_convolutions(bottleneck: str, count: int, last: int) -> tuple[str, ...]:
     """Name the second convolutions of the last of `count` residual blocks, whose rounding shows in the picture most."""
-    return [f"{bottleneck}.r{i}.conv2" for i in range(max(0, count - last), count)]
+    return tuple(f"{bottleneck}.r{i}.conv2" for i in range(max(0, count - last), count))
 
 
 class WarpingGenerator(nn.Module):

@@ -52,7 +52,8 @@ def lowered(name: str, dtype: torch.dtype, fast: bool) -> Animator:
     """A tiny model optimised for a GPU, every layer that may be in `dtype`, however narrow."""
     model = copy.deepcopy(tiny(name))
     with mock.patch.object(precision, "HEAVY", 0):
-        return optimize(model, CUDA, dtype, fast=fast, keep_in_fp32=model.spec.keep_in_fp32)
+        spec = model.spec
+        return optimize(model, CUDA, dtype, fast=fast, keep_in_fp32=spec.keep_in_fp32, keep_in_tf32=spec.keep_in_tf32)
 
 
 def walk(model: Animator, source: Tensor, driving: Tensor) -> list[Tensor]:

@@ -21,9 +21,14 @@ from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.core.errors import InputError
 from first_order_motion.core.inference import rewrites as inference_form
 from first_order_motion.core.inference import upsample_conv
-from first_order_motion.core.inference.precision import inference_mode, to_mixed_precision
+from first_order_motion.core.inference.precision import allow_tf32, inference_mode, to_mixed_precision
 from first_order_motion.core.inference.rewrites import Form, rewrite
-from first_order_motion.core.inference.small_output_conv import SmallOutputConv2d, is_small_output
+from first_order_motion.core.inference.small_output_conv import (
+    FoldedConv2d,
+    SmallOutputConv2d,
+    is_small_output,
+    small_output_conv,
+)
 from first_order_motion.core.inference.winograd import WinogradConv2d
 from first_order_motion.core.layers.blocks import ResBlock2d
 from first_order_motion.core.types import Animator, Motion, Prepared
@@ -93,15 +98,26 @@ def test_winograd(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], tile_b
 
 @pytest.mark.parametrize("outputs", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(7, 7), (8, 12), (9, 6)])
-def test_few_outputs(outputs: int, size: tuple[int, int]) -> None:
-    layer, x = conv(16, outputs, 7, padding=3), drawn(2, 16, *size)
-    assert is_small_output(layer)
-    torch.testing.assert_close(SmallOutputConv2d(layer)(x), layer(x), **CLOSE)
+@pytest.mark.parametrize(("device", "kernel"), [("cpu", 7), ("cuda", 7), ("cuda", 3)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_few_outputs(outputs: int, size: tuple[int, int], device: str, kernel: int, bias: bool) -> None:
+    layer, x = conv(16, outputs, kernel, padding=kernel // 2, bias=bias), drawn(2, 16, *size)
+    assert is_small_output(layer, torch.device(device))
+    fast = small_output_conv(layer, torch.device(device))
+    assert type(fast) is (FoldedConv2d if device == "cuda" else SmallOutputConv2d)
+    for given in (x, x.contiguous(memory_format=torch.channels_last)):
+        torch.testing.assert_close(fast(given), layer(x), **CLOSE)
 
 
 def test_few_outputs_leaves_alone_what_it_cannot_be() -> None:
-    others = [conv(16, 5, 7, padding=3), conv(16, 3, 7), conv(16, 3, 7, padding=3, stride=2), conv(3, 3, 7, padding=3)]
-    assert not any(is_small_output(layer) for layer in others)
+    others = [
+        conv(16, 5, 7, padding=3),
+        conv(16, 3, 6, padding=3),
+        conv(16, 3, 7),
+        conv(16, 3, 7, padding=3, stride=2),
+        conv(3, 3, 7, padding=3),
+    ]
+    assert not any(is_small_output(layer, torch.device(name)) for layer in others for name in ("cpu", "cuda"))
 
 
 # --- whole networks ---
@@ -200,6 +216,7 @@ def test_what_poses_are_read_by_stays_exact(name: str) -> None:
     to_mixed_precision(model, torch.bfloat16, model.spec.keep_in_fp32)
     got = model.motion(blobs(2).movedim(-1, 1))
     assert torch.equal(got.points, wanted.points)
+    assert not any(name.startswith(model.spec.keep_in_tf32) for name in model.spec.keep_in_fp32)
     assert TINY[name].motion in model.spec.keep_in_fp32
 
 
@@ -298,3 +315,16 @@ def test_float32_is_exact_on_tensor_cores_too(before: bool) -> None:
         assert convolutions.allow_tf32 is before
     finally:
         convolutions.allow_tf32 = kept
+
+
+def test_tensorfloat_32_is_let_in_where_it_is_named_alone() -> None:
+    network = nn.Sequential(conv(64, 64, 3, padding=1), conv(64, 64, 3, padding=1), conv(64, 3, 3, padding=1))
+    seen: list[bool] = []
+    for layer in network:
+        forward = layer.forward
+        layer.forward = lambda x, forward=forward: (seen.append(torch.backends.cudnn.allow_tf32), forward(x))[1]
+    allow_tf32(network, ("1", "2"))
+    with inference_mode():
+        network(drawn(1, 64, 4, 4))
+        assert not torch.backends.cudnn.allow_tf32
+    assert seen == [False, True, False]  # the last is too narrow to gain
