@@ -164,6 +164,8 @@ class Studio:
         if self._is_other(picture) and "faces" not in changes:
             settings = replace(settings, faces=LARGEST)
         part = picture.part(settings.shown, settings.faces)
+        if "shown" in changes:
+            self._note = part.note  # once more, as it was not followed
         if self._session is None or model != self.model:
             self._load(model, picture, part)
         assert self._session is not None  # it was loaded
