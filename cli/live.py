@@ -9,6 +9,7 @@ import signal
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from ..animation.media.reader import read_picture
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.signals import STOPPING
+from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
 from .exported import ONNX, add_runtime_option
 from .faces import add_detection_options, read_boxes
 from .run import read_drawing
@@ -36,8 +38,6 @@ log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 MOST_PORT: Final = 2**16 - 1
-FRAMINGS: Final = ("face", "whole")
-SHOWN: Final = ("square", "whole")
 Add = Callable[[Any], None]
 
 
@@ -70,7 +70,7 @@ def _add_face_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignor
         "but square for pictures that are)",
     )
     group.add_argument(
-        "--faces", default=LARGEST, help=f"of the picture, which move: {LARGEST}, {ALL}, or numbers from left to right"
+        "--faces", help=f"which move: {LARGEST}, {ALL}, or numbers from left to right such as 0,2 (default: {LARGEST})"
     )
     group.add_argument(
         "--framing",
@@ -126,14 +126,13 @@ def live(args: argparse.Namespace) -> None:
 def _setup(args: argparse.Namespace) -> Setup:
     """Load what the options name."""
     from ..live.pictures import Pictures
-    from ..live.settings import LiveSettings
     from ..live.studio import Setup
     from ..live.virtual_camera import VirtualCamera
     from .live_models import InstalledModels, use_bundled_where_none_is_chosen
 
-    settings = LiveSettings(
-        args.strength, args.expression, mirror=args.mirror, framing=args.framing, shown=args.shown, faces=args.faces
-    )
+    settings = LiveSettings(args.strength, args.expression, mirror=args.mirror, framing=args.framing, shown=args.shown)
+    if args.faces is not None:
+        settings = replace(settings, shown=args.shown or WHOLE, faces=args.faces)
     if args.smooth is not None:
         settings = settings.changed({"smooth": args.smooth})
     camera = VirtualCamera() if args.virtual_camera else None

@@ -82,7 +82,7 @@ class LivePicture:
     def part(self, shown: str | None, choice: str) -> Part:
         """Choose what is shown; see `LiveSettings`. Raises InputError for a face that is not there."""
         shown = shown or (SQUARE if self._is_plain else WHOLE)
-        if shown == SQUARE and self._is_plain:
+        if shown == SQUARE and self._is_plain and choice in (LARGEST, ALL):
             return Part(self.id, SQUARE)
         if not self.faces:
             return Part(self.id, SQUARE, note=NO_FACE)

@@ -33,9 +33,9 @@ class LiveSettings:
     `framing` "face" follows the head in the camera's pictures, "whole" takes the square in their middle; None is
     "whole" for pictures that are square, else "face".
 
-    `shown` of the picture is the "whole", with the faces that move in their place, or a "square" alone; None is
-    "square" for pictures that are square, else "whole". `faces` are those that move, as `FaceOptions` has them. Raises
-    InputError.
+    `shown` of the picture is the "whole", with the faces that move in their place, or a "square": that of a face, but
+    of pictures that are square themselves all, unless one face is chosen; None is "square" for those, else "whole".
+    `faces` are those that move, as `FaceOptions` has them. Raises InputError.
     """
 
     strength: float = 1.0

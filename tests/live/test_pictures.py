@@ -82,6 +82,13 @@ def test_a_square_alone_is_that_of_the_largest_face_or_of_another() -> None:
         assert torch.allclose(found[:, : wanted.shape[1]], wanted.float(), atol=1e-3)
 
 
+def test_a_face_of_a_square_picture_may_be_shown_alone() -> None:
+    one = picture(200, 200, *TWO)
+    assert source(one, "square", "all").shape == (1, 200, 200, 3)
+    assert source(one, "square", "1").shape[1] == round(square_around(TWO[0], RATIO).side)
+    assert one.part("square", "1").found == 2
+
+
 def test_faces_are_looked_for_once() -> None:
     finder = FakeFinder(*TWO)
     one = Pictures(finder, RATIO).add(blobs(1, 120, 160), "blobs")
@@ -111,16 +118,16 @@ def test_a_face_that_is_not_there_is_refused() -> None:
 
 def test_given_faces_are_taken_in_the_pixels_of_the_file() -> None:
     finder = FakeFinder()
-    large = blobs(1, 300, 2 * MOST_KEPT)
-    one = Pictures(finder, RATIO).add(large, "wide", [Face(1000, 100, 1100, 220)])
-    assert one.pixels.shape == (1, 150, MOST_KEPT, 3)
-    assert one.faces == [Face(500, 50, 550, 110)]
+    large = blobs(1, 100, 2 * MOST_KEPT)
+    one = Pictures(finder, RATIO).add(large, "wide", [Face(1000, 20, 1100, 80)])
+    assert one.pixels.shape == (1, 50, MOST_KEPT, 3)
+    assert one.faces == [Face(500, 10, 550, 40)]
     whole = shown(one)
     assert max(whole.shape) == MOST_SHOWN
     share = MOST_SHOWN / MOST_KEPT
-    assert dark(whole, Face(500 * share, 50 * share, 550 * share, 110 * share))
+    assert dark(whole, Face(500 * share, 10 * share, 550 * share, 40 * share))
     assert finder.asked == 0
-    with pytest.raises(InputError, match=r"^boxes have .* outside of the picture's 4096 x 300 pixels"):
+    with pytest.raises(InputError, match=r"^boxes have .* outside of the picture's 4096 x 100 pixels"):
         Pictures(finder, RATIO).add(large, "wide", [Face(1000, 400, 1100, 520)])
 
 
