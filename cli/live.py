@@ -25,6 +25,7 @@ from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.signals import STOPPING
 from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
+from .detail import add_detail_share, with_detail
 from .exported import ONNX, add_runtime_option
 from .faces import add_detection_options, read_boxes
 from .run import read_drawing
@@ -55,11 +56,12 @@ def add_live_options(command: argparse.ArgumentParser, add_model: Add, add_modes
     _add_face_options(command.add_argument_group("faces"))
     work = command.add_argument_group("work")
     work.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
+    add_detail_share(work)
     work.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
     add_engine(work)
     work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     add_runtime_option(work)
-    command.set_defaults(command=live, antialias=True, batch=None)
+    command.set_defaults(command=live, antialias=True, batch=None, detail_size=None)
 
 
 def _add_face_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
@@ -144,7 +146,8 @@ def _setup(args: argparse.Namespace) -> Setup:
     first.view(first.part(settings.shown, settings.faces))  # so that a wrong choice is said at once
     use_bundled_where_none_is_chosen(args)
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
-    return Setup(InstalledModels(args, device), pictures, finder, settings, read_drawing(args), args.ratio, camera)
+    options = with_detail(read_drawing(args), args)
+    return Setup(InstalledModels(args, device), pictures, finder, settings, options, args.ratio, camera)
 
 
 async def _serve(server: LiveServer, args: argparse.Namespace) -> None:

@@ -16,11 +16,11 @@ from ..animation.faces.square import Square, cut
 from ..animation.finite import first_not_finite
 from ..animation.frames import INTEGER_WHITE, TensorClip
 from ..animation.motion.smoothing import CausalSmoother
-from ..animation.options import DEFAULT_RATE, AnimateOptions, Hooks, resolve_mode, working_size
+from ..animation.options import DEFAULT_RATE, AnimateOptions, Hooks, resolve_mode, result_size, working_size
 from ..animation.predictor import Predictor
 from ..animation.session import Session, Step
 from ..core.errors import InputError
-from ..core.types import AnimatorSpec, Motion
+from ..core.types import Animator, AnimatorSpec, Motion
 from .settings import FACE, WHOLE, LiveSettings
 from .view import Pixels, View
 
@@ -52,7 +52,7 @@ class LiveSession:
         self._options, self._follow, self._hooks = options or AnimateOptions(), follow, hooks or Hooks()
         self.settings = settings or LiveSettings().fitting(predictor.animator.spec)
         self.settings.refuse_unfitting(predictor.animator.spec)
-        resolve_mode(predictor.animator, self._options)
+        _refuse_options(predictor.animator, self._options)
         self.sees_head = False  # in the newest frame, where it is looked for
         self._frames = 0
         self._anchor: Tensor | None = None  # (1, s, s, 3) float in [0, 1], as are the squares of frames; not mirrored
@@ -96,8 +96,7 @@ class LiveSession:
 
         Raises InputError, and changes nothing, for options that it cannot follow.
         """
-        resolve_mode(predictor.animator, self._options)
-        working_size(predictor.animator, self._options)
+        _refuse_options(predictor.animator, self._options)
         self._predictor = predictor
         self.settings = self.settings.fitting(predictor.animator.spec)
         self._begin_anew()
@@ -179,7 +178,7 @@ class LiveSession:
     def _start(self, anchor: Tensor) -> list[Session]:
         options = replace(self._options, anchor=anchor, controls=self.settings.controls)
         animator, device, clip = self._predictor.animator, self._predictor.device, TensorClip(anchor)
-        sources = self._view.sources(self.size)
+        sources, options = self._view.sources(animator, options)
         return [Session.start(animator, source, clip, device, options, self._hooks) for source in sources]
 
     def _facing(self, square: Tensor) -> Tensor:
@@ -194,3 +193,9 @@ class LiveSession:
         self._smoother = CausalSmoother(self.settings.smooth, DEFAULT_RATE, self.spec)
         self._pose: Motion | None = None
         self._shown: Pixels | None = None
+
+
+def _refuse_options(animator: Animator, options: AnimateOptions) -> None:
+    """Raise InputError for options that a model cannot follow, whatever it draws."""
+    resolve_mode(animator, options)
+    result_size(animator, 0, options)

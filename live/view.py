@@ -10,8 +10,10 @@ from torch import Tensor
 
 from ..animation.faces.paste import Paster
 from ..animation.faces.square import Square
-from ..animation.full_size import cut_out
+from ..animation.full_size import cut_out, for_squares
 from ..animation.media.picture import eight_bit_pictures
+from ..animation.options import AnimateOptions
+from ..core.types import Animator
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
 
@@ -27,9 +29,12 @@ class View:
         self._whole = picture[0].movedim(-1, 0)  # whose copies have the layout of pictures that are encoded
         self._paster = Paster(squares, (picture.shape[1], picture.shape[2])) if squares else None
 
-    def sources(self, size: int) -> list[Tensor]:
-        """Return what a model that works at `size` animates: pictures (1, H, W, C)."""
-        return [cut_out(self._picture, square, size) for square in self._squares] or [self._picture]
+    def sources(self, animator: Animator, options: AnimateOptions) -> tuple[list[Tensor], AnimateOptions]:
+        """Return what a model animates, pictures (1, H, W, C), and the options for them. Raises InputError."""
+        if not self._squares:
+            return [self._picture], options
+        side, options = for_squares(animator, self._squares, options)
+        return [cut_out(self._picture, square, side) for square in self._squares], options
 
     def show(self, drawn: Tensor) -> Pixels:
         """Make one picture of the animated sources (N, 3, S, S), float in [0, 1] on the CPU."""

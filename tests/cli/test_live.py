@@ -87,6 +87,7 @@ def test_it_serves_a_picture_and_ends_cleanly_in_mid_stream() -> None:
         (["--strength", "3"], "--strength is 3; 0 to 2"),
         (["--smooth", "9"], "--smooth is 9; 0 to 1"),
         (["--size", "100"], "--size is 100; FOMM needs a multiple of 64"),
+        (["--detail", "2"], "--detail is 2; 0 to 1"),
         (["--avd"], "FOMM offers relative, standard"),
         (["--faces", "3"], "--faces names face 3; there is 0 alone"),
         (["--faces", "0", "--ratio", "9"], "--ratio is 9; 0 to 4"),

@@ -10,9 +10,10 @@ import torch
 from first_order_motion.animation.faces.detectors import NoFinder
 from first_order_motion.animation.faces.face import Face
 from first_order_motion.animation.faces.square import Square, square_around
+from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.core.errors import InputError
 from first_order_motion.live.pictures import MOST_KEPT, MOST_SHOWN, LivePicture, Pictures
-from support.architectures import blobs
+from support.architectures import blobs, tiny
 from support.live import FakeFinder, Pixels
 from torch import Tensor
 
@@ -27,11 +28,12 @@ def picture(height: int, width: int, *faces: Face) -> LivePicture:
 def shown(picture: LivePicture, wished: str | None = None, faces: str = "largest") -> Pixels:
     """What the page gets where the animated squares are black."""
     view = picture.view(picture.part(wished, faces))
-    return view.show(torch.zeros(len(view.sources(16)), 3, 16, 16))
+    sources, _ = view.sources(tiny("fomm"), AnimateOptions())
+    return view.show(torch.zeros(len(sources), 3, 16, 16))
 
 
 def source(picture: LivePicture, wished: str | None = None, faces: str = "largest") -> Tensor:
-    [one] = picture.view(picture.part(wished, faces)).sources(16)
+    [one], _ = picture.view(picture.part(wished, faces)).sources(tiny("fomm"), AnimateOptions())
     return one
 
 

@@ -72,6 +72,28 @@ def test_faces_move_in_their_places_as_the_driver_has_them(name: str) -> None:
         assert same(one[80:], picture[0, 80:].numpy(), 0)  # where no face is, nothing changes
 
 
+@pytest.mark.parametrize("squares", [(), (Square(60, 45, 80), Square(20, 20, 32))])
+def test_fine_detail_is_shown_as_the_driver_has_it(squares: tuple[Square, ...]) -> None:
+    frames, options = pixels(2), AnimateOptions(antialias=True, detail=1.0)
+    picture = (blobs(1, 90, 120 if squares else 90, seed=3) * 255).round().byte()
+    clip = TensorClip(torch.from_numpy(np.stack(frames)))
+    if squares:
+        plan = FacePlan(FaceSquares.still(squares, (90, 120)), [Driver(clip, RATE)], FaceOptions())
+        wanted = [*animate_faces(predictor(), picture, plan, options)]
+    else:
+        wanted = [*torch.cat([*predictor().animate(picture, clip, options)]).mul(255).round().byte()[:, None]]
+    live = LiveSession(predictor(), View(picture, squares), STILL, options)
+    for one, other in zip(drawn(live, frames), wanted, strict=True):
+        assert same(one, other[0].movedim(0, -1).numpy())
+
+
+def test_a_model_without_flow_shows_no_detail_and_the_other_stays() -> None:
+    live = session(options=AnimateOptions(detail=1.0))
+    with pytest.raises(InputError, match=r"^detail is 1; FSRT has no flow"):
+        live.use(predictor("fsrt"))
+    assert live.spec.has_flow
+
+
 def test_a_mirror_and_a_new_centre_count_for_all_faces() -> None:
     frames, picture = pixels(4), (blobs(1, 90, 120, seed=3) * 255).round().byte()
     squares = [Square(40, 40, 60), Square(90, 50, 40)]
