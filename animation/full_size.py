@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.types import Clip
+from ..core.types import Animator, Clip
 from .enhance import Enhancer
 from .faces.clips import FaceClip, find_faces
 from .faces.face import LARGEST, choose_faces
@@ -127,7 +127,9 @@ def _together(
 ) -> Iterator[list[Tensor]]:
     """Yield for each frame the animated squares (3, side, side) of all runs, in the order of the runs."""
     size, frames = working_size(predictor.animator, options), scene.frames
-    side, own = _for_faces(predictor, plan, scene.squares, options)
+    in_order = MovingSource(options.moving.motion)  # as the scene's frames are already
+    own = replace(options, moving=in_order, rate=plan.drivers[0].rate)
+    side, own = for_squares(predictor.animator, [*chain(*scene.squares.faces)], own)
     streams: list[Iterator[list[Tensor]]] = [repeat([], frames)]  # so that a picture without a face has frames, too
     for run, numbers in runs.items():
         driver = plan.drivers[run.driver]
@@ -138,17 +140,13 @@ def _together(
         yield [*chain(*parts)]
 
 
-def _for_faces(
-    predictor: Predictor, plan: FacePlan, squares: FaceSquares, options: AnimateOptions
-) -> tuple[int, AnimateOptions]:
-    """Return the side at which faces are cut out and animated, one for all, and the options for them."""
-    in_order = MovingSource(options.moving.motion)  # as the scene's frames are already
-    own = replace(options, moving=in_order, rate=plan.drivers[0].rate)
-    largest = max((square.side for places in squares.faces for square in places), default=0)
-    side = result_size(predictor.animator, round(largest), options)
+def for_squares(animator: Animator, squares: Sequence[Square], options: AnimateOptions) -> tuple[int, AnimateOptions]:
+    """Return the side at which squares are cut out and animated, one for all, and the options for them."""
+    largest = max((square.side for square in squares), default=0.0)
+    side = result_size(animator, round(largest), options)
     if options.detail:  # the model still gets its squares as smooth as when they are cut out at its own size
-        own = replace(own, detail_size=side, antialias=True)
-    return side, own
+        options = replace(options, detail_size=side, antialias=True)
+    return side, options
 
 
 def _by_frame(batches: Iterator[Tensor]) -> Iterator[list[Tensor]]:

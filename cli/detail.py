@@ -12,14 +12,7 @@ from ..animation.options import MOST_ENLARGED, AnimateOptions
 def add_detail_options(command: argparse.ArgumentParser) -> None:
     """Add the options that decide on detail and inspection."""
     group = command.add_argument_group("detail")
-    group.add_argument(
-        "--detail",
-        type=float,
-        nargs="?",
-        const=1.0,
-        default=0.0,
-        help="share of the picture's own fine detail to show beyond the weights' size, 0 to 1 (default: 0; alone: 1)",
-    )
+    add_detail_share(group)
     group.add_argument(
         "--detail-size",
         type=int,
@@ -30,6 +23,18 @@ def add_detail_options(command: argparse.ArgumentParser) -> None:
         "--inspect",
         type=Path,
         help="also write a video (or gif, webp, numbered png) of keypoints, flow, occlusion and moved pixels",
+    )
+
+
+def add_detail_share(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    """Add the option of how much detail is shown."""
+    group.add_argument(
+        "--detail",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        help="share of the picture's own fine detail to show beyond the weights' size, 0 to 1 (default: 0; alone: 1)",
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -17,11 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from ..animation.faces.detectors import load_face_finder
+from ..animation.faces.face import ALL, LARGEST
 from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
 from ..core.device import pick_device
 from ..core.errors import InputError
 from ..core.signals import STOPPING
+from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
+from .detail import add_detail_share, with_detail
 from .exported import ONNX, add_runtime_option
 from .faces import add_detection_options, read_boxes
 from .run import read_drawing
@@ -35,7 +39,6 @@ log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 MOST_PORT: Final = 2**16 - 1
-FRAMINGS: Final = ("face", "whole")
 Add = Callable[[Any], None]
 
 
@@ -50,22 +53,35 @@ def add_live_options(command: argparse.ArgumentParser, add_model: Add, add_modes
     add_modes(motion)
     _add_movement_options(motion)
     add_swap_options(command)
-    faces = command.add_argument_group("faces")
-    faces.add_argument(
+    _add_face_options(command.add_argument_group("faces"))
+    work = command.add_argument_group("work")
+    work.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
+    add_detail_share(work)
+    work.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
+    add_engine(work)
+    work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    add_runtime_option(work)
+    command.set_defaults(command=live, antialias=True, batch=None, detail_size=None)
+
+
+def _add_face_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignore[reportPrivateUsage]
+    group.add_argument(
+        "--shown",
+        choices=SHOWN,
+        help="the whole picture, with the faces that move in their places, or a square of it alone (default: whole, "
+        "but square for pictures that are)",
+    )
+    group.add_argument(
+        "--faces", help=f"which move: {LARGEST}, {ALL}, or numbers from left to right such as 0,2 (default: {LARGEST})"
+    )
+    group.add_argument(
         "--framing",
         choices=FRAMINGS,
         help="follow the head before the camera, or take the square in the middle (default: face, but whole where the "
         "camera's pictures are square)",
     )
-    faces.add_argument("--boxes", type=Path, help="JSON file of the picture's faces: [[left, top, right, bottom], ...]")
-    add_detection_options(faces)
-    work = command.add_argument_group("work")
-    work.add_argument("--size", type=int, help="side of the result in pixels (default: the weights' own)")
-    work.add_argument("--max-pixels", type=int, help="pixels at once (fsrt); changes only speed and memory")
-    add_engine(work)
-    work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
-    add_runtime_option(work)
-    command.set_defaults(command=live, antialias=True, batch=None)
+    group.add_argument("--boxes", type=Path, help="JSON file of the picture's faces: [[left, top, right, bottom], ...]")
+    add_detection_options(group)
 
 
 def _add_page_options(group: Any) -> None:
@@ -112,12 +128,13 @@ def live(args: argparse.Namespace) -> None:
 def _setup(args: argparse.Namespace) -> Setup:
     """Load what the options name."""
     from ..live.pictures import Pictures
-    from ..live.settings import LiveSettings
     from ..live.studio import Setup
     from ..live.virtual_camera import VirtualCamera
     from .live_models import InstalledModels, use_bundled_where_none_is_chosen
 
-    settings = LiveSettings(args.strength, args.expression, mirror=args.mirror, framing=args.framing)
+    settings = LiveSettings(args.strength, args.expression, mirror=args.mirror, framing=args.framing, shown=args.shown)
+    if args.faces is not None:
+        settings = replace(settings, shown=args.shown or WHOLE, faces=args.faces)
     if args.smooth is not None:
         settings = settings.changed({"smooth": args.smooth})
     camera = VirtualCamera() if args.virtual_camera else None
@@ -125,9 +142,12 @@ def _setup(args: argparse.Namespace) -> Setup:
     boxes = None if args.boxes is None else read_boxes(args.boxes)
     for path in args.picture:
         pictures.add(read_picture(path), path.stem, boxes)
+    first = pictures.listed()[0]
+    first.view(first.part(settings.shown, settings.faces))  # so that a wrong choice is said at once
     use_bundled_where_none_is_chosen(args)
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
-    return Setup(InstalledModels(args, device), pictures, finder, settings, read_drawing(args), args.ratio, camera)
+    options = with_detail(read_drawing(args), args)
+    return Setup(InstalledModels(args, device), pictures, finder, settings, options, args.ratio, camera)
 
 
 async def _serve(server: LiveServer, args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from ..animation.find_model import DEFAULT_MODEL, menu_entry
 from ..animation.model_folders import default_folders
-from ..animation.options import working_size
+from ..animation.options import result_size
 from ..animation.predictor import Predictor
 from ..animation.registry import architectures
 from ..animation.unused import refuse_unused_options
@@ -19,6 +19,7 @@ from ..core.errors import InputError, quote
 from ..core.weights.find import WeightFiles, WeightsRequest, look_up
 from ..live.studio import Entry
 from ..module_partswap.architecture import PARTSWAP
+from .detail import with_detail
 from .exported import ONNX, load_exported_predictor
 from .models import DEFAULT_ARCHITECTURE, given_options, load_predictor, read_engine
 from .run import read_drawing
@@ -35,7 +36,7 @@ class InstalledModels:
     def __init__(self, args: argparse.Namespace, device: torch.device) -> None:
         self._args, self._device = args, device
         self._first: Predictor | None = self._chosen()  # so that a wrong choice is said at once
-        working_size(self._first.animator, read_drawing(args))
+        result_size(self._first.animator, 0, with_detail(read_drawing(args), args))
         chosen = _name_of(self._first)
         self._rows: dict[str, Load] = {chosen: self._chosen}
         for name, files in _published_here():

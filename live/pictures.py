@@ -1,9 +1,11 @@
-"""Pictures that a page may choose from: squares of one face each."""
+"""Pictures that a page may choose from, and what can be shown of each."""
 
 from __future__ import annotations
 
 import io
+import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,29 +13,97 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..animation.faces.face import LARGEST, Face, FaceFinder
-from ..animation.faces.square import Square, cut
-from ..animation.frames import FrameFormat, check_images, without_alpha
-from ..animation.framing import AUTO, FaceOptions, frame_picture
+from ..animation.faces.clips import find_faces
+from ..animation.faces.face import ALL, LARGEST, Face, FaceFinder, choose_faces, left_to_right
+from ..animation.faces.square import square_around
+from ..animation.frames import FrameFormat, check_images
+from ..animation.framing import inside, is_square
+from ..animation.full_size import cut_out
 from ..animation.media.picture import eight_bit_pictures
 from ..animation.media.reader import read_picture
 from ..core.errors import InputError, quote
+from .settings import SQUARE, WHOLE
 from .uploads import passing_folder
+from .view import View
+
+log = logging.getLogger(__name__)
 
 MOST_UPLOADS: Final = 12  # the oldest goes when one more comes
-MOST_SIDE: Final = 1024  # pixels that are kept of a picture
-MOST_READ: Final = 4 * MOST_SIDE  # pixels of a side in which faces are looked for; larger pictures are thinned out
+MOST_KEPT: Final = 2048  # pixels of a picture's longer side
+MOST_READ: Final = 2 * MOST_KEPT  # beyond, pictures are thinned out first, to take less memory
+MOST_SHOWN: Final = 1280  # pixels of a whole picture's longer side: browsers decode each one anew
+MOST_CUT: Final = 1024  # pixels of the side of a face that is cut out
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
+NO_FACE: Final = "No face is found in this picture; the square in its middle is animated."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of a picture that is shown: the "whole" or a "square"; `faces` move, none where a square itself does.
+
+    `choice` names them as `FaceOptions` does, of `found` faces; `note` is what a user should know.
+    """
+
+    picture: str
+    shown: str
+    faces: tuple[Face, ...] = ()
+    choice: str = ""
+    found: int = 0
+    note: str = ""
+
+
 class LivePicture:
-    """Picture to animate: a square (1, S, S, 3) of uint8, and the name that users see."""
+    """Picture to animate, (1, H, W, 3) of uint8, with the name that users see; its faces are found when first needed.
 
-    id: str
-    label: str
-    pixels: Tensor
+    Given `faces` are taken instead of the finder's. `ratio` is the margin around them.
+    """
+
+    def __init__(
+        self, identity: str, label: str, pixels: Tensor, finder: FaceFinder, ratio: float, faces: list[Face] | None
+    ) -> None:
+        self.id, self.label, self.pixels = identity, label, pixels
+        self._finder, self._ratio, self._faces = finder, ratio, faces
+        self._is_plain = is_square(pixels) and faces is None
+
+    @property
+    def faces(self) -> list[Face]:
+        """Find its faces, once: from left to right."""
+        if self._faces is None:
+            self._faces = find_faces(self.pixels, self._finder)
+            if not self._faces:
+                log.warning(
+                    "No face was found in the picture %r by %s; the square in its middle is animated. Give boxes of "
+                    "the faces, or install a better detector (pip install '.[faces]' in this pack's folder).",
+                    self.label, self._finder.name,
+                )  # fmt: skip
+        return self._faces
+
+    def part(self, shown: str | None, choice: str) -> Part:
+        """Choose what is shown; see `LiveSettings`. Raises InputError for a face that is not there."""
+        shown = shown or (SQUARE if self._is_plain else WHOLE)
+        if shown == SQUARE and self._is_plain and choice in (LARGEST, ALL):
+            return Part(self.id, SQUARE)
+        if not self.faces:
+            return Part(self.id, SQUARE, note=NO_FACE)
+        chosen = choose_faces(self.faces, choice)
+        if shown == SQUARE:
+            chosen = choose_faces(chosen, LARGEST)
+        named = ",".join(str(self.faces.index(face)) for face in chosen)
+        everyone = len(chosen) == len(self.faces) > 1
+        return Part(self.id, shown, tuple(chosen), ALL if everyone else named, len(self.faces))
+
+    def view(self, part: Part) -> View:
+        """Make the view of a part. Raises InputError for a margin out of bounds."""
+        if part.shown == WHOLE:
+            shrunk = _shrunk(self.pixels, MOST_SHOWN)
+            share = shrunk.shape[2] / self.pixels.shape[2]
+            faces = _scaled(part.faces, share)
+            return View(_even(shrunk), [square_around(face, self._ratio).aligned() for face in faces])
+        if not part.faces:
+            return View(_middle(self.pixels))
+        square = square_around(part.faces[0], self._ratio).aligned()
+        return View(cut_out(self.pixels, square, min(MOST_CUT, round(square.side))))
 
     def thumbnail(self) -> bytes:
         """Encode it as a small JPEG."""
@@ -44,11 +114,43 @@ class LivePicture:
         return file.getvalue()
 
 
+def _read(picture: Tensor) -> Tensor:
+    """Bring a picture (1, H, W, C) of any kind of number to uint8 (1, H, W, 3), no larger than is kept."""
+    step = -(-max(picture.shape[1:3]) // MOST_READ)
+    return _shrunk(check_images(picture[:1, ::step, ::step], "picture"), MOST_KEPT)
+
+
+def _shrunk(picture: Tensor, most: int) -> Tensor:
+    """Shrink a picture (1, H, W, C) whose longer side has more than `most` pixels: uint8 (1, H, W, 3)."""
+    height, width = picture.shape[1:3]
+    share = min(1.0, most / max(height, width))
+    size = max(1, round(height * share)), max(1, round(width * share))
+    planes = FrameFormat(size, torch.device("cpu"), antialias=True).convert(picture, "picture")
+    return torch.from_numpy(eight_bit_pictures(planes))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _scaled(faces: Sequence[Face], share: float) -> list[Face]:
+    return [Face(*(edge * share for edge in face.box), score=face.score) for face in faces]
+
+
+def _even(picture: Tensor) -> Tensor:
+    """Leave out a last row or column that videos, whose sides are even, could not show."""
+    height, width = picture.shape[1:3]
+    return picture[:, : height - height % 2 or height, : width - width % 2 or width]
+
+
+def _middle(picture: Tensor) -> Tensor:
+    height, width = picture.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[:, top : top + side, left : left + side]
+
+
 class Pictures:
     """Pictures by id, in the order in which they came; for several threads."""
 
     def __init__(self, finder: FaceFinder, ratio: float) -> None:
-        self._finder, self._options = finder, FaceOptions(faces=LARGEST, ratio=ratio)
+        self._finder, self._ratio = finder, ratio
         self._kept: dict[str, LivePicture] = {}
         self._uploads: list[str] = []
         self._count = self._uploaded = 0
@@ -68,8 +170,11 @@ class Pictures:
             return self._kept[identity]
 
     def add(self, picture: Tensor, label: str, faces: list[Face] | None = None) -> LivePicture:
-        """Add a picture (1, H, W, C): the square of its largest face, or the one in its middle."""
-        return self._keep(self._square(picture, faces), label)
+        """Add a picture (1, H, W, C), with faces where they are known. Raises InputError for those outside of it."""
+        pixels = _read(picture)
+        if faces is not None:
+            faces = _scaled(left_to_right(inside(faces, picture, "boxes")), pixels.shape[2] / picture.shape[2])
+        return self._keep(pixels, label, faces)
 
     def add_upload(self, content: bytes) -> LivePicture:
         """Add the picture in a file's bytes. Raises MediaError for what is none."""
@@ -77,11 +182,11 @@ class Pictures:
             path = folder / "the picture"
             path.write_bytes(content)
             pixels = read_picture(path)
-        squared = self._square(pixels, None)
+        read = _read(pixels)
         with self._lock:
             self._uploaded += 1
             label = f"own picture {self._uploaded}"
-        added = self._keep(squared, label)
+        added = self._keep(read, label)
         with self._lock:
             self._uploads.append(added.id)
             in_use = self._in_use
@@ -103,25 +208,9 @@ class Pictures:
             self._kept = {name: one for name, one in self._kept.items() if name in self._uploads}
         return self.add(picture, label)
 
-    def _square(self, picture: Tensor, faces: list[Face] | None) -> Tensor:
-        """Cut the face, or the middle, out of a picture, at no more than `MOST_SIDE`: uint8 (1, S, S, 3)."""
-        step = -(-max(picture.shape[1:3]) // MOST_READ)
-        picture = without_alpha(check_images(picture[:1, ::step, ::step], "picture"))
-        squares = frame_picture(picture, AUTO, self._finder, self._options, faces)
-        height, width = picture.shape[1:3]
-        side = min(height, width)
-        middle = Square((width - width % 2) / 2, (height - height % 2) / 2, float(side - side % 2)).aligned()
-        if squares is None and height == width and side <= MOST_SIDE:
-            rgb = FrameFormat((side, side), torch.device("cpu")).convert(picture, "picture")
-        else:
-            square = middle if squares is None else squares.of_picture(0)[0]
-            whole = FrameFormat((height, width), torch.device("cpu")).convert(picture, "picture")
-            rgb = cut(whole, square, min(MOST_SIDE, round(square.side)))
-        return torch.from_numpy(eight_bit_pictures(rgb))  # pyright: ignore[reportUnknownMemberType]
-
-    def _keep(self, pixels: Tensor, label: str) -> LivePicture:
+    def _keep(self, pixels: Tensor, label: str, faces: list[Face] | None = None) -> LivePicture:
         with self._lock:
             self._count += 1
-            picture = LivePicture(f"p{self._count}", label, pixels)
+            picture = LivePicture(f"p{self._count}", label, pixels, self._finder, self._ratio, faces)
             self._kept[picture.id] = picture
         return picture

@@ -9,52 +9,50 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..animation.device_copy import to_cpu_async
 from ..animation.faces.square import Square, cut
 from ..animation.finite import first_not_finite
 from ..animation.frames import INTEGER_WHITE, TensorClip
-from ..animation.media.picture import eight_bit_pictures
 from ..animation.motion.smoothing import CausalSmoother
-from ..animation.options import DEFAULT_RATE, AnimateOptions, Hooks, resolve_mode, working_size
+from ..animation.options import DEFAULT_RATE, AnimateOptions, Hooks, resolve_mode, result_size, working_size
 from ..animation.predictor import Predictor
 from ..animation.session import Session, Step
 from ..core.errors import InputError
-from ..core.types import AnimatorSpec, Motion
+from ..core.types import Animator, AnimatorSpec, Motion
 from .settings import FACE, WHOLE, LiveSettings
+from .view import Pixels, View
 
-Picture = NDArray[np.uint8]  # (H, W, 3), RGB
-Follow = Callable[[Picture, float], Square | None]
+Follow = Callable[[Pixels, float], Square | None]
 
 SHORTEST_STEP: Final = 1e-3  # seconds between frames, by which movement is divided
 LONGEST_PAUSE: Final = 1.0  # seconds without a frame, after which the next one is smoothed by none before it
 
 
 class LiveSession:
-    """Animation of one picture by one model, a frame at a time; all it holds is a few pictures and poses.
+    """Animation of the view of a picture by one model, a frame at a time; all it holds is a few pictures and poses.
 
     Relative motion is measured from the first frame until `recentre`, with other models and pictures too. `follow`
-    gives the square of the head in a frame, or None where none was found. What the source needs is computed once per
-    picture and model. Not for several threads at once.
+    gives the square of the head in a frame, or None where none was found; one head moves all faces of the view. What
+    these need is computed once per view and model. Not for several threads at once.
     """
 
     def __init__(
         self,
         predictor: Predictor,
-        picture: Tensor,
+        view: View,
         settings: LiveSettings | None = None,
         options: AnimateOptions | None = None,
         follow: Follow | None = None,
         hooks: Hooks | None = None,
     ) -> None:
-        """Animate a picture (1, H, W, C). Raises InputError for settings and options that the model cannot follow."""
-        self._predictor, self._picture = predictor, picture
+        """Raise InputError for settings and options that the model cannot follow."""
+        self._predictor, self._view = predictor, view
         self._options, self._follow, self._hooks = options or AnimateOptions(), follow, hooks or Hooks()
         self.settings = settings or LiveSettings().fitting(predictor.animator.spec)
         self.settings.refuse_unfitting(predictor.animator.spec)
-        resolve_mode(predictor.animator, self._options)
+        _refuse_options(predictor.animator, self._options)
         self.sees_head = False  # in the newest frame, where it is looked for
         self._frames = 0
         self._anchor: Tensor | None = None  # (1, s, s, 3) float in [0, 1], as are the squares of frames; not mirrored
@@ -83,24 +81,22 @@ class LiveSession:
             self._forget_poses()
         if settings.framing != before.framing:
             self.recentre()
-        if self._session is None:
-            return
-        self._session = self._session.controlled_by(settings.controls)
-        if settings.mirror != before.mirror and self._anchor is not None:
-            self._session = self._session.measured_from(self._session.read(self._facing(self._anchor)))
+        self._sessions = [session.controlled_by(settings.controls) for session in self._sessions]
+        if settings.mirror != before.mirror:
+            self._measure_anew()
 
-    def show(self, picture: Tensor) -> None:
-        """Go on with another picture (1, H, W, C)."""
-        self._picture = picture
-        self._begin_anew()
+    def show(self, view: View) -> None:
+        """Go on with a view, unless it is the one that is shown."""
+        if view is not self._view:
+            self._view = view
+            self._begin_anew()
 
     def use(self, predictor: Predictor) -> None:
         """Go on with another model; the settings that it cannot follow are left out.
 
         Raises InputError, and changes nothing, for options that it cannot follow.
         """
-        resolve_mode(predictor.animator, self._options)
-        working_size(predictor.animator, self._options)
+        _refuse_options(predictor.animator, self._options)
         self._predictor = predictor
         self.settings = self.settings.fitting(predictor.animator.spec)
         self._begin_anew()
@@ -109,8 +105,8 @@ class LiveSession:
         """Measure motion from the next frame on from that very frame."""
         self._recentres = True
 
-    def draw(self, frame: Picture, seconds: float) -> Picture:
-        """Draw the picture (S, S, 3) for a frame that was taken at `seconds`, by any clock that goes on.
+    def draw(self, frame: Pixels, seconds: float) -> Pixels:
+        """Draw the view (H, W, 3) for a frame that was taken at `seconds`, by any clock that goes on.
 
         Raises InputError for what is no picture, and CheckpointError for weights that give no numbers.
         """
@@ -122,7 +118,7 @@ class LiveSession:
             self._shown = self._drawn()
         return self._shown
 
-    def _take(self, frame: Picture, seconds: float) -> None:
+    def _take(self, frame: Pixels, seconds: float) -> None:
         """Cut the square out of a frame, and make it the one that drives."""
         passed, self._time = seconds - self._time, seconds
         in_time = 0 < passed <= LONGEST_PAUSE
@@ -136,10 +132,15 @@ class LiveSession:
         self._recentres = False
         self._anchor = self._square
         self._smoother.reset()
-        if self._session is not None:
-            self._session = self._session.measured_from(self._session.read(self._facing(self._anchor)))
+        self._measure_anew()
 
-    def _cut(self, frame: Picture, seconds: float) -> Tensor:
+    def _measure_anew(self) -> None:
+        """Measure movement from the anchor, as the camera's pictures are turned now."""
+        if self._sessions and self._anchor is not None:
+            pose = self._sessions[0].read(self._facing(self._anchor))
+            self._sessions = [session.measured_from(pose) for session in self._sessions]
+
+    def _cut(self, frame: Pixels, seconds: float) -> Tensor:
         """Cut the head, or the square in the middle, out of a frame: (1, s, s, 3) in [0, 1]."""
         if self.settings.framing is None:
             is_square = frame.shape[0] == frame.shape[1]
@@ -155,40 +156,46 @@ class LiveSession:
         top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
         return whole[:, top : top + side, left : left + side] / INTEGER_WHITE[torch.uint8]
 
-    def _drawn(self) -> Picture:
-        """Draw the newest square; where 16 bits are too few, once more in float32."""
+    def _drawn(self) -> Pixels:
+        """Draw the view for the newest square; where 16 bits are too few, once more in float32."""
         while True:
-            picture = next(to_cpu_async([self._attempt()]))
-            if first_not_finite(picture) is None:
-                return eight_bit_pictures(picture)[0]
+            faces = next(to_cpu_async([self._attempt()]))
+            if first_not_finite(faces) is None:
+                return self._view.show(faces)
             self._predictor.fall_back(self._frames)
             self._begin_anew()
 
     def _attempt(self) -> Tensor:
-        """Draw the newest square: (1, 3, S, S)."""
+        """Draw each face of the view for the newest square: (N, 3, S, S)."""
         assert self._square is not None and self._anchor is not None  # a frame was taken
-        if self._session is None:
-            self._session = self._start(self._facing(self._anchor))
+        if not self._sessions:
+            self._sessions = self._start(self._facing(self._anchor))
         if self._pose is None:
-            self._pose = self._smoother(self._session.read(self._facing(self._square)), self._elapsed)
-        return torch.cat([*self._session.draw(Step(self._pose))])
+            self._pose = self._smoother(self._sessions[0].read(self._facing(self._square)), self._elapsed)
+        step = Step(self._pose)
+        return torch.cat([part for session in self._sessions for part in session.draw(step)])
 
-    def _start(self, anchor: Tensor) -> Session:
+    def _start(self, anchor: Tensor) -> list[Session]:
         options = replace(self._options, anchor=anchor, controls=self.settings.controls)
-        predictor = self._predictor
-        return Session.start(
-            predictor.animator, self._picture, TensorClip(anchor), predictor.device, options, self._hooks
-        )
+        animator, device, clip = self._predictor.animator, self._predictor.device, TensorClip(anchor)
+        sources, options = self._view.sources(animator, options)
+        return [Session.start(animator, source, clip, device, options, self._hooks) for source in sources]
 
     def _facing(self, square: Tensor) -> Tensor:
         return square.flip(2) if self.settings.mirror else square
 
     def _begin_anew(self) -> None:
-        """Forget what was computed of the picture, or by the model."""
-        self._session: Session | None = None
+        """Forget what was computed of the view, or by the model."""
+        self._sessions: list[Session] = []  # one for each face
         self._forget_poses()
 
     def _forget_poses(self) -> None:
         self._smoother = CausalSmoother(self.settings.smooth, DEFAULT_RATE, self.spec)
         self._pose: Motion | None = None
-        self._shown: Picture | None = None
+        self._shown: Pixels | None = None
+
+
+def _refuse_options(animator: Animator, options: AnimateOptions) -> None:
+    """Raise InputError for options that a model cannot follow, whatever it draws."""
+    resolve_mode(animator, options)
+    result_size(animator, 0, options)

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
+from ..animation.faces.face import LARGEST
 from ..animation.motion.controls import Controls
 from ..core.errors import InputError, quote
 from ..core.types import AnimatorSpec
 
 FACE, WHOLE = FRAMINGS = ("face", "whole")
+SQUARE: Final = "square"
+SHOWN: Final = (SQUARE, WHOLE)
+TEXTS: Final = ("framing", "shown", "faces")
 MOST: Final = {"strength": 2.0, "expression": 2.0, "smooth": 1.0}
 HINTS: Final = {
     "strength": "1 takes movement as it is",
@@ -27,7 +31,11 @@ class LiveSettings:
     `strength` is of all movement, `expression` of the face's alone, both 0 to 2; `smooth`, in seconds, steadies a still
     head. With `mirror` the camera's pictures are turned left to right first; with `hold` the picture stays as it is.
     `framing` "face" follows the head in the camera's pictures, "whole" takes the square in their middle; None is
-    "whole" for pictures that are square, else "face". Raises InputError.
+    "whole" for pictures that are square, else "face".
+
+    `shown` of the picture is the "whole", with the faces that move in their place, or a "square": that of a face, but
+    of pictures that are square themselves all, unless one face is chosen; None is "square" for those, else "whole".
+    `faces` are those that move, as `FaceOptions` has them. Raises InputError.
     """
 
     strength: float = 1.0
@@ -36,14 +44,17 @@ class LiveSettings:
     mirror: bool = False
     hold: bool = False
     framing: str | None = None
+    shown: str | None = None
+    faces: str = LARGEST
 
     def __post_init__(self) -> None:
         for name, most in MOST.items():
             value: float = getattr(self, name)
             if not (math.isfinite(value) and 0 <= value <= most):
                 raise InputError(f"is {value:g}; 0 to {most:g} was wanted ({HINTS[name]}).", name)
-        if self.framing not in (None, *FRAMINGS):
-            raise InputError(f"is {quote(self.framing)}; choose one of: {', '.join(FRAMINGS)}.", "framing")
+        for name, known in {"framing": FRAMINGS, "shown": SHOWN}.items():
+            if getattr(self, name) not in (None, *known):
+                raise InputError(f"is {quote(getattr(self, name))}; choose one of: {', '.join(known)}.", name)
 
     @property
     def controls(self) -> Controls:
@@ -79,7 +90,7 @@ def _checked(name: str, value: object) -> object:
             return float(value)
         except OverflowError:
             return math.inf  # whose bounds say it
-    wanted, words = (str, "a text") if name == "framing" else (bool, "true or false")
+    wanted, words = (str, "a text") if name in TEXTS else (bool, "true or false")
     if not isinstance(value, wanted):
         raise InputError(f"is {quote(value)}; {words} was wanted.", name)
     return value

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation.faces.face import FaceFinder
+from ..animation.faces.face import LARGEST, FaceFinder
 from ..animation.faces.follow import HeadFollower
 from ..animation.faces.square import DEFAULT_RATIO
 from ..animation.options import AnimateOptions
@@ -20,9 +20,10 @@ from ..animation.predictor import Predictor
 from ..core.device import trim_heap
 from ..core.errors import InputError, quote
 from .frames import Frame
-from .pictures import LivePicture, Pictures
+from .pictures import LivePicture, Part, Pictures
 from .session import LiveSession
 from .settings import FACE, LiveSettings
+from .view import View
 
 CHOICES: Final = ("model", "picture")
 NO_HEAD: Final = "No face is found before the camera; the square in the middle drives. Come closer, or add light."
@@ -60,7 +61,7 @@ class Sink(Protocol):
     """Place that gets every picture, such as a virtual camera."""
 
     def show(self, picture: NDArray[np.uint8]) -> None:
-        """Take a picture (S, S, 3)."""
+        """Take a picture (H, W, 3)."""
         ...
 
     def close(self) -> None:
@@ -90,12 +91,14 @@ class Studio:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.model = setup.models.listed()[0].id
-        self.picture = ""
         self._settings = setup.settings
         self._session: LiveSession | None = None
         self._device = ""
         self._detecting = ThreadPoolExecutor(1, "live-faces")
         self._told = False  # that no head is found
+        self._part: Part | None = None
+        self._view: View | None = None  # of that part
+        self._note = ""  # of the picture, that the page was not told
 
     @property
     def is_open(self) -> bool:
@@ -107,13 +110,20 @@ class Studio:
         """Settings as they are followed now."""
         return self._settings if self._session is None else self._session.settings
 
+    @property
+    def picture(self) -> str:
+        """Id of the picture that is shown; "" before one is."""
+        return "" if self._part is None else self._part.picture
+
     def open(self) -> None:
         """Load the chosen model, unless it is there. Raises what loading it raises."""
         if self._session is not None:
             return
         picture = self._known_picture()
-        is_new = self.picture and picture.id != self.picture  # what was animated is offered no more
-        self._load(self.setup.models.listed()[0].id if is_new else self.model, picture)
+        model = self.model
+        if self._is_other(picture):  # what was animated is offered no more
+            self._settings, model = replace(self._settings, faces=LARGEST), self.setup.models.listed()[0].id
+        self._load(model, picture, picture.part(self._settings.shown, self._settings.faces))
 
     def close(self) -> None:
         """Free the model and everything that was computed with it."""
@@ -151,13 +161,18 @@ class Studio:
             raise InputError(f"is {quote(model)}, which is not there. Choose one from the list.", "model")
         identity = _text("picture", changes.get("picture", self.picture))
         picture = self.setup.pictures.get(identity) if identity else self._known_picture()
+        if self._is_other(picture) and "faces" not in changes:
+            settings = replace(settings, faces=LARGEST)
+        part = picture.part(settings.shown, settings.faces)
+        if "shown" in changes:
+            self._note = part.note  # once more, as it was not followed
         if self._session is None or model != self.model:
-            self._load(model, picture)
+            self._load(model, picture, part)
         assert self._session is not None  # it was loaded
         if "model" in changes:
             settings = settings.fitting(self._session.spec)
         self._session.change(settings)
-        self._show(self._session, picture)
+        self._session.show(self._seen(picture, part))
         self.setup.pictures.forget_oldest(in_use=self.picture)
 
     def draw(self, frame: Frame) -> bytes:
@@ -175,6 +190,9 @@ class Studio:
 
     def notice(self) -> str | None:
         """Say what a page should know of the newest frame, once."""
+        note, self._note = self._note, ""
+        if note:
+            return note
         session = self._session
         missing = session is not None and session.settings.framing == FACE and not session.sees_head
         told, self._told = self._told, missing
@@ -184,26 +202,33 @@ class Studio:
         """Describe what is shown, and by what."""
         known = asdict(self.settings)
         known["framing"] = known["framing"] or FACE
+        if self._part is not None:
+            known |= {"shown": self._part.shown, "faces": self._part.choice, "faces_found": self._part.found}
         size = 0 if self._session is None else self._session.size
         return {"model": self.model, "picture": self.picture, "size": size, "device": self._device, **known}
 
-    def _load(self, model: str, picture: LivePicture) -> None:
+    def _load(self, model: str, picture: LivePicture, part: Part) -> None:
         """Load a model, which goes on as the one before it did."""
-        predictor = self.setup.models.load(model)
+        predictor, view = self.setup.models.load(model), self._seen(picture, part)
         if self._session is None:
             follower = HeadFollower(self.setup.finder, self._detecting, self.setup.ratio)
             settings = self._settings.fitting(predictor.animator.spec)
-            self._session = LiveSession(predictor, picture.pixels, settings, self.setup.options, follower.square)
+            self._session = LiveSession(predictor, view, settings, self.setup.options, follower.square)
         else:
             self._session.use(predictor)
+            self._session.show(view)
         self.model, self._device = model, str(predictor.device)
-        self._show(self._session, picture)
 
-    def _show(self, session: LiveSession, picture: LivePicture) -> None:
-        """Go on with a picture, unless it is the one that is shown."""
-        if picture.id != self.picture:
-            session.show(picture.pixels)
-            self.picture = picture.id
+    def _seen(self, picture: LivePicture, part: Part) -> View:
+        """Return the view of a part, which is made once as long as no other is wanted."""
+        if self._view is None or part != self._part:
+            self._view = picture.view(part)
+            self._part, self._note = part, part.note
+        return self._view
+
+    def _is_other(self, picture: LivePicture) -> bool:
+        """Tell whether another picture than this one was shown before."""
+        return bool(self.picture) and picture.id != self.picture
 
     def _known_picture(self) -> LivePicture:
         """Return the picture that was chosen last, or the first while none was. Raises InputError without any."""

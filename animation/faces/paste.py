@@ -38,7 +38,8 @@ class Patch:
         if self.square.is_aligned:
             rows = _shifted(self.rows, -round(self.square.y - side / 2))
             columns = _shifted(self.columns, -round(self.square.x - side / 2))
-            return resized(crop[None], (side, side))[0, :, rows, columns]
+            interleaved = crop[None].contiguous(memory_format=torch.channels_last)  # as most pictures are; it is faster
+            return resized(interleaved, (side, side))[0, :, rows, columns]
         fitted = resized(crop[None], (side, side)) if side < crop.shape[-1] else crop[None]
         u, v = to_square(self.square, *_centres(self.rows, self.columns, crop.device))
         return F.grid_sample(fitted, torch.stack((u, v), -1)[None], "bilinear", "border", align_corners=False)[0]

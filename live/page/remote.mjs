@@ -12,7 +12,7 @@ const GONE = "The server has gone.";
 export class RemoteEngine extends Engine {
     framings = [
         ["face", "Follow the face"],
-        ["whole", "Whole picture"],
+        ["whole", "Middle of the frame"],
     ];
     devices = [];
 

@@ -3,7 +3,11 @@
 import { addChoice, fillSelect, part, press } from "./view.mjs";
 
 const NUMBERS = ["strength", "expression", "smooth"];
-const CHOICES = ["model", "framing", "device"];
+const CHOICES = ["model", "shown", "faces", "framing", "device"];
+const SHOWN = [
+    ["whole", "Whole picture"],
+    ["square", "A square of it"],
+];
 
 /** Controls of the page; `changed(changes)` is told what a user changes. */
 export class Settings {
@@ -32,6 +36,7 @@ export class Settings {
         const before = this.read().picture;
         const chosen = site.pictures.find(({ id }) => id === before) ?? site.pictures[0];
         part("choices").replaceChildren();
+        part("choices").classList.toggle("whole", site.engine === "server");
         site.pictures.forEach((row) => addChoice(row, engine.thumbnail(row.id), row === chosen));
         this.#show();
     }
@@ -58,6 +63,9 @@ export class Settings {
 
     /** Show settings as the engine has them; a control that is being moved is left alone. */
     take(state) {
+        if (state.shown) {
+            this.#offerFaces(state.faces, state.faces_found);
+        }
         for (const name of [...NUMBERS, ...CHOICES]) {
             if ((state[name] ?? null) !== null && !part(name).matches(":active")) {
                 part(name).value = String(state[name]);
@@ -92,6 +100,22 @@ export class Settings {
     toggleHold() {
         press("hold", !this.held);
         this.#choose({ hold: this.held });
+    }
+
+    /** Offer what can be shown of a picture, and which of its faces move, counted from left to right. */
+    #offerFaces(chosen, found) {
+        const offered = `${found} ${chosen}`;
+        if (offered === this.offered) {
+            return; // a list that is open stays so
+        }
+        this.offered = offered;
+        const name = (number) => (number ? `${number + 1}` : "1 (left)");
+        const numbers = Array.from({ length: found }, (_, number) => [String(number), name(number)]);
+        const several = chosen.includes(",") ? [[chosen, chosen.split(",").map(Number).map(name).join(", ")]] : [];
+        fillSelect(part("shown"), SHOWN);
+        fillSelect(part("faces"), [...numbers, ...several, ["all", "All"]]);
+        part("shown-row").hidden = false;
+        part("faces-row").hidden = found < 2;
     }
 
     #choose(changes) {

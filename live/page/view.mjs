@@ -51,6 +51,7 @@ export function drawResult(image, number) {
     const canvas = part("result");
     if (canvas.width !== image.width || canvas.height !== image.height) {
         [canvas.width, canvas.height] = [image.width, image.height];
+        part("screen").style.setProperty("--shape", image.width / image.height);
     }
     const context = canvas.getContext("2d");
     if (image instanceof ImageData) {

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from first_order_motion.animation.faces.face import Face
 from first_order_motion.animation.media.reader import VideoClip
 from first_order_motion.animation.samples import DRIVING, sample_pictures
 from first_order_motion.cli.main import main
-from support.live import LIMIT, Page, encoded
+from support.live import LIMIT, FakeFinder, Page, encoded
 from support.paths import ROOT
 
 FACE = str(sample_pictures()["face"])
@@ -86,7 +87,10 @@ def test_it_serves_a_picture_and_ends_cleanly_in_mid_stream() -> None:
         (["--strength", "3"], "--strength is 3; 0 to 2"),
         (["--smooth", "9"], "--smooth is 9; 0 to 1"),
         (["--size", "100"], "--size is 100; FOMM needs a multiple of 64"),
+        (["--detail", "2"], "--detail is 2; 0 to 1"),
         (["--avd"], "FOMM offers relative, standard"),
+        (["--faces", "3"], "--faces names face 3; there is 0 alone"),
+        (["--faces", "0", "--ratio", "9"], "--ratio is 9; 0 to 4"),
         (["--virtual-camera"], "--virtual-camera needs the package pyvirtualcam"),
     ],
 )
@@ -94,6 +98,7 @@ def test_what_cannot_be_served_is_said_in_a_line(
     options: list[str], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("first_order_motion.cli.live._serve", None)  # it is not to get so far
+    monkeypatch.setattr("first_order_motion.cli.live.load_face_finder", lambda _: FakeFinder(Face(30, 30, 100, 100)))
     assert main(["live", FACE, "--no-browser", "--model", "drawn-faces", "--device", "cpu", *options]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and words in error

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import torch
 from first_order_motion.animation.faces.square import Square
+from first_order_motion.animation.faces.squares import FaceSquares
+from first_order_motion.animation.frames import TensorClip
+from first_order_motion.animation.framing import Driver, FaceOptions, FacePlan
+from first_order_motion.animation.full_size import animate_faces
 from first_order_motion.animation.options import AnimateOptions
 from first_order_motion.animation.predictor import Origin, Predictor
 from first_order_motion.animation.retarget import Retargeting
@@ -16,6 +20,7 @@ from first_order_motion.core.errors import CheckpointError, InputError
 from first_order_motion.core.types import Animator, Motion, Prepared
 from first_order_motion.live.session import LiveSession
 from first_order_motion.live.settings import LiveSettings
+from first_order_motion.live.view import View
 from support.architectures import CPU, blobs, every_architecture, tiny
 from support.drivers import Around
 from support.live import RATE, Pixels, pixels, predictor
@@ -26,7 +31,7 @@ SOURCE = (blobs(1, seed=3) * 255).round().byte()
 
 
 def session(name: str = "fomm", settings: LiveSettings = STILL, **options: object) -> LiveSession:
-    return LiveSession(predictor(name), SOURCE, settings, **options)  # pyright: ignore[reportArgumentType]
+    return LiveSession(predictor(name), View(SOURCE), settings, **options)  # pyright: ignore[reportArgumentType]
 
 
 def drawn(live: LiveSession, frames: list[Pixels], first: int = 0) -> list[Pixels]:
@@ -51,6 +56,73 @@ def test_frames_come_out_as_of_a_whole_clip(name: str) -> None:
         assert same(one, other)
 
 
+@every_architecture
+def test_faces_move_in_their_places_as_the_driver_has_them(name: str) -> None:
+    frames, options = pixels(2), AnimateOptions(antialias=True)
+    picture = (blobs(1, 90, 120, seed=3) * 255).round().byte()
+    squares = [Square(40, 40, 60), Square(85.5, 55.5, 41)]
+    live = LiveSession(predictor(name), View(picture, squares), STILL, options)
+    places = FaceSquares.still(squares, (90, 120))
+    plan = FacePlan(places, [Driver(TensorClip(torch.from_numpy(np.stack(frames))), RATE)], FaceOptions())
+    wanted = [part[0].movedim(0, -1).numpy() for part in animate_faces(predictor(name), picture, plan, options)]
+    for one, other in zip(drawn(live, frames), wanted, strict=True):
+        assert one.shape == (90, 120, 3) and one.flags.c_contiguous
+        assert same(one, other)
+        assert not same(one[20:50, 20:60], picture[0, 20:50, 20:60].numpy())
+        assert same(one[80:], picture[0, 80:].numpy(), 0)  # where no face is, nothing changes
+
+
+@pytest.mark.parametrize("squares", [(), (Square(60, 45, 80), Square(20, 20, 32))])
+def test_fine_detail_is_shown_as_the_driver_has_it(squares: tuple[Square, ...]) -> None:
+    frames, options = pixels(2), AnimateOptions(antialias=True, detail=1.0)
+    picture = (blobs(1, 90, 120 if squares else 90, seed=3) * 255).round().byte()
+    clip = TensorClip(torch.from_numpy(np.stack(frames)))
+    if squares:
+        plan = FacePlan(FaceSquares.still(squares, (90, 120)), [Driver(clip, RATE)], FaceOptions())
+        wanted = [*animate_faces(predictor(), picture, plan, options)]
+    else:
+        wanted = [*torch.cat([*predictor().animate(picture, clip, options)]).mul(255).round().byte()[:, None]]
+    live = LiveSession(predictor(), View(picture, squares), STILL, options)
+    for one, other in zip(drawn(live, frames), wanted, strict=True):
+        assert same(one, other[0].movedim(0, -1).numpy())
+
+
+def test_a_model_without_flow_shows_no_detail_and_the_other_stays() -> None:
+    live = session(options=AnimateOptions(detail=1.0))
+    with pytest.raises(InputError, match=r"^detail is 1; FSRT has no flow"):
+        live.use(predictor("fsrt"))
+    assert live.spec.has_flow
+
+
+def test_a_mirror_and_a_new_centre_count_for_all_faces() -> None:
+    frames, picture = pixels(4), (blobs(1, 90, 120, seed=3) * 255).round().byte()
+    squares = [Square(40, 40, 60), Square(90, 50, 40)]
+    both = LiveSession(predictor(), View(picture, squares), STILL)
+    each = [LiveSession(predictor(), View(picture, [square]), STILL) for square in squares]
+    for live in (both, *each):
+        live.draw(frames[0], 0)
+        live.change(replace(STILL, mirror=True, strength=1.5))
+        live.recentre()
+        drawn(live, frames[1:3], 1)
+    together, (left, right) = both.draw(frames[3], 3 / RATE), (live.draw(frames[3], 3 / RATE) for live in each)
+    assert same(together[:, :65], left[:, :65], 0)
+    assert same(together[:, 75:], right[:, 75:], 0)
+
+
+def test_another_view_of_the_picture_goes_on_from_the_same_frame() -> None:
+    frames, live = pixels(3), session()
+    before = drawn(live, frames[:2])[1]
+    live.change(replace(STILL, hold=True))
+    view = View(SOURCE, [Square(32, 32, 64)])
+    live.show(view)
+    pasted = live.draw(frames[2], 1.0)
+    assert same(pasted[24:40, 24:40], before[24:40, 24:40])  # the middle counts fully
+    live.show(view)
+    assert live.draw(frames[2], 1.0) is pasted  # nothing is drawn again
+    live.show(View(SOURCE))
+    assert same(live.draw(frames[2], 1.0), before)
+
+
 def test_poses_are_taken_as_they_are_where_that_is_wished() -> None:
     options = AnimateOptions(Retargeting("standard"))
     frames = pixels(2)
@@ -72,14 +144,14 @@ def test_strength_takes_effect_at_the_next_frame() -> None:
 
 def test_the_source_is_encoded_once_per_picture() -> None:
     animator = Counting(tiny("fomm"))
-    live = LiveSession(Predictor(animator, CPU), SOURCE, STILL)
+    live = LiveSession(Predictor(animator, CPU), View(SOURCE), STILL)
     frames = pixels(4)
     drawn(live, frames)
     live.recentre()
     live.change(replace(STILL, mirror=True, strength=1.5))
     drawn(live, frames, 4)
     assert animator.prepared == 1
-    live.show(blobs(1, seed=4))
+    live.show(View(blobs(1, seed=4)))
     drawn(live, frames, 8)
     assert animator.prepared == 2
 
@@ -182,7 +254,7 @@ def test_smoothing_begins_anew_after_a_pause() -> None:
 
 
 def test_a_model_that_keeps_the_pose_has_no_controls() -> None:
-    live = LiveSession(predictor("partswap"), SOURCE)
+    live = LiveSession(predictor("partswap"), View(SOURCE))
     assert (live.settings.strength, live.settings.smooth) == (1.0, 0.0)
     with pytest.raises(InputError, match=r"^strength was given; Part Swap keeps the pose"):
         live.change(replace(live.settings, strength=2.0))
@@ -213,7 +285,7 @@ def test_what_is_no_frame_is_refused(frame: Pixels) -> None:
 
 def test_a_model_that_overflows_goes_on_in_float32() -> None:
     exact = tiny("fomm")
-    live = LiveSession(Predictor(Overflowing(exact), CPU, Origin("a file", lambda: exact)), SOURCE, STILL)
+    live = LiveSession(Predictor(Overflowing(exact), CPU, Origin("a file", lambda: exact)), View(SOURCE), STILL)
     frames = pixels(2)
     assert all(map(same, drawn(live, frames), whole_clip(frames)))
 
@@ -221,7 +293,7 @@ def test_a_model_that_overflows_goes_on_in_float32() -> None:
 def test_weights_that_give_no_numbers_are_said() -> None:
     broken = Overflowing(tiny("fomm"), bits=32)
     with pytest.raises(CheckpointError, match="makes pictures of NaN"):
-        LiveSession(Predictor(broken, CPU), SOURCE, STILL).draw(pixels(1)[0], 0)
+        LiveSession(Predictor(broken, CPU), View(SOURCE), STILL).draw(pixels(1)[0], 0)
 
 
 def test_nothing_grows() -> None:

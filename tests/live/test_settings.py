@@ -27,6 +27,8 @@ def test_what_is_sent_is_changed_and_the_rest_stays() -> None:
         ({"mirror": 1}, r"^mirror is 1; true or false"),
         ({"framing": "hands"}, r"^framing is hands; choose one of: face, whole"),
         ({"framing": None}, r"^framing is None; a text"),
+        ({"shown": "half"}, r"^shown is half; choose one of: square, whole"),
+        ({"faces": 1}, r"^faces is 1; a text"),
         ({"colour": 1}, r"^colour is no setting; these are: strength,"),
         ({"strength": ["x" * 1000]}, r"^strength is a list; a number"),
     ],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
+from first_order_motion.animation.faces.face import Face
 from first_order_motion.live.limits import Limits
+from first_order_motion.live.pictures import Pictures
 from first_order_motion.live.settings import LiveSettings
-from support.live import LIMIT, FakeModels, Pixels, message, pixels, predictor, run, served, studio_setup
+from support.architectures import blobs
+from support.live import LIMIT, FakeFinder, FakeModels, Pixels, message, pixels, predictor, run, served, studio_setup
 
 FRAMES = pixels(6)
 
@@ -20,8 +24,8 @@ def test_a_page_is_told_the_state_and_gets_a_picture_for_each_frame() -> None:
             state = await page.until("state")
             assert state == {
                 "type": "state", "model": "fomm", "picture": "p1", "size": 64, "device": "cpu", "strength": 1.0,
-                "expression": 1.0, "smooth": 0.0, "mirror": False, "hold": False, "framing": "face", "frames_done": 0,
-                "frames_dropped": 0,
+                "expression": 1.0, "smooth": 0.0, "mirror": False, "hold": False, "framing": "face", "shown": "square",
+                "faces": "", "faces_found": 0, "frames_done": 0, "frames_dropped": 0,
             }  # fmt: skip
             await page.until("ready")
             await page.socket.send_bytes(message(5, FRAMES[0], 123.5))
@@ -87,6 +91,33 @@ def test_the_newest_frame_wins_and_nothing_queues() -> None:
             await page.say(type="set", hold=True)
             state = await page.until("state", hold=True)
             assert (state["frames_done"], state["frames_dropped"]) == (2, len(FRAMES) - 1)
+
+    run(test)
+
+
+def test_a_picture_is_whole_and_its_faces_are_chosen() -> None:
+    async def test() -> None:
+        pictures = Pictures(FakeFinder(Face(10, 20, 40, 50), Face(90, 20, 130, 60)), 0.25)
+        for name in ("one", "other"):
+            pictures.add(blobs(1, 80, 160), name)
+        setup = replace(studio_setup(), pictures=pictures)
+        async with served(setup) as server, server.page(ready=False) as page:
+            await page.until("state", shown="whole", faces="1", faces_found=2)
+            await page.until("ready")
+            assert (await page.draw(1, FRAMES[0])).shape == (80, 160, 3)
+            await page.say(type="set", faces="2", strength=0.5)
+            assert "faces names face 2; there is 0 to 1" in (await page.until("error"))["text"]
+            await page.until("state", faces="1", strength=1.0)
+            await page.say(type="set", faces="all")
+            await page.until("state", faces="all")
+            await page.say(type="set", shown="square")
+            await page.until("state", shown="square", faces="1")
+            assert (await page.draw(2, FRAMES[0])).shape == (64, 64, 3)
+            await page.say(type="set", shown="whole", faces="0")
+            await page.until("state", shown="whole", faces="0")
+            await page.say(type="set", picture="p2")
+            await page.until("state", picture="p2", faces="1")  # the largest, until one is chosen
+            assert server.models.loaded == ["fomm"]
 
     run(test)
 

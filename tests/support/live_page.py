@@ -70,10 +70,11 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def live_server() -> Iterator[tuple[str, int]]:
-    """Run `animate.py live` with the bundled model; yields the page's address and the process's number."""
-    pictures = [str(sample_pictures()[name]) for name in ("face", "fox")]
+def live_server(*names: str, boxes: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Run `animate.py live` with the bundled model and samples; yields the page's address and the process's number."""
+    pictures = [str(sample_pictures()[name]) for name in names or ("face", "fox")]
     command = [sys.executable, str(ROOT / "animate.py"), "live", *pictures, "--model", "drawn-faces", "--no-browser"]
+    command += [] if boxes is None else ["--boxes", str(boxes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
             assert server.stdout is not None

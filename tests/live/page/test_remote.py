@@ -97,6 +97,24 @@ def test_settings_and_keys(page: Page, server: StandIn) -> None:
     assert page.get_attribute("#hold", "aria-pressed") == "false"
 
 
+def test_what_is_shown_of_a_picture_and_which_face_moves(page: Page, server: StandIn) -> None:
+    opened(page, server.address)
+    assert page.is_hidden("#shown") and page.is_hidden("#faces")
+    server.say({**STATE, "shown": "whole", "faces": "1", "faces_found": 3})
+    until(page, "document.getElementById('faces').value === '1'")
+    assert page.is_visible("#shown") and page.is_visible("#faces")
+    names = page.eval_on_selector_all("#faces option", "options => options.map(option => option.textContent)")
+    assert names == ["1 (left)", "2", "3", "All"]
+    page.select_option("#faces", "all")
+    page.select_option("#shown", "square")
+    wanted = [{"type": "set", "faces": "all"}, {"type": "set", "shown": "square"}]
+    assert eventually(page, lambda: server.of_type("set") == wanted)
+    server.say({**STATE, "shown": "whole", "faces": "0,2", "faces_found": 3})
+    until(page, "document.getElementById('faces').value === '0,2'")
+    server.say({**STATE, "shown": "square", "faces": "", "faces_found": 0})
+    until(page, "document.getElementById('faces-row').hidden")
+
+
 def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
     opened(page, server.address)
     page.set_input_files("#own", sample_pictures()["fox"])

@@ -13,7 +13,7 @@ from first_order_motion.animation.media.reader import VideoClip, read_picture
 from first_order_motion.animation.predictor import Predictor
 from first_order_motion.animation.samples import DRIVING, sample_pictures
 from support.browser import KEEP_FIRST, results, saved, until, until_drawn, until_said
-from support.live_page import READY, live_server
+from support.live_page import READY, live_server, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -69,3 +69,21 @@ def test_a_recording_has_its_length_and_sound(page: Page, address: str) -> None:
     assert names[0] == "h264" and frames > 2
     assert all(LEAST_SECONDS * 0.7 < length < lasted + 0.5 for length in lengths)
     assert lengths[0] == pytest.approx(lengths[1], abs=1.0)
+
+
+def test_a_whole_picture_is_shown_and_recorded_at_its_shape(page: Page) -> None:
+    group = sample_pictures()["group"]
+    with live_server("group", boxes=group.with_suffix(".json")) as (address, _):
+        started(page, address)
+        size = page.evaluate("[document.getElementById('result').width, document.getElementById('result').height]")
+        assert size == [1280, 720]
+        screen = page.eval_on_selector("#screen", "screen => screen.clientWidth / screen.clientHeight")
+        assert screen == pytest.approx(1280 / 720, rel=0.02)
+        page.click("#record")
+        until(page, "!document.getElementById('badge').hidden")
+        page.wait_for_timeout(1000 * LEAST_SECONDS)
+        file = saved(page, lambda: page.click("#record"))
+        clip = VideoClip(file)
+        assert tuple(clip.frame(0).shape) == (1, 720, 1280, 3)
+        page.select_option("#shown", "square")
+        until(page, "document.getElementById('result').width === 128")
