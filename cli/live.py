@@ -19,7 +19,7 @@ import torch
 from ..animation.faces.detectors import load_face_finder
 from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
-from ..core.device import pick_device
+from ..core.device import keep_heap, pick_device, spare_a_processor
 from ..core.errors import InputError
 from ..core.signals import STOPPING
 from .exported import ONNX, add_runtime_option
@@ -127,6 +127,9 @@ def _setup(args: argparse.Namespace) -> Setup:
         pictures.add(read_picture(path), path.stem, boxes)
     use_bundled_where_none_is_chosen(args)
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
+    keep_heap()
+    if device.type == "cpu":
+        spare_a_processor()  # for the page, which shows what is drawn
     return Setup(InstalledModels(args, device), pictures, finder, settings, read_drawing(args), args.ratio, camera)
 
 
