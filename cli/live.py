@@ -21,7 +21,7 @@ from ..animation.faces.detectors import load_face_finder
 from ..animation.faces.face import ALL, LARGEST
 from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
-from ..core.device import pick_device
+from ..core.device import keep_heap, pick_device, spare_a_processor
 from ..core.errors import InputError
 from ..core.signals import STOPPING
 from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
@@ -147,6 +147,9 @@ def _setup(args: argparse.Namespace) -> Setup:
     use_bundled_where_none_is_chosen(args)
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
     options = with_detail(read_drawing(args), args)
+    keep_heap()
+    if device.type == "cpu":
+        spare_a_processor()  # for the page, which shows what is drawn
     return Setup(InstalledModels(args, device), pictures, finder, settings, options, args.ratio, camera)
 
 

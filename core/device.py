@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
+from typing import Any, Final
 
 import torch
 
 from .errors import InputError
+
+THREADS_VARIABLE: Final = "OMP_NUM_THREADS"
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+LARGEST_KEPT: Final = 2**25  # bytes of one allocation; glibc takes no more
+MOST_KEPT: Final = 2**28  # bytes
 
 
 def pick_device(name: str) -> torch.device:
@@ -50,6 +57,27 @@ def free_memory(device: torch.device) -> int | None:
 
 def trim_heap() -> None:
     """Give freed memory back to the system where the C library keeps it (glibc); elsewhere nothing is done."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    trim = _of_c_library("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def keep_heap() -> None:
+    """Have the C library (glibc) keep freed memory for what comes next, until `trim_heap`; elsewhere nothing is done.
+
+    Work that needs the same memory again and again, as for every frame, else has the system clear it each time.
+    """
+    adjust = _of_c_library("mallopt")
+    if adjust is not None:
+        adjust(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        adjust(M_TRIM_THRESHOLD, MOST_KEPT)
+
+
+def spare_a_processor() -> None:
+    """Have PyTorch work with a thread less than it chose, where there are several, unless the user chose how many."""
+    if THREADS_VARIABLE not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
+
+
+def _of_c_library(name: str) -> Callable[..., Any] | None:
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None

@@ -113,7 +113,7 @@ class Stream:
         studio = self._stage.studio
         if self._blocked() is None:
             if not studio.is_open:
-                await self._send({"type": "notice", "text": f"Loading the model {studio.model} …"})
+                await self._send({"type": "notice", "text": f"Loading the model {studio.label_of(studio.model)} …"})
             try:
                 await self._stage.do(studio.open)
             except FirstOrderError as error:
@@ -122,8 +122,9 @@ class Stream:
 
     async def _change(self, changes: Mapping[str, object]) -> None:
         studio = self._stage.studio
-        if changes.get("model", studio.model) != studio.model:
-            await self._send({"type": "notice", "text": f"Loading the model {changes['model']} …"})
+        label = studio.label_of(changes.get("model"))
+        if label is not None and changes["model"] != studio.model:
+            await self._send({"type": "notice", "text": f"Loading the model {label} …"})
         try:
             await self._stage.do(lambda: studio.change(changes))
         except FirstOrderError as error:

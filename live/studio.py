@@ -115,6 +115,10 @@ class Studio:
         """Id of the picture that is shown; "" before one is."""
         return "" if self._part is None else self._part.picture
 
+    def label_of(self, model: object) -> str | None:
+        """Name a model as the menu does; None for what is none."""
+        return next((entry.label for entry in self.setup.models.listed() if entry.id == model), None)
+
     def open(self) -> None:
         """Load the chosen model, unless it is there. Raises what loading it raises."""
         if self._session is not None:
@@ -157,7 +161,7 @@ class Studio:
         """Change model, picture and settings: all of them, or with an error none."""
         settings = self.settings.changed({name: value for name, value in changes.items() if name not in CHOICES})
         model = _text("model", changes.get("model", self.model))
-        if model not in [entry.id for entry in self.setup.models.listed()]:
+        if self.label_of(model) is None:
             raise InputError(f"is {quote(model)}, which is not there. Choose one from the list.", "model")
         identity = _text("picture", changes.get("picture", self.picture))
         picture = self.setup.pictures.get(identity) if identity else self._known_picture()

@@ -4,7 +4,7 @@ On the CPU, libraries choose the kernel of a product by its size, kernels round 
 behind make that visible. Three things were found to depend on the batch (PyTorch 2.14, oneDNN 3.12, MKL 2024.2; AVX2
 and AVX-512; 1, 2, 4 and 8 threads):
 
-- convolutions of a single small map, which PyTorch keeps from oneDNN: such a map is doubled;
+- convolutions of a single small map by kernels of up to 3x3, which PyTorch keeps from oneDNN: such a map is doubled;
 - transposed convolutions by several threads, among which oneDNN divides the batch: maps go through one by one;
 - matrix products, by few rows everywhere, by many with several threads: the products of a batch are taken one by one.
 
@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from ..layers.antialias import AntiAliasInterpolation2d
 from ..layers.matmul import MatMul
-from .small_output_conv import SmallOutputConv2d
 from .upsample_conv import PhasedConv2d
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
-SMALL_MAP = 20480  # elements; up to here PyTorch convolves a single map by other kernels than oneDNN's
+SMALL_MAP = 20480  # elements; up to here PyTorch convolves a single map by other kernels than oneDNN's,
+SMALL_KERNEL = 3  # where these have so many rows and columns at most
 
 
 def make_batch_invariant(network: _Network) -> _Network:
@@ -59,9 +59,11 @@ class _DoublesSingle(nn.Module):
 class BatchInvariantConv2d(_DoublesSingle, nn.Conv2d):
     """Plain convolution."""
 
-
-class BatchInvariantSmallOutputConv2d(_DoublesSingle, SmallOutputConv2d):
-    """Convolution into few channels."""
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, ., .)."""
+        if min(self.kernel_size) > SMALL_KERNEL:
+            return nn.Conv2d.forward(self, input)
+        return super().forward(input)
 
 
 class BatchInvariantPhasedConv2d(_DoublesSingle, PhasedConv2d):
@@ -128,7 +130,6 @@ class RowwiseMatMul(MatMul):
 
 CLASSES: dict[type[nn.Module], type[nn.Module]] = {
     nn.Conv2d: BatchInvariantConv2d,
-    SmallOutputConv2d: BatchInvariantSmallOutputConv2d,
     PhasedConv2d: BatchInvariantPhasedConv2d,
     AntiAliasInterpolation2d: BatchInvariantAntiAlias2d,
     nn.ConvTranspose2d: RowwiseConvTranspose2d,

@@ -41,6 +41,7 @@ class Page {
             const site = await readSite(address, token);
             refuseMissing(site.engine);
             const own = site.engine === "server" ? RemoteEngine : LocalEngine;
+            this.readSite = () => readSite(address, token);
             this.engine?.close();
             this.engine = new own(this, site, address, token);
             this.retry = site.engine === "server" ? "Connect again" : "Try again";
@@ -61,6 +62,9 @@ class Page {
 
     state(changes) {
         this.settings.take(changes);
+        if (changes.picture && !isOffered(changes.picture)) {
+            this.#listAgain(changes);
+        }
     }
 
     ready() {
@@ -92,7 +96,7 @@ class Page {
             camera: () => this.#openCamera(part("which").value),
             stop: () => this.#stop(),
             recentre: () => this.#recentre(),
-            hold: () => this.settings.toggleHold(),
+            hold: () => this.#hold(),
             record: () => this.takes.toggle(),
             again: () => this.start(),
         };
@@ -147,6 +151,7 @@ class Page {
 
     async #open(opening, mirror) {
         alertUser("");
+        say(""); // not behind the opening: what is said of the first frame is to stay
         this.meter.reset();
         try {
             const shown = opening();
@@ -154,7 +159,6 @@ class Page {
             this.settings.suggestMirror(mirror);
             this.engine?.recentre();
             await shown;
-            say("");
         } catch (error) {
             alertUser(error.message);
         }
@@ -170,6 +174,24 @@ class Page {
     #inputEnded(text) {
         this.#stop();
         alertUser(text);
+    }
+
+    /** Read again what there is to choose, as another picture came to the server; once for each. */
+    async #listAgain(state) {
+        if (this.missed === state.picture) {
+            return;
+        }
+        this.missed = state.picture;
+        const site = await this.readSite().catch(() => null);
+        if (site) {
+            this.settings.fill(site, this.engine);
+            this.settings.take(state);
+        }
+    }
+
+    #hold() {
+        this.settings.toggleHold();
+        say(this.settings.held ? "The picture is held." : "");
     }
 
     #recentre() {
@@ -194,6 +216,10 @@ class Page {
             this.takes.toggle();
         }
     }
+}
+
+function isOffered(picture) {
+    return [...part("choices").querySelectorAll("input")].some(({ value }) => value === picture);
 }
 
 function onFile(input, action) {

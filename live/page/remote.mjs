@@ -1,10 +1,12 @@
 /** Engine on a server of this pack: frames go over a WebSocket as JPEG, pictures come back the same way. */
 
 import { Engine, Flight } from "./engine.mjs";
+import { middleSquare } from "./pixels.mjs";
 
 const HEAD = 12; // bytes before a picture: uint32 number, float64 capture time in ms, little-endian
 const IN_FLIGHT = 2;
 const MOST_SIDE = 640; // pixels of a frame that is sent
+const SIDES = { face: 4, whole: 2 }; // times the model's side that are sent at most: heads are a part of the frame
 const QUALITY = 0.9;
 const GONE = "The server has gone.";
 
@@ -114,9 +116,11 @@ export class RemoteEngine extends Engine {
     async #send(source, capturedAt, number) {
         const { socket, canvas } = this;
         const [width, height] = [source.videoWidth ?? source.width, source.videoHeight ?? source.height];
-        const share = Math.min(1, MOST_SIDE / Math.max(width, height));
-        [canvas.width, canvas.height] = [Math.round(width * share), Math.round(height * share)];
-        canvas.getContext("2d").drawImage(source, 0, 0, canvas.width, canvas.height);
+        const { from, to } = sentPart(width, height, this.settings);
+        if (canvas.width !== to[0] || canvas.height !== to[1]) {
+            [canvas.width, canvas.height] = to;
+        }
+        canvas.getContext("2d", { alpha: false }).drawImage(source, ...from, 0, 0, ...to);
         const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
         const head = new DataView(new ArrayBuffer(HEAD));
         head.setUint32(0, number, true);
@@ -174,6 +178,18 @@ export class RemoteEngine extends Engine {
             this.listener.error(reason || (code === 1001 ? "The server was stopped." : GONE), true);
         }
     }
+}
+
+/**
+ * Choose what a server is sent of a frame, by its settings: the part {from: [x, y, width, height]} and the size
+ * {to: [width, height]}. Of a frame whose middle drives that is the middle.
+ */
+export function sentPart(width, height, { framing, size }) {
+    const { x, y, side } = middleSquare(width, height);
+    const from = framing === "whole" ? [x, y, side, side] : [0, 0, width, height];
+    const most = Math.min(MOST_SIDE, size ? (SIDES[framing] ?? SIDES.face) * size : MOST_SIDE);
+    const share = Math.min(1, most / Math.max(from[2], from[3]));
+    return { from, to: [Math.round(from[2] * share), Math.round(from[3] * share)] };
 }
 
 /** Read page.json of the server or the static site; an Error in plain words where there is none. */

@@ -3,15 +3,17 @@
 python tests/benchmarks/live.py [--seconds 10] [--runtime onnxruntime-web.tgz]
 
 The bundled model, the sample video as the camera, headless Chromium. The first two figures are those that the page
-shows; processor time is that of the browser and, where there is one, the server together, for a frame that was shown.
+shows; processor time is for a frame that was shown, of all processes together and of the dearest by themselves.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import runpy
 import sys
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
 
 from first_order_motion.cli.main import main as animate
-from support.browser import browser_driver, camera, chromium, until, until_drawn, until_said
-from support.live_page import READY, live_server, sample_camera, serving
+from support.browser import CHROMIUM, browser_driver, camera, chromium, until, until_drawn
+from support.live_page import live_server, sample_camera, serving, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -36,10 +38,12 @@ COUNT = """() => {
     watcher.observe(document.getElementById("result"), { attributeFilter: ["data-number"] });
 }"""
 WARM = 8  # frames
+BROWSER = ("renderer", "gpu-process", "browser")
+KINDS = ("server", *BROWSER)
 
 
-def cpu_seconds(root: int) -> float:
-    """Add up the processor time of a process and those below it."""
+def cpu_seconds(root: int) -> Counter[str]:
+    """Add up the processor time of a process and those below it, by their kinds."""
     parents, times = dict[int, int](), dict[int, float]()
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -51,7 +55,25 @@ def cpu_seconds(root: int) -> float:
     family = {root}
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
-    return sum(times.get(process, 0.0) for process in family)
+    spent = Counter[str]()
+    for process in family:
+        spent[kind_of(process)] += times.get(process, 0.0)
+    return spent
+
+
+def kind_of(process: int) -> str:
+    """Name a process by what it does: the server, one of the browser's, or what steers these."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return "steering"
+    if "animate.py" in command:
+        return "server"
+    if CHROMIUM.name not in command:
+        return "steering"
+    found = re.search(r"--type=([\w-]+)", command)
+    kind = found[1] if found else "browser"
+    return kind if kind in BROWSER else "browser"
 
 
 def measure(page: Page, name: str, seconds: float) -> None:
@@ -61,17 +83,10 @@ def measure(page: Page, name: str, seconds: float) -> None:
     page.evaluate(COUNT)
     page.wait_for_timeout(1000 * seconds)
     frames, passed = page.evaluate("count"), (page.evaluate("performance.now()") - shown) / 1000
-    spent = 1000 * (cpu_seconds(os.getpid()) - spent) / max(1, frames)
-    print(f"| {name} | {frames / passed:.1f} | {page.inner_text('#latency')} | {spent:.0f} |", flush=True)
-
-
-def started(page: Page, address: str) -> Page:
-    """Open a page and start the camera."""
-    page.goto(address)
-    until_said(page, READY)
-    page.click("#camera")
-    until_drawn(page)
-    return page
+    parts = cpu_seconds(os.getpid()) - spent
+    each = {kind: 1000 * seconds / max(1, frames) for kind, seconds in parts.items()}
+    columns = [f"{sum(each.values()):.0f}", *(f"{each.get(kind, 0):.0f}" for kind in KINDS)]
+    print(f"| {name} | {frames / passed:.1f} | {page.inner_text('#latency')} | {' | '.join(columns)} |", flush=True)
 
 
 def main() -> None:
@@ -84,7 +99,8 @@ def main() -> None:
         site, flags = Path(folder) / "site", camera(sample_camera(Path(folder)))
         animate(["page", str(site), *(["--runtime", str(args.runtime)] if args.runtime else [])])
         print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        print("| Drawn by | Frames per second | Latency | CPU ms a frame |\n|---|---|---|---|")
+        print(f"| Drawn by | Frames per second | Latency | CPU ms a frame | {' | '.join(KINDS)} |")
+        print("|---" * (4 + len(KINDS)) + "|")
         with chromium(driver, *flags) as browser, live_server() as (address, _):
             measure(started(browser.new_page(), address), "server", args.seconds)
         with chromium(driver, *flags) as browser, serving(site) as address:

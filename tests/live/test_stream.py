@@ -20,7 +20,7 @@ def test_a_page_is_told_the_state_and_gets_a_picture_for_each_frame() -> None:
     async def test() -> None:
         async with served() as server, server.page(ready=False) as page:
             loading = await page.until("notice")
-            assert "Loading the model fomm" in loading["text"]
+            assert "Loading the model FOMM" in loading["text"]
             state = await page.until("state")
             assert state == {
                 "type": "state", "model": "fomm", "picture": "p1", "size": 64, "device": "cpu", "strength": 1.0,
@@ -56,9 +56,19 @@ def test_settings_are_changed_and_told() -> None:
             await page.say(type="set", strength=0.5, mirror=True, framing="whole", model="spline")
             state = await page.until("state", strength=0.5)
             assert (state["mirror"], state["framing"], state["model"]) == (True, "whole", "spline")
-            assert [one["text"] for one in page.heard if one["type"] == "notice"][-1] == "Loading the model spline …"
+            assert [one["text"] for one in page.heard if one["type"] == "notice"][-1] == "Loading the model SPLINE …"
             assert server.models.loaded == ["fomm", "spline"]
             await page.draw(1, FRAMES[0])
+
+    run(test)
+
+
+def test_a_model_that_is_not_there_is_not_said_to_be_loading() -> None:
+    async def test() -> None:
+        async with served() as server, server.page() as page:
+            await page.say(type="set", model="<b>none</b>")
+            assert "which is not there" in (await page.until("error"))["text"]
+            assert not [one for one in page.heard if "none" in one.get("text", "") and one["type"] == "notice"]
 
     run(test)
 

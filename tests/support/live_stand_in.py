@@ -32,6 +32,7 @@ class StandIn:
     greeting: list[dict[str, Any]] = field(default_factory=lambda: [STATE, {"type": "ready"}])
     answers: bool = True
     refusal: str = ""
+    pictures: list[str] = field(default_factory=lambda: ["face"])
     heard: list[dict[str, Any]] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     sockets: list[Any] = field(default_factory=list)
@@ -98,7 +99,8 @@ class StandIn:
     async def _describe(self, request: Any) -> Any:
         if self.refusal or request.query.get("token") != TOKEN:
             return web.json_response({"error": self.refusal or "The token is wrong."}, status=403)
-        pictures, models = [{"id": "face", "label": "Face"}], [{"id": "m", "label": "Model"}]
+        pictures = [{"id": name, "label": name.title()} for name in self.pictures]
+        models = [{"id": "m", "label": "Model"}]
         limits = {"upload_bytes": 10**6, "frame_bytes": 2 * 10**6, "frames_per_second": 120}
         return web.json_response(
             {"engine": "server", "pictures": pictures, "models": models, "limits": limits, "recording": "mp4"}

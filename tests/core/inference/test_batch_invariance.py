@@ -52,6 +52,7 @@ def phased() -> nn.Module:
 
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "conv 3x3": (lambda: nn.Conv2d(16, 24, 3, padding=1), (16, 8, 8)),
+    "conv 7x7": (lambda: nn.Conv2d(19, 18, 7, padding=3), (19, 32, 32)),
     "conv 1x1": (lambda: nn.Conv2d(13, 16, 1), (13, 16, 16)),
     "conv with stride": (lambda: nn.Conv2d(8, 16, 3, 2, padding=1), (8, 8, 8)),
     "large map": (lambda: nn.Conv2d(16, 8, 3, padding=1), (16, 64, 64)),

@@ -115,6 +115,57 @@ def test_what_is_shown_of_a_picture_and_which_face_moves(page: Page, server: Sta
     until(page, "document.getElementById('faces-row').hidden")
 
 
+def test_frames_are_sent_no_larger_than_the_model_needs(page: Page, server: StandIn) -> None:
+    opened(page, server.address)
+    script = """async () => {
+        const { sentPart } = await import("./remote.mjs");
+        const wide = (settings) => sentPart(640, 480, settings);
+        return [wide({ framing: "whole", size: 128 }), wide({ framing: "face", size: 128 }), wide({}),
+            sentPart(128, 128, { framing: "whole", size: 128 })];
+    }"""
+    assert page.evaluate(script) == [
+        {"from": [80, 0, 480, 480], "to": [256, 256]},
+        {"from": [0, 0, 640, 480], "to": [512, 384]},
+        {"from": [0, 0, 640, 480], "to": [640, 480]},
+        {"from": [0, 0, 128, 128], "to": [128, 128]},
+    ]
+
+
+def test_a_picture_that_came_to_the_server_is_offered(page: Page, server: StandIn) -> None:
+    opened(page, server.address)
+    server.pictures.append("later")
+    server.say({**STATE, "picture": "later"})
+    until(page, "document.querySelector('#choices input:checked')?.value === 'later'")
+    assert page.inner_text("#choices").split() == ["Face", "Later"]
+
+
+def test_what_is_said_of_the_first_frame_stays(page: Page, server: StandIn) -> None:
+    page.add_init_script("""
+        const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+        navigator.mediaDevices.enumerateDevices = () => new Promise((resolve) => {
+            globalThis.listCameras = () => resolve(list());
+        });
+    """)
+    opened(page, server.address).click("#camera")
+    until_drawn(page)
+    server.say({"type": "notice", "text": "No face is found."})
+    until_said(page, "No face is found.")
+    until(page, "Boolean(globalThis.listCameras)")
+    page.evaluate("listCameras(); undefined")
+    until(page, "document.getElementById('which').value !== ''")
+    assert page.inner_text("#status") == "No face is found."
+
+
+def test_hold_says_so(page: Page, server: StandIn) -> None:
+    started(page, server.address)
+    page.keyboard.press("r")
+    until_said(page, "Recentred.")
+    page.keyboard.press("h")
+    until_said(page, "The picture is held.")
+    page.keyboard.press("h")
+    until(page, "document.getElementById('status').textContent === ''")
+
+
 def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
     opened(page, server.address)
     page.set_input_files("#own", sample_pictures()["fox"])
