@@ -48,7 +48,7 @@ class FoldedConv2d(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H, W), of the weights' type."""
         each = self.weight.element_size() * self.weight.shape[0] * input.shape[2:].numel()
-        return torch.cat([self._folded(part) for part in input.split(max(1, FOLDED_BYTES // each))])
+        return torch.cat([self._folded(part) for part in torch.split(input, max(1, FOLDED_BYTES // each))])
 
     def _folded(self, input: Tensor) -> Tensor:
         pixels = input.to(self.weight.dtype).permute(0, 2, 3, 1).flatten(1, 2)
