@@ -21,7 +21,7 @@ from ..animation.faces.detectors import load_face_finder
 from ..animation.faces.face import ALL, LARGEST
 from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
-from ..core.device import keep_heap, pick_device, spare_a_processor
+from ..core.device import keep_heap, pick_device, share_processors
 from ..core.errors import InputError
 from ..core.signals import STOPPING
 from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 MOST_PORT: Final = 2**16 - 1
+PAINTERS: Final = 2  # frames that processors draw at a time
 Add = Callable[[Any], None]
 
 
@@ -148,9 +149,9 @@ def _setup(args: argparse.Namespace) -> Setup:
     device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
     options = with_detail(read_drawing(args), args)
     keep_heap()
-    if device.type == "cpu":
-        spare_a_processor()  # for the page, which shows what is drawn
-    return Setup(InstalledModels(args, device), pictures, finder, settings, options, args.ratio, camera)
+    painters = PAINTERS if device.type == "cpu" and args.runtime != ONNX else 1
+    share_processors(painters)
+    return Setup(InstalledModels(args, device), pictures, finder, settings, options, args.ratio, camera, painters)
 
 
 async def _serve(server: LiveServer, args: argparse.Namespace) -> None:

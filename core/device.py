@@ -73,10 +73,10 @@ def keep_heap() -> None:
         adjust(M_TRIM_THRESHOLD, MOST_KEPT)
 
 
-def spare_a_processor() -> None:
-    """Have PyTorch work with a thread less than it chose, where there are several, unless the user chose how many."""
+def share_processors(count: int) -> None:
+    """Divide the threads that PyTorch chose among `count` who use it at once, unless the user chose how many."""
     if THREADS_VARIABLE not in os.environ:
-        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
+        torch.set_num_threads(max(1, torch.get_num_threads() // count))
 
 
 def _of_c_library(name: str) -> Callable[..., Any] | None:

@@ -52,9 +52,17 @@ class Inbox:
         self.said_goodbye |= kind == "bye"
         self._news.set()
 
-    async def wait(self) -> None:
-        """Wait until something is here."""
-        await self._news.wait()
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait until something is here, for so many seconds at most; False where nothing came."""
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            return bool((await asyncio.wait([news], timeout=seconds))[0])  # `wait_for` can lose that it is cancelled
+        finally:
+            news.cancel()
+
+    def wake(self) -> None:
+        """Have who waits look around."""
+        self._news.set()
 
     def take_wishes(self) -> tuple[Mapping[str, object], bool]:
         """Take the settings that are to change, and whether the next frame is what motion is to be measured from."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
 from typing import Final
 
 import numpy as np
@@ -30,12 +31,37 @@ SHORTEST_STEP: Final = 1e-3  # seconds between frames, by which movement is divi
 LONGEST_PAUSE: Final = 1.0  # seconds without a frame, after which the next one is smoothed by none before it
 
 
+@dataclass(slots=True, eq=False)
+class Shot:
+    """Driving frame whose pose was read, with all that drawing it takes, whatever becomes of the session meanwhile.
+
+    `picture` is what was drawn for it, once it was.
+    """
+
+    animator: Animator
+    view: View
+    sessions: Sequence[Session]
+    pose: Motion
+    picture: Pixels | None = None
+
+    def draw(self) -> bool:
+        """Draw the view; False where what the model drew is not finite."""
+        step = Step(self.pose)
+        parts = [part for session in self.sessions for part in session.draw(step)]
+        faces = next(to_cpu_async([torch.cat(parts)]))
+        if first_not_finite(faces) is not None:
+            return False
+        self.picture = self.view.show(faces)
+        return True
+
+
 class LiveSession:
     """Animation of the view of a picture by one model, a frame at a time; all it holds is a few pictures and poses.
 
     Relative motion is measured from the first frame until `recentre`, with other models and pictures too. `follow`
     gives the square of the head in a frame, or None where none was found; one head moves all faces of the view. What
-    these need is computed once per view and model. Not for several threads at once.
+    these need is computed once per view and model. Not for several threads at once, but that `paint` may be at work in
+    some while others do the rest.
     """
 
     def __init__(
@@ -59,12 +85,18 @@ class LiveSession:
         self._recentres = True  # with the next frame
         self._square: Tensor | None = None  # of the newest frame that counted
         self._time, self._elapsed = -math.inf, 1 / DEFAULT_RATE  # seconds: of that frame, and since the one before
+        self._reading = RLock()
         self._begin_anew()
+
+    @property
+    def animator(self) -> Animator:
+        """Model that draws."""
+        return self._predictor.animator
 
     @property
     def spec(self) -> AnimatorSpec:
         """Facts about the model."""
-        return self._predictor.animator.spec
+        return self.animator.spec
 
     @property
     def size(self) -> int:
@@ -76,7 +108,7 @@ class LiveSession:
         settings.refuse_unfitting(self.spec)
         before = self.settings
         self.settings = settings = settings if settings.framing else replace(settings, framing=before.framing)
-        self._shown = None
+        self._shot = None
         if settings.smooth != before.smooth or settings.mirror != before.mirror or settings.framing != before.framing:
             self._forget_poses()
         if settings.framing != before.framing:
@@ -110,13 +142,37 @@ class LiveSession:
 
         Raises InputError for what is no picture, and CheckpointError for weights that give no numbers.
         """
+        return self.paint(self.read(frame, seconds))
+
+    def read(self, frame: Pixels, seconds: float) -> Shot:
+        """Read the pose of a frame (H, W, 3) that was taken at `seconds`. Raises InputError for what is no picture."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
             raise InputError(f"has shape {frame.shape} of {frame.dtype}; uint8 (height, width, 3) was wanted.", "frame")
-        if not self.settings.hold or self._square is None:
-            self._take(frame, seconds)
-        if self._shown is None:
-            self._shown = self._drawn()
-        return self._shown
+        with self._reading:
+            if not self.settings.hold or self._square is None:
+                self._take(frame, seconds)
+            return self.newest()
+
+    def newest(self) -> Shot:
+        """Return the newest frame's shot, as settings, view and model are now."""
+        with self._reading:
+            if self._shot is None:
+                self._shot = self._aimed()
+            return self._shot
+
+    def paint(self, shot: Shot) -> Pixels:
+        """Draw a shot (H, W, 3). Raises CheckpointError for weights that give no numbers.
+
+        Where 16 bits are too few, the newest frame is drawn in its place, in float32.
+        """
+        while shot.picture is None and not shot.draw():
+            with self._reading:
+                if shot.animator is self.animator:
+                    self._predictor.fall_back(self._frames)
+                    self._begin_anew()
+                shot = self.newest()
+        assert shot.picture is not None  # it was drawn
+        return shot.picture
 
     def _take(self, frame: Pixels, seconds: float) -> None:
         """Cut the square out of a frame, and make it the one that drives."""
@@ -125,7 +181,7 @@ class LiveSession:
         self._elapsed = max(passed, SHORTEST_STEP) if in_time else 1 / DEFAULT_RATE
         if not in_time:
             self._smoother.reset()
-        self._square, self._pose, self._shown = self._cut(frame, seconds), None, None
+        self._square, self._pose, self._shot = self._cut(frame, seconds), None, None
         self._frames += 1
         if not self._recentres:
             return
@@ -156,24 +212,14 @@ class LiveSession:
         top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
         return whole[:, top : top + side, left : left + side] / INTEGER_WHITE[torch.uint8]
 
-    def _drawn(self) -> Pixels:
-        """Draw the view for the newest square; where 16 bits are too few, once more in float32."""
-        while True:
-            faces = next(to_cpu_async([self._attempt()]))
-            if first_not_finite(faces) is None:
-                return self._view.show(faces)
-            self._predictor.fall_back(self._frames)
-            self._begin_anew()
-
-    def _attempt(self) -> Tensor:
-        """Draw each face of the view for the newest square: (N, 3, S, S)."""
+    def _aimed(self) -> Shot:
+        """Read the pose of the newest square."""
         assert self._square is not None and self._anchor is not None  # a frame was taken
         if not self._sessions:
             self._sessions = self._start(self._facing(self._anchor))
         if self._pose is None:
             self._pose = self._smoother(self._sessions[0].read(self._facing(self._square)), self._elapsed)
-        step = Step(self._pose)
-        return torch.cat([part for session in self._sessions for part in session.draw(step)])
+        return Shot(self.animator, self._view, self._sessions, self._pose)
 
     def _start(self, anchor: Tensor) -> list[Session]:
         options = replace(self._options, anchor=anchor, controls=self.settings.controls)
@@ -192,7 +238,7 @@ class LiveSession:
     def _forget_poses(self) -> None:
         self._smoother = CausalSmoother(self.settings.smooth, DEFAULT_RATE, self.spec)
         self._pose: Motion | None = None
-        self._shown: Pixels | None = None
+        self._shot: Shot | None = None
 
 
 def _refuse_options(animator: Animator, options: AnimateOptions) -> None:

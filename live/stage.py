@@ -1,4 +1,4 @@
-"""Turns of the pages at the one studio: its work in a thread of its own, its model freed when nobody is there."""
+"""Turns of the pages at the one studio: its work in threads of its own, its model freed when nobody is there."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Stage:
         self.waiting = 0
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "live")
+        self._painters = ThreadPoolExecutor(studio.setup.painters, "live-painter")
         self._release: asyncio.Task[None] | None = None
 
     @property
@@ -62,11 +63,16 @@ class Stage:
         """Do work with the studio in its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    async def paint(self, work: Callable[[], T]) -> T:
+        """Do a painter's work in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._painters, work)
+
     async def end(self) -> None:
         """Close the studio for good; what is begun is finished first."""
         if self._release is not None:
             self._release.cancel()
         await self.do(self.studio.end)
+        self._painters.shutdown(cancel_futures=True)
         self._thread.shutdown(cancel_futures=True)
 
     async def _close_later(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from ..core.errors import FirstOrderError, one_line
 from .frames import HEAD, MOST_BYTES, Frame
 from .inbox import Inbox
+from .session import Shot
 from .stage import Stage
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Stream:
         self._inbox = Inbox(stage.limits.messages_per_second)
         self._done = self._broken = 0
         self._warned = False
+        self._paintings: deque[asyncio.Task[None]] = deque()  # frames that were read, the oldest first
 
     async def run(self) -> None:
         """Talk with the page until it leaves, or is let go."""
@@ -90,17 +93,33 @@ class Stream:
         if self._stage.is_taken:
             await self._send({"type": "waiting", "text": WAITING})
         async with self._stage.turn():
-            await self._begin()
-            while True:
-                if not await self._news():
-                    continue
-                changes, recentre = self._inbox.take_wishes()
-                if recentre:
-                    await self._stage.do(self._stage.studio.recentre)
-                if changes:
-                    await self._change(changes)
-                elif (frame := self._inbox.take_frame()) is not None:
-                    await self._draw(frame)
+            try:
+                await self._begin()
+                while True:
+                    await self._follow()
+            finally:
+                for painting in self._paintings:
+                    painting.cancel()
+
+    async def _follow(self) -> None:
+        """Follow what the page says next, or draw what it shows."""
+        if not await self._news():
+            return
+        changes, recentre = self._inbox.take_wishes()
+        if recentre:
+            await self._stage.do(self._stage.studio.recentre)
+        if changes:
+            await self._painted()
+            await self._change(changes)
+            return
+        await self._painted(self._stage.studio.setup.painters - 1)  # the frame is taken when one is free, not before
+        if (frame := self._inbox.take_frame()) is not None:
+            await self._draw(frame)
+
+    async def _painted(self, most: int = 0) -> None:
+        """Wait until at most so many paintings are under way, and raise what one that is not raised."""
+        while len(self._paintings) > most or (self._paintings and self._paintings[0].done()):
+            await self._paintings.popleft()
 
     async def _begin(self) -> None:
         studio = self._stage.studio
@@ -132,18 +151,36 @@ class Stream:
         await self._send_state()
 
     async def _draw(self, frame: Frame) -> None:
+        """Read a frame, and have a painter go on with it."""
         studio = self._stage.studio
         before = studio.settings
         try:
-            answer = await self._stage.do(lambda: studio.draw(frame))
+            shot = await self._stage.do(lambda: studio.read(frame))
         except FirstOrderError as error:
             await self._refuse_frame(error, frame.number)
             return
+        before_it = self._paintings[-1] if self._paintings else None
+        painting = asyncio.create_task(self._paint(frame, shot, before_it, studio.settings != before))
+        painting.add_done_callback(lambda _: self._inbox.wake())  # so that it is heard of if it failed
+        self._paintings.append(painting)
+
+    async def _paint(self, frame: Frame, shot: Shot, before: asyncio.Task[None] | None, is_news: bool) -> None:
+        """Draw a frame that was read, and send the picture after that of the frame before."""
+        studio, sink = self._stage.studio, self._stage.studio.setup.sink
+        try:
+            pixels, answer = await self._stage.paint(lambda: studio.paint(frame, shot))
+        except FirstOrderError as error:
+            await self._refuse_frame(error, frame.number)
+            return
+        if before is not None:
+            await asyncio.wait([before])
+        if sink is not None:
+            await self._stage.do(lambda: sink.show(pixels))
         await self._within_time(self._socket.send_bytes(answer))
         self._done += 1
         if (notice := studio.notice()) is not None:
             await self._send({"type": "notice", "text": notice})
-        if studio.settings != before or self._done % STATE_EVERY == 0:
+        if is_news or self._done % STATE_EVERY == 0:
             await self._send_state()
 
     def _blocked(self) -> str | None:
@@ -152,17 +189,15 @@ class Stream:
     async def _news(self) -> bool:
         """Step aside for other work, and wait for a message; False where none has come yet."""
         await self._step_aside()
-        try:
-            await asyncio.wait_for(self._inbox.wait(), None if self._stage.gate is None else POLL)
-        except asyncio.TimeoutError:
-            return False
-        return self._blocked() is None
+        came = await self._inbox.wait(None if self._stage.gate is None else POLL)
+        return came and self._blocked() is None
 
     async def _step_aside(self) -> None:
         """Give the device back while other work wants it."""
         reason = self._blocked()
         if reason is None:
             return
+        await self._painted()
         await self._stage.do(self._stage.studio.close)
         await self._send({"type": "notice", "text": reason})
         while self._blocked() is not None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..animation.faces.face import LARGEST, FaceFinder
 from ..animation.faces.follow import HeadFollower
@@ -21,9 +18,9 @@ from ..core.device import trim_heap
 from ..core.errors import InputError, quote
 from .frames import Frame
 from .pictures import LivePicture, Part, Pictures
-from .session import LiveSession
+from .session import LiveSession, Shot
 from .settings import FACE, LiveSettings
-from .view import View
+from .view import Pixels, View
 
 CHOICES: Final = ("model", "picture")
 NO_HEAD: Final = "No face is found before the camera; the square in the middle drives. Come closer, or add light."
@@ -60,7 +57,7 @@ class Models(Protocol):
 class Sink(Protocol):
     """Place that gets every picture, such as a virtual camera."""
 
-    def show(self, picture: NDArray[np.uint8]) -> None:
+    def show(self, picture: Pixels) -> None:
         """Take a picture (H, W, 3)."""
         ...
 
@@ -71,7 +68,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything that a studio works with: what may be chosen, how it begins, and what it passes to the driver."""
+    """Everything that a studio works with: what may be chosen, how it begins, and what it passes to the driver.
+
+    `painters` is how many frames are drawn at the same time, in threads of their own: more than one for processors,
+    which share one frame badly, and models that several threads may use.
+    """
 
     models: Models
     pictures: Pictures
@@ -80,6 +81,7 @@ class Setup:
     options: AnimateOptions = field(default_factory=lambda: AnimateOptions(antialias=True))
     ratio: float = DEFAULT_RATIO
     sink: Sink | None = None
+    painters: int = 1
 
 
 class Studio:
@@ -179,18 +181,31 @@ class Studio:
         self._session.show(self._seen(picture, part))
         self.setup.pictures.forget_oldest(in_use=self.picture)
 
-    def draw(self, frame: Frame) -> bytes:
-        """Draw the picture for a frame, and return the message that answers it. Raises InputError."""
-        if self._session is None:
-            raise InputError(f"Frame {frame.number} came while no model is loaded. Choose a model.")
+    def read(self, frame: Frame) -> Shot:
+        """Read a frame, and the pose in it. Raises InputError."""
         picture = frame.picture()
+        with self._loaded(frame) as session:
+            return session.read(picture, frame.milliseconds / 1000)
+
+    def paint(self, frame: Frame, shot: Shot) -> tuple[Pixels, bytes]:
+        """Draw the picture for a frame that was read, and make the message that answers it. Raises InputError.
+
+        Other threads may paint at the same time.
+        """
+        with self._loaded(frame) as session:
+            pixels = session.paint(shot if shot.animator is session.animator else session.newest())
+        return pixels, frame.answer(pixels)
+
+    @contextmanager
+    def _loaded(self, frame: Frame) -> Generator[LiveSession]:
+        """Give the session for a block, with its model on its device, to work on a frame. Raises InputError."""
+        session = self._session
+        if session is None:
+            raise InputError(f"Frame {frame.number} came while no model is loaded. Choose a model.")
         with self.setup.models.in_use() as is_there:
             if not is_there:
-                self._session.use(self.setup.models.load(self.model))
-            pixels = self._session.draw(picture, frame.milliseconds / 1000)
-        if self.setup.sink is not None:
-            self.setup.sink.show(pixels)
-        return frame.answer(pixels)
+                session.use(self.setup.models.load(self.model))
+            yield session
 
     def notice(self) -> str | None:
         """Say what a page should know of the newest frame, once."""

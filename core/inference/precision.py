@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, cast
 
 import torch
@@ -126,16 +127,36 @@ def _cast_at_each_use(layer: nn.Module, dtype: torch.dtype) -> None:
     layer.forward = run
 
 
+class _ExactFloat32:
+    """Time without TensorFloat-32, from the first who enters to the last who leaves, in whatever threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = Lock(), 0, [False, False]
+        self._places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = [bool(place.allow_tf32) for place in self._places]
+                self._set([False, False])
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._set(self._before)
+
+    def _set(self, values: Sequence[bool]) -> None:
+        for place, value in zip(self._places, values, strict=True):
+            setattr(place, TF32, value)
+
+
+_exact_float32 = _ExactFloat32()
+
+
 @contextmanager
 def inference_mode() -> Generator[None, None, None]:
     """Enter PyTorch's inference mode with exact float32: without TensorFloat-32 but where `allow_tf32` lets it in."""
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [bool(place.allow_tf32) for place in places]
-    try:
-        for place in places:
-            setattr(place, TF32, False)
-        with torch.inference_mode():
-            yield
-    finally:
-        for place, value in zip(places, before, strict=True):
-            setattr(place, TF32, value)
+    with _exact_float32, torch.inference_mode():
+        yield

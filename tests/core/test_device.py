@@ -6,23 +6,25 @@ import ctypes
 
 import pytest
 import torch
-from first_order_motion.core.device import THREADS_VARIABLE, keep_heap, spare_a_processor, trim_heap
+from first_order_motion.core.device import THREADS_VARIABLE, keep_heap, share_processors, trim_heap
 from support.optimized import threads
 
 
-def test_a_processor_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(THREADS_VARIABLE, raising=False)
-    with threads(2):
-        spare_a_processor()
-        assert torch.get_num_threads() == 1
-        spare_a_processor()
+    with threads(5):
+        share_processors(2)
+        assert torch.get_num_threads() == 2
+        share_processors(1)
+        assert torch.get_num_threads() == 2
+        share_processors(4)
         assert torch.get_num_threads() == 1
 
 
 def test_the_users_choice_of_threads_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(THREADS_VARIABLE, "2")
     with threads(2):
-        spare_a_processor()
+        share_processors(2)
         assert torch.get_num_threads() == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,17 @@ def test_another_view_of_the_picture_goes_on_from_the_same_frame() -> None:
     assert live.draw(frames[2], 1.0) is pasted  # nothing is drawn again
     live.show(View(SOURCE))
     assert same(live.draw(frames[2], 1.0), before)
+
+
+@every_architecture
+def test_several_threads_paint_what_one_does(name: str) -> None:
+    frames, live = pixels(4), session(name, LiveSettings(smooth=0.1).fitting(tiny(name).spec))
+    shots = [live.read(frame, number / RATE) for number, frame in enumerate(frames)]
+    with ThreadPoolExecutor(2) as painters:
+        painted = [*painters.map(live.paint, shots)]
+    live.recentre()
+    for one, other in zip(painted, drawn(live, frames, 100), strict=True):
+        assert same(one, other)
 
 
 def test_poses_are_taken_as_they_are_where_that_is_wished() -> None:

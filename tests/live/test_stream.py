@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from first_order_motion.animation.faces.face import Face
+from first_order_motion.live.frames import Frame
 from first_order_motion.live.limits import Limits
 from first_order_motion.live.pictures import Pictures
+from first_order_motion.live.session import Shot
 from first_order_motion.live.settings import LiveSettings
+from first_order_motion.live.studio import Studio
 from support.architectures import blobs
 from support.live import LIMIT, FakeFinder, FakeModels, Pixels, message, pixels, predictor, run, served, studio_setup
 
@@ -47,6 +52,28 @@ def test_pictures_are_those_of_the_driver_but_for_jpeg() -> None:
         for one, other in zip(found, expected.numpy(), strict=True):
             assert np.abs(one.astype(float) - other).mean() < 4
 
+    run(test)
+
+
+def test_two_frames_are_drawn_at_a_time_and_answered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, overtaken, paint = threading.Event(), threading.Event(), Studio.paint
+
+    def uneven(studio: Studio, frame: Frame, shot: Shot) -> tuple[Pixels, bytes]:
+        if frame.number == 0:
+            begun.set()
+            assert overtaken.wait(LIMIT)
+        result = paint(studio, frame, shot)
+        overtaken.set()
+        return result
+
+    async def test() -> None:
+        async with served(studio_setup(painters=2)) as server, server.page() as page:
+            await page.show(0, FRAMES[0])
+            assert await asyncio.to_thread(begun.wait, LIMIT)
+            await page.show(1, FRAMES[1])
+            assert [(await page.picture())[0] for _ in range(2)] == [0, 1]
+
+    monkeypatch.setattr(Studio, "paint", uneven)
     run(test)
 
 

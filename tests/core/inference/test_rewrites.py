@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
@@ -328,3 +329,19 @@ def test_tensorfloat_32_is_let_in_where_it_is_named_alone() -> None:
         network(drawn(1, 64, 4, 4))
         assert not torch.backends.cudnn.allow_tf32
     assert seen == [False, True, False]  # the last is too narrow to gain
+
+
+def test_tensorfloat_32_stays_out_until_the_last_thread_leaves() -> None:
+    place, first, second = torch.backends.cudnn, inference_mode(), inference_mode()
+    before = place.allow_tf32
+    place.allow_tf32 = True
+    try:
+        with ThreadPoolExecutor(1) as other:
+            first.__enter__()
+            other.submit(second.__enter__).result()
+            first.__exit__(None, None, None)
+            assert not place.allow_tf32
+            other.submit(second.__exit__, None, None, None).result()
+        assert place.allow_tf32
+    finally:
+        place.allow_tf32 = before
