@@ -1,9 +1,9 @@
 // Few widgets first: what a node has beyond the common inputs is folded away on the canvas, and comes with "Show all
 // inputs" in its menu. Values of stored workflows stay where they are: those that differ from the default are shown.
 import { app } from "../../scripts/app.js";
+import { isOurs } from "./ours.js";
 import { word } from "./words.js";
 
-const CATEGORY = "FirstOrderMM";
 const NO_HEIGHT = [0, -4]; // the canvas adds 4 to each
 
 function inputsOf(nodeData) {
@@ -80,7 +80,7 @@ function menuOf(node, specs) {
 app.registerExtension({
   name: "FirstOrderMotion.FewWidgetsFirst",
   beforeRegisterNodeDef(nodeType, nodeData) {
-    if (nodeData.category !== CATEGORY) return;
+    if (!isOurs(nodeData)) return;
     const specs = inputsOf(nodeData);
     const { onConfigure, getExtraMenuOptions } = nodeType.prototype;
     nodeType.prototype.onConfigure = function (stored) {
@@ -99,7 +99,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     const { nodeData } = node.constructor;
-    if (nodeData?.category !== CATEGORY) return;
+    if (!isOurs(nodeData)) return;
     const specs = inputsOf(nodeData);
     const padded = node.size[0];
     nameParts(node, specs);

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from comfyui.workflows import read_template, to_prompt
+from comfyui.workflows import read_template, refusal, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from support.media_files import all_frames
 
@@ -78,6 +78,36 @@ def test_wrong_wiring_is_said(comfy: ComfyServer, prompt: Prompt) -> None:
     wrong[OPTIONS]["inputs"] = NO_CHANGE | {"strength": 9.0}
     with pytest.raises(Exception, match="strength"):
         comfy.run(wrong)
+
+
+def with_runner_options(prompt: Prompt, **settings: Any) -> Prompt:
+    """The sample workflow with a Runner Options behind its Animation Options, both at their defaults but for these."""
+    values = {"size": 0, "framing": "stretch", "antialias": True, "best_frame_by": "auto", "batch_size": 0}
+    values |= {"precision": "auto", "options": [OPTIONS, 0], **settings}
+    changed = {name: {**node, "inputs": {**node["inputs"]}} for name, node in prompt.items()}
+    changed[OPTIONS]["inputs"] = NO_CHANGE | {"ping_pong": True}
+    changed["90"] = {"class_type": "FirstOrderMotion_RunnerOptions", "inputs": values}
+    changed[RUNNER]["inputs"]["options"] = ["90", 0]
+    return changed
+
+
+def test_runner_options_go_before_the_runners_own(comfy: ComfyServer, prompt: Prompt) -> None:
+    """And Animation Options, which come through them, are kept."""
+    wanted = with_runner_options(prompt, size=64, batch_size=8)
+    wanted[RUNNER]["inputs"] |= {"size": 192, "batch_size": 2}
+    run = comfy.run(wanted)
+    assert run.ending == "execution_success", run.error
+    [file] = [path for path in run.files(SAVER) if path.suffix == ".mp4"]
+    clip = VideoClip(file)
+    assert (clip.frame(0).shape, len(clip)) == ((1, 64, 64, 3), 2 * 96 - 2)
+    assert run.progress(RUNNER)[0] in (0, 8)
+
+
+def test_runner_options_are_checked_by_the_runner(comfy: ComfyServer, prompt: Prompt) -> None:
+    run = comfy.run(with_runner_options(prompt, size=100))
+    assert run.ending == "execution_error"
+    assert run.error.startswith("size is 100; ")
+    assert "precision" in refusal(comfy, with_runner_options(prompt, precision="float8"))
 
 
 def test_part_swap_refuses_what_means_nothing_to_it(comfy: ComfyServer, media: Path) -> None:
