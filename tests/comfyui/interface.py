@@ -39,7 +39,7 @@ def opened(comfy: ComfyServer) -> Generator[Page]:
 def open_template(page: Page, name: str, nodes: int) -> None:
     """Choose a template of ours, which has so many nodes, in the dialog of templates."""
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-    page.get_by_text(FOLDER).first.click()
+    page.get_by_role("dialog").get_by_text(FOLDER).first.click()
     page.mouse.move(1000, 500)  # over the templates, more of which come as one scrolls
     card = page.get_by_title(name, exact=True).locator("visible=true")
     for _ in range(20):

@@ -32,6 +32,14 @@ OUTSIDE = """() => {
 }"""
 BLAMED = """() => app.graph.nodes.flatMap(node =>
     (node.inputs ?? []).filter(slot => slot.hasErrors).map(slot => [node.type, slot.name]))"""
+LIVE = """model => {
+    app.graph.clear();
+    const [sample, live] = ["FirstOrderMotion_Sample", "FirstOrderMotion_Live"].map(type => LiteGraph.createNode(type));
+    app.graph.add(sample);
+    app.graph.add(live);
+    sample.connect(0, live, 0);
+    live.widgets.find(widget => widget.name === "model").value = model;
+}"""
 SHOWN = """() => ({
     pictures: app.graph.nodes.filter(n => n.type === "PreviewImage").map(n => n.imgs?.length ?? 0),
     videos: [...document.querySelectorAll("video")].filter(v => v.src.includes("type=output") && v.readyState > 0).length,
@@ -85,4 +93,12 @@ def test_other_templates_say_what_is_missing(
     assert "Exception" not in text
     [(node, name)] = page.evaluate(BLAMED)
     assert node.endswith(("_Runner", "_Partswap")) and name == "model_name"
+    page.keyboard.press("Escape")
+
+
+def test_a_node_at_the_end_says_it_in_one_place_too(page: Page) -> None:
+    page.evaluate(LIVE, "vox (fomm)")
+    assert press_run(page) == ""
+    assert page.evaluate("document.body.innerText").count("vox-cpk.pth.tar is missing") == 1
+    assert page.evaluate(BLAMED) == [["FirstOrderMotion_Live", "model"]]
     page.keyboard.press("Escape")
