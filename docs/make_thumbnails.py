@@ -6,6 +6,7 @@ the samples that the template begins on, and says so.
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,11 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+runpy.run_path(str(ROOT / "animate.py"))["load_pack"]()
+
+from first_order_motion.animation.media.reader import VideoClip  # noqa: E402 (needs the pack)
+from first_order_motion.animation.samples import DRIVING, SAMPLES  # noqa: E402
+
 WORKFLOWS: Final = ROOT / "workflows"
 SIZE: Final = (520, 480)
 EDGE: Final = 10
@@ -23,8 +29,8 @@ INK: Final = (240, 240, 240)
 
 SAID: Final = "needs weights; drawn: how it sees movement"
 
-FACE: Final = "samples/face.png"
-TURNED: Final = "samples/more/face_turned.png"
+FACE: Final = "face.png"
+TURNED: Final = "more/face_turned.png"
 TEMPLATES: Final[dict[str, tuple[str, str, Sequence[str]]]] = {
     "11": ("First Order Motion Model", "fomm", [FACE]),
     "12": ("FOMM, VideoHelperSuite", "fomm", [FACE]),
@@ -36,14 +42,6 @@ TEMPLATES: Final[dict[str, tuple[str, str, Sequence[str]]]] = {
     "18": ("Part Swap", "partswap", [FACE]),
 }
 """Caption, drawing and sample pictures by the numbers of the templates."""
-
-
-def driving() -> Image.Image:
-    """Read a frame of the sample video."""
-    import av
-
-    with av.open(str(WORKFLOWS / "samples" / "driving.mp4")) as container:
-        return next(container.decode(video=0)).to_image()
 
 
 def thumbnail(caption: str, drawing: Image.Image, inputs: Sequence[Image.Image]) -> Image.Image:
@@ -62,10 +60,10 @@ def thumbnail(caption: str, drawing: Image.Image, inputs: Sequence[Image.Image])
 
 def main() -> None:
     """Make all of them."""
-    frame = driving()
+    frame = Image.fromarray(VideoClip(DRIVING).frame(0)[0].numpy())
     for number, (caption, drawing, samples) in TEMPLATES.items():
         [template] = WORKFLOWS.glob(f"{number} *.json")
-        pictures = [Image.open(WORKFLOWS / sample).convert("RGB") for sample in samples]
+        pictures = [Image.open(SAMPLES / sample).convert("RGB") for sample in samples]
         drawn = Image.open(ROOT / "docs" / "models" / f"{drawing}.png").convert("RGB")
         made = thumbnail(caption, drawn, [*pictures, frame])
         made.save(template.with_suffix(".jpg"), quality=74, optimize=True)

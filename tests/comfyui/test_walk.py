@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 TEMPLATES = sorted(ROOT.glob("workflows/*.json"))
 BUNDLED = [file for file in TEMPLATES if file.stem < "11"]
 WANTING = [file for file in TEMPLATES if file.stem >= "11"]
+ELEMENTS = "Comfy.VueNodes.Enabled"
 
 OUTSIDE = """() => {
     const {left, top, right, bottom} = document.querySelector("#graph-canvas").getBoundingClientRect();
@@ -30,8 +31,21 @@ OUTSIDE = """() => {
         left + (nx + x + width) * scale > right || top + (ny + y + height) * scale > bottom
     ).map(node => node.type);
 }"""
+COVERED = """() => {
+    const boxes = app.graph.nodes.map(({id, type}) =>
+        [type, document.querySelector(`[data-node-id="${id}"]`).getBoundingClientRect()]);
+    return boxes.flatMap(([type, a], i) => boxes.slice(i + 1)
+        .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+        .map(([other]) => [type, other]));
+}"""
 BLAMED = """() => app.graph.nodes.flatMap(node =>
     (node.inputs ?? []).filter(slot => slot.hasErrors).map(slot => [node.type, slot.name]))"""
+SHOWN = """() => ({
+    pictures: app.graph.nodes.filter(n => n.type === "PreviewImage").map(n =>
+        n.imgs?.length || document.querySelectorAll(`[data-node-id="${n.id}"] img`).length),
+    videos: [...document.querySelectorAll("video")].filter(({src, readyState}) =>
+        src.includes("type=output") && readyState > 0).length,
+})"""
 LIVE = """model => {
     app.graph.clear();
     const [sample, live] = ["FirstOrderMotion_Sample", "FirstOrderMotion_Live"].map(type => LiteGraph.createNode(type));
@@ -40,10 +54,6 @@ LIVE = """model => {
     sample.connect(0, live, 0);
     live.widgets.find(widget => widget.name === "model").value = model;
 }"""
-SHOWN = """() => ({
-    pictures: app.graph.nodes.filter(n => n.type === "PreviewImage").map(n => n.imgs?.length ?? 0),
-    videos: [...document.querySelectorAll("video")].filter(v => v.src.includes("type=output") && v.readyState > 0).length,
-})"""
 
 
 @pytest.fixture(scope="module", params=["new_user", "other_frontend"], ids=["installed", "other"])
@@ -57,36 +67,45 @@ def page(server: ComfyServer) -> Iterator[Page]:
         yield page
 
 
-def opened_whole(page: Page, file: Path, folder: Path) -> Workflow:
-    """Open a template, and see that no node lies outside the screen."""
+@pytest.fixture(scope="module")
+def elements(other_frontend: ComfyServer) -> Iterator[Page]:
+    """The other interface with nodes that are elements of the page (Nodes 2.0)."""
+    other_frontend.set_setting(ELEMENTS, True)
+    with opened(other_frontend) as page:
+        if not page.evaluate("LiteGraph.vueNodesMode"):
+            pytest.skip("the frontend of FRONTEND_PATH has no Nodes 2.0")
+        yield page
+    other_frontend.set_setting(ELEMENTS, False)
+
+
+def skip_without_suite(file: Path, server: ComfyServer) -> None:
+    absent = missing_types(read_workflow(file), server.object_info())
+    if absent:
+        pytest.skip(f"needs VideoHelperSuite: VHS_PATH is not set ({', '.join(absent)})")
+
+
+def open_and_look(page: Page, file: Path, folder: Path) -> Workflow:
     workflow = read_workflow(file)
     open_template(page, file.stem, len(workflow["nodes"]))
     page.screenshot(path=folder / "opened.png")
-    assert page.evaluate(OUTSIDE) == []
     return workflow
 
 
-@pytest.mark.parametrize("file", BUNDLED, ids=lambda file: file.stem)
-def test_a_template_of_the_bundled_model_runs_and_shows_its_result(page: Page, tmp_path: Path, file: Path) -> None:
-    types = [node["type"] for node in opened_whole(page, file, tmp_path)["nodes"]]
+def check_result(page: Page, workflow: Workflow, folder: Path) -> None:
+    """Run, and see every result in its node."""
     ending = press_run(page)
-    page.screenshot(path=tmp_path / "run.png")
+    page.screenshot(path=folder / "run.png")
     assert ending == "execution_success"
+    types = [node["type"] for node in workflow["nodes"]]
     shown: dict[str, Any] = page.evaluate(SHOWN)
     assert shown["videos"] == types.count("SaveVideo")
     assert len(shown["pictures"]) == types.count("PreviewImage") and all(shown["pictures"])
 
 
-@pytest.mark.parametrize("file", WANTING, ids=lambda file: file.stem)
-def test_other_templates_say_what_is_missing(
-    page: Page, server: ComfyServer, tmp_path: Path, file: Path
-) -> None:
-    absent = missing_types(read_workflow(file), server.object_info())
-    if absent:
-        pytest.skip(f"needs VideoHelperSuite: VHS_PATH is not set ({', '.join(absent)})")
-    opened_whole(page, file, tmp_path)
+def check_refusal(page: Page, server: ComfyServer, folder: Path) -> None:
+    """Run, and see what is missing, where it belongs, and the menu marked that chose it."""
     ending = press_run(page)
-    page.screenshot(path=tmp_path / "run.png")
+    page.screenshot(path=folder / "run.png")
     assert ending == ""
     text = page.evaluate("document.body.innerText")
     assert f"missing; put it into {server.base / 'models' / MODEL_FOLDER}. Get" in text.replace("them", "it")
@@ -96,9 +115,42 @@ def test_other_templates_say_what_is_missing(
     page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("file", BUNDLED, ids=lambda file: file.stem)
+def test_a_template_of_the_bundled_model_runs_and_shows_its_result(page: Page, tmp_path: Path, file: Path) -> None:
+    workflow = open_and_look(page, file, tmp_path)
+    assert page.evaluate(OUTSIDE) == []
+    check_result(page, workflow, tmp_path)
+
+
+@pytest.mark.parametrize("file", WANTING, ids=lambda file: file.stem)
+def test_other_templates_say_what_is_missing(page: Page, server: ComfyServer, tmp_path: Path, file: Path) -> None:
+    skip_without_suite(file, server)
+    open_and_look(page, file, tmp_path)
+    assert page.evaluate(OUTSIDE) == []
+    check_refusal(page, server, tmp_path)
+
+
 def test_a_node_at_the_end_says_it_in_one_place_too(page: Page) -> None:
     page.evaluate(LIVE, "vox (fomm)")
     assert press_run(page) == ""
     assert page.evaluate("document.body.innerText").count("vox-cpk.pth.tar is missing") == 1
     assert page.evaluate(BLAMED) == [["FirstOrderMotion_Live", "model"]]
     page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
+def test_nodes_that_are_elements_cover_none_of_each_other(
+    elements: Page, other_frontend: ComfyServer, tmp_path: Path, file: Path
+) -> None:
+    skip_without_suite(file, other_frontend)
+    open_and_look(elements, file, tmp_path)
+    assert elements.evaluate(COVERED) == []
+
+
+@pytest.mark.parametrize("file", [*BUNDLED[:2], WANTING[0]], ids=lambda file: file.stem)
+def test_nodes_that_are_elements_run(elements: Page, other_frontend: ComfyServer, tmp_path: Path, file: Path) -> None:
+    workflow = open_and_look(elements, file, tmp_path)
+    if file in BUNDLED:
+        check_result(elements, workflow, tmp_path)
+    else:
+        check_refusal(elements, other_frontend, tmp_path)
