@@ -11,8 +11,8 @@ function menuOf(inputs) {
   return ["model_name", "model", "checkpoint"].find((name) => name in inputs);
 }
 
-// Frontends before 1.40 show message and details; later ones have a text of their own for each type, and this one's holds
-// the name of the input and the details.
+// Older frontends show message and details; newer ones have a text of their own for each type, and this one's holds the
+// name of the input and the details.
 function blame(error, input) {
   const extra_info = { ...error.extra_info, input_name: input };
   return { ...error, type: "exception_during_inner_validation", message: input, extra_info };

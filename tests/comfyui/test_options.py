@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from comfyui.workflows import read_template, refusal, to_prompt
+from comfyui.workflows import read_template, to_prompt
 from first_order_motion.animation.media.reader import VideoClip
 from support.media_files import all_frames
 
@@ -104,10 +104,10 @@ def test_runner_options_go_before_the_runners_own(comfy: ComfyServer, prompt: Pr
 
 
 def test_runner_options_are_checked_by_the_runner(comfy: ComfyServer, prompt: Prompt) -> None:
-    run = comfy.run(with_runner_options(prompt, size=100))
-    assert run.ending == "execution_error"
-    assert run.error.startswith("size is 100; ")
-    assert "precision" in refusal(comfy, with_runner_options(prompt, precision="float8"))
+    for setting, says in (({"size": 100}, "size is 100; "), ({"precision": "float8"}, "precision is 'float8'; ")):
+        run = comfy.run(with_runner_options(prompt, **setting))
+        assert run.ending == "execution_error"
+        assert run.error.startswith(says)
 
 
 def test_part_swap_refuses_what_means_nothing_to_it(comfy: ComfyServer, media: Path) -> None:
