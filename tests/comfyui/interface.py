@@ -19,8 +19,9 @@ WATCH = """() => {
     const end = ({type}) => { window.ending = type; };
     for (const type of ["execution_success", "execution_error"]) app.api.addEventListener(type, end);
 }"""
-LOADED = "count => app.graph.nodes.length === count"
-MINUTES = 60_000  # of playwright, which counts milliseconds
+LOADED = "name => app.extensionManager.workflow.activeWorkflow?.path.includes(name) && app.graph.nodes.length"
+REFUSED = "document.querySelector('[data-testid=error-overlay-messages], .p-dialog .comfy-error-report')"
+MINUTE = 60_000  # of playwright, which counts milliseconds
 
 
 @contextmanager
@@ -31,13 +32,13 @@ def opened(comfy: ComfyServer) -> Generator[Page]:
         page = browser.new_page(viewport={"width": 1600, "height": 900})
         page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
         page.goto(comfy.url)
-        page.wait_for_function(READY, timeout=MINUTES)
+        page.wait_for_function(READY, timeout=MINUTE)
         page.evaluate(WATCH)
         yield page
 
 
-def open_template(page: Page, name: str, nodes: int) -> None:
-    """Choose a template of ours, which has so many nodes, in the dialog of templates."""
+def open_template(page: Page, name: str) -> None:
+    """Choose a template of ours in the dialog of templates."""
     page.evaluate("app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_role("dialog").get_by_text(FOLDER).first.click()
     page.mouse.move(1000, 500)  # over the templates, more of which come as one scrolls
@@ -48,7 +49,7 @@ def open_template(page: Page, name: str, nodes: int) -> None:
         page.mouse.wheel(0, 400)
         page.wait_for_timeout(200)
     card.first.click()
-    page.wait_for_function(LOADED, arg=nodes)
+    page.wait_for_function(LOADED, arg=name)
     page.wait_for_timeout(1500)  # previews of what loaders chose are read
 
 
@@ -56,9 +57,6 @@ def press_run(page: Page) -> str:
     """Press the button Run, and wait until the prompt has ended or was refused; which, and nothing where it was."""
     page.evaluate("window.ending = null")
     page.get_by_role("button", name="Run", exact=True).first.click()
-    page.wait_for_function(f"window.ending || {REFUSED}", timeout=5 * MINUTES)
-    page.wait_for_timeout(1500)  # results are read, and drawn
+    page.wait_for_function(f"window.ending || {REFUSED}", timeout=5 * MINUTE)
+    page.wait_for_timeout(500)  # what is wrong is drawn
     return page.evaluate("window.ending ?? ''")
-
-
-REFUSED = "document.querySelector('[data-testid=error-overlay-messages], .p-dialog .comfy-error-report')"
