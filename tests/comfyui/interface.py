@@ -11,7 +11,7 @@ from support.browser import browser_driver, chromium
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 READY = "window.app?.graph && Object.keys(LiteGraph.registered_node_types).length > 50"
 WATCH = """() => {
@@ -26,15 +26,20 @@ MINUTE = 60_000  # of playwright, which counts milliseconds
 
 @contextmanager
 def opened(comfy: ComfyServer) -> Generator[Page]:
-    """The interface, opened past its tutorial; nothing outside this machine is asked."""
-    comfy.set_setting("Comfy.TutorialCompleted", True)
+    """The interface, opened in a browser of its own."""
     with browser_driver() as driver, chromium(driver) as browser:
-        page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
-        page.goto(comfy.url)
-        page.wait_for_function(READY, timeout=MINUTE)
-        page.evaluate(WATCH)
-        yield page
+        yield open_interface(browser, comfy)
+
+
+def open_interface(browser: Browser, comfy: ComfyServer) -> Page:
+    """Open the interface past its tutorial; nothing outside this machine is asked."""
+    comfy.set_setting("Comfy.TutorialCompleted", True)
+    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
+    page.goto(comfy.url)
+    page.wait_for_function(READY, timeout=MINUTE)
+    page.evaluate(WATCH)
+    return page
 
 
 def open_template(page: Page, name: str) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from comfyui.interface import MINUTE, open_template, opened, press_run
+from comfyui.interface import MINUTE, open_interface, open_template, press_run
 from comfyui.pack import MODEL_FOLDER, ROOT
 from comfyui.workflows import Workflow, missing_types, read_workflow
+from support.browser import browser_driver, chromium
 
 if TYPE_CHECKING:
     from comfyui.server import ComfyServer
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
 
@@ -63,19 +64,24 @@ def server(request: pytest.FixtureRequest) -> ComfyServer:
 
 
 @pytest.fixture(scope="module")
-def page(server: ComfyServer) -> Iterator[Page]:
-    with opened(server) as page:
-        yield page
+def browser() -> Iterator[Browser]:
+    with browser_driver() as driver, chromium(driver) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
-def elements(other_frontend: ComfyServer) -> Iterator[Page]:
+def page(browser: Browser, server: ComfyServer) -> Page:
+    return open_interface(browser, server)
+
+
+@pytest.fixture(scope="module")
+def elements(browser: Browser, other_frontend: ComfyServer) -> Iterator[Page]:
     """The other interface with nodes that are elements of the page (Nodes 2.0)."""
     other_frontend.set_setting(ELEMENTS, True)
-    with opened(other_frontend) as page:
-        if not page.evaluate("LiteGraph.vueNodesMode"):
-            pytest.skip("the frontend of FRONTEND_PATH has no Nodes 2.0")
-        yield page
+    page = open_interface(browser, other_frontend)
+    if not page.evaluate("LiteGraph.vueNodesMode"):
+        pytest.skip("the frontend of FRONTEND_PATH has no Nodes 2.0")
+    yield page
     other_frontend.set_setting(ELEMENTS, False)
 
 
