@@ -99,6 +99,7 @@ def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
 
     "auto" takes landmarks if they are installed; "face landmarks" raises InputError if they are not.
     """
+    from .faces.finders.s3fd import INSTALL
     from .faces.landmarks import FaceLandmarks, missing_parts
 
     if method not in METHODS:
@@ -110,8 +111,8 @@ def landmark_finder(method: str, device: torch.device) -> LandmarkFinder | None:
         return FaceLandmarks(device)
     if method == LANDMARKS:
         raise InputError(
-            f"Face landmarks need {missing[0]}, which is not installed. "
-            "Install it, or choose the model's keypoints to find the best frame."
+            f"Face landmarks need {missing[0]}, which is not installed: {INSTALL}. "
+            "Or choose the model's keypoints to find the best frame."
         )
     log.info("Best frame by the model's keypoints; for face landmarks, install %s.", missing[0])
     return None

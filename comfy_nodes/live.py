@@ -21,7 +21,7 @@ class FirstOrderMotion_Live(model_menu.ModelNode):
     def define_schema(cls) -> io.Schema:
         return make_schema(
             node_id="FirstOrderMotion_Live",
-            display_name="Live",
+            display_name="Live (Webcam, Real Time)",
             description="A camera drives a picture, in real time: run this node, and open the page by its button. "
             "While ComfyUI works on a prompt, live steps aside.",
             aliases=[*ANIMATE_WORDS, "camera", "webcam", "real time", "avatar"],

@@ -36,7 +36,7 @@ class FirstOrderMotion_ReadMotion(model_menu.ModelNode):
     def define_schema(cls) -> io.Schema:
         return make_schema(
             node_id="FirstOrderMotion_ReadMotion",
-            display_name="Read Motion",
+            display_name="Read Motion (Motion Capture)",
             description="Reads the motion of a video as a model sees it, frame by frame: small enough to keep, to mix, "
             "and to animate any picture by without the video.",
             aliases=["read motion", "motion capture", "puppet", "motion transfer"],

@@ -40,7 +40,7 @@ class FirstOrderMotion_AnimateVideo(model_menu.ModelNode):
     def define_schema(cls) -> io.Schema:
         return make_schema(
             node_id="FirstOrderMotion_AnimateVideo",
-            display_name="Animate Video",
+            display_name="Animate Video (Lip Sync by Video)",
             description="Animates a portrait, or a video, with the motion of a video, by any model: a talking head "
             "in one node. Reads and writes files frame by frame, with sound, in memory that does not grow.",
             aliases=[*ANIMATE_WORDS, "video to video"],

@@ -1,9 +1,9 @@
 // Few widgets first: what a node has beyond the common inputs is folded away on the canvas, and comes with "Show all
 // inputs" in its menu. Values of stored workflows stay where they are: those that differ from the default are shown.
 import { app } from "../../scripts/app.js";
+import { isOurs } from "./ours.js";
 import { word } from "./words.js";
 
-const CATEGORY = "FirstOrderMM";
 const NO_HEIGHT = [0, -4]; // the canvas adds 4 to each
 
 function inputsOf(nodeData) {
@@ -23,8 +23,16 @@ function foldsItself(spec) {
   return globalThis.LiteGraph?.vueNodesMode && spec[1]?.advanced && !spec[1]?.hidden;
 }
 
+// Their heights the canvas must not count then.
+function heightByMode() {
+  return globalThis.LiteGraph.vueNodesMode ? NO_HEIGHT : [0, globalThis.LiteGraph.NODE_WIDGET_HEIGHT];
+}
+
 function fold(widget, spec, folded) {
-  if (foldsItself(spec)) return;
+  if (foldsItself(spec)) {
+    widget.computeSize = heightByMode;
+    return;
+  }
   widget.hidden = folded;
   if (folded) widget.computeSize = () => NO_HEIGHT;
   else delete widget.computeSize;
@@ -70,7 +78,7 @@ function nameParts(node, specs) {
 
 function menuOf(node, specs) {
   const folded = (node.widgets ?? []).some((widget) => widget.hidden && specs[widget.name]);
-  const foldable = (node.widgets ?? []).some((widget) => specs[widget.name]?.[1]?.advanced);
+  const foldable = (node.widgets ?? []).some(({ name }) => specs[name]?.[1]?.advanced && !foldsItself(specs[name]));
   const show = { content: word("show_inputs", "Show all inputs"), callback: () => (showAll(node, specs), fit(node)) };
   const fold = { content: word("fold_inputs", "Fold inputs"), callback: () => (foldAll(node, specs), fit(node)) };
   if (folded) return [show];
@@ -80,7 +88,7 @@ function menuOf(node, specs) {
 app.registerExtension({
   name: "FirstOrderMotion.FewWidgetsFirst",
   beforeRegisterNodeDef(nodeType, nodeData) {
-    if (nodeData.category !== CATEGORY) return;
+    if (!isOurs(nodeData)) return;
     const specs = inputsOf(nodeData);
     const { onConfigure, getExtraMenuOptions } = nodeType.prototype;
     nodeType.prototype.onConfigure = function (stored) {
@@ -99,7 +107,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     const { nodeData } = node.constructor;
-    if (nodeData?.category !== CATEGORY) return;
+    if (!isOurs(nodeData)) return;
     const specs = inputsOf(nodeData);
     const padded = node.size[0];
     nameParts(node, specs);

@@ -35,7 +35,8 @@ def check_there(*wanted: tuple[str, WeightsRequest]) -> bool:
     """Return True where all files are there or will be downloaded.
 
     Raises MissingWeightsError about all that are missing; as an error and not as an answer, since ComfyUI repeats an
-    answer for every input that was looked at, and newer frontends hide it behind one more click.
+    answer for every input that was looked at, and newer frontends hide it behind one more click. ComfyUI blames errors
+    on an input of the next node; `web/errors.js` puts them at the menu of models.
     """
     files = [row for identity, request in wanted for row in missing_files(KINDS[identity], request, search_folders)]
     download = any(request.download for _, request in wanted)

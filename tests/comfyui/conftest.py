@@ -67,12 +67,25 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 @pytest.fixture(scope="session")
-def other_frontend(tmp_path_factory: pytest.TempPathFactory, comfy: ComfyServer) -> Iterator[ComfyServer]:
-    """The same ComfyUI without weights and media, with another version of its interface."""
+def new_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """ComfyUI as it is after this pack was installed: without weights and media."""
+    yield from bare_server(tmp_path_factory.mktemp("new_user"))
+
+
+@pytest.fixture(scope="session")
+def other_frontend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """The same with another version of its interface."""
+    yield from bare_server(tmp_path_factory.mktemp("other_frontend"), path_from("FRONTEND_PATH"))
+
+
+def bare_server(base: Path, frontend: Path | None = None) -> Iterator[ComfyServer]:
+    """Run ComfyUI with the packs alone."""
+    comfyui = path_from("COMFYUI_PATH")
+    for package in ("requests", "websocket"):
+        pytest.importorskip(package)
     from comfyui.server import ComfyServer
 
-    frontend, base = path_from("FRONTEND_PATH"), tmp_path_factory.mktemp("other_frontend")
-    with ComfyServer(comfy.comfy, base, packs(), frontend) as server:
+    with ComfyServer(comfyui, base, packs(), frontend) as server:
         yield server
 
 

@@ -174,6 +174,25 @@ def test_an_old_node_keeps_its_size(page: Page) -> None:
     assert shown["widgets"][:2] == [30, "vox256"]
 
 
+FOUND = {
+    "lip sync": "Animate Video (Lip Sync by Video)", "motion capture": "Read Motion (Motion Capture)",
+    "webcam": "Live (Webcam, Real Time)", "face swap": "FOMM Partswap (Face Swap)",
+    "talking head": "MRFA Runner (Talking Head)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", FOUND)
+def test_search_finds_nodes_by_what_they_do(page: Page, words: str) -> None:
+    page.evaluate("app.graph.clear()")
+    page.mouse.dblclick(800, 500)
+    page.wait_for_timeout(500)
+    page.keyboard.type(words)
+    page.wait_for_function("title => document.body.innerText.includes(title)", arg=FOUND[words], timeout=10_000)
+    for _ in ("the list", "the dialog"):
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(300)
+
+
 def test_choosers_show_the_names_of_parts(page: Page) -> None:
     assert page.evaluate(NEW, "FOMM_Seg5Chooser")["labels"][1:3] == ["1 chin", "2 front of the face"]
 

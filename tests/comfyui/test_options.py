@@ -80,6 +80,36 @@ def test_wrong_wiring_is_said(comfy: ComfyServer, prompt: Prompt) -> None:
         comfy.run(wrong)
 
 
+def with_runner_options(prompt: Prompt, **settings: Any) -> Prompt:
+    """The sample workflow with a Runner Options behind its Animation Options, both at their defaults but for these."""
+    values = {"size": 0, "framing": "stretch", "antialias": True, "best_frame_by": "auto", "batch_size": 0}
+    values |= {"precision": "auto", "options": [OPTIONS, 0], **settings}
+    changed = {name: {**node, "inputs": {**node["inputs"]}} for name, node in prompt.items()}
+    changed[OPTIONS]["inputs"] = NO_CHANGE | {"ping_pong": True}
+    changed["90"] = {"class_type": "FirstOrderMotion_RunnerOptions", "inputs": values}
+    changed[RUNNER]["inputs"]["options"] = ["90", 0]
+    return changed
+
+
+def test_runner_options_go_before_the_runners_own(comfy: ComfyServer, prompt: Prompt) -> None:
+    """And Animation Options, which come through them, are kept."""
+    wanted = with_runner_options(prompt, size=64, batch_size=8)
+    wanted[RUNNER]["inputs"] |= {"size": 192, "batch_size": 2}
+    run = comfy.run(wanted)
+    assert run.ending == "execution_success", run.error
+    [file] = [path for path in run.files(SAVER) if path.suffix == ".mp4"]
+    clip = VideoClip(file)
+    assert (clip.frame(0).shape, len(clip)) == ((1, 64, 64, 3), 2 * 96 - 2)
+    assert run.progress(RUNNER)[0] in (0, 8)
+
+
+def test_runner_options_are_checked_by_the_runner(comfy: ComfyServer, prompt: Prompt) -> None:
+    for setting, says in (({"size": 100}, "size is 100; "), ({"precision": "float8"}, "precision is 'float8'; ")):
+        run = comfy.run(with_runner_options(prompt, **setting))
+        assert run.ending == "execution_error"
+        assert run.error.startswith(says)
+
+
 def test_part_swap_refuses_what_means_nothing_to_it(comfy: ComfyServer, media: Path) -> None:
     swap = {
         "model_name": "vox-10segments", "frame_rate": 6.0, "blend_scale": 1.0, "use_source_seg": True,

@@ -13,7 +13,7 @@ from ..landmarks import WEIGHTS
 from .detector import Detect, Detector, face_of
 from .installed import is_installed, need, reporting_damage
 
-INSTALL = "pip install '.[landmarks]' (its weights are to be fetched by hand)"
+INSTALL = "pip install '.[landmarks]' in this pack's folder (its weights are to be fetched by hand)"
 
 
 def missing() -> str | None:
