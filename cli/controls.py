@@ -22,6 +22,7 @@ from ..animation.predictor import Predictor
 from ..animation.video import open_driving
 from ..core.errors import InputError
 from ..core.output_path import shown
+from .arguments import given_path
 from .progress import CountedClip, progress_bar
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def open_drivers(args: argparse.Namespace) -> list[FileClip]:
 
 def index_or_picture(text: str) -> int | Path:
     """Read the option `--anchor`: the number of a frame, or the file of a picture."""
-    return int(text) if text.lstrip("+-").isdecimal() else Path(text)
+    return int(text) if text.lstrip("+-").isdecimal() else given_path(text)
 
 
 def read_anchor(anchor: int | Path | None, framing: Framing, plan: FacePlan | None, size: int) -> int | Tensor:

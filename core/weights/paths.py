@@ -8,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from ..errors import InputError, MissingWeightsError
+from ..input_file import open_file
 from .catalog import PublishedWeights
 
 LONGEST_PART: Final = 255  # bytes; no common file system takes longer names
@@ -58,7 +59,7 @@ def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
 def sha256_of(path: Path, check_cancelled: Callable[[], None] = lambda: None) -> str:
     """Compute a file's SHA-256, in hexadecimal. `check_cancelled` is called now and then, and may raise."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while block := file.read(BLOCK):
             check_cancelled()
             digest.update(block)

@@ -1,0 +1,17 @@
+"""Files that are read: ordinary ones alone, as of a pipe or a device the end may never come."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+NOT_ORDINARY: Final = "it is a folder, a pipe or a device; an ordinary file was wanted"
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read its bytes. Raises OSError, with a reason in words for what is no ordinary file."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, NOT_ORDINARY, str(path))
+    return path.open("rb")
