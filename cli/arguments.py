@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from typing import Any, Final
 from typing_extensions import Self
 
 from ..core.errors import quote
-
 
 LONGEST_NAME: Final = 255  # bytes; no common file system takes longer ones
 LONGEST_PATH: Final = 4095  # bytes, of Linux
@@ -25,6 +25,8 @@ def given_path(text: str) -> Path:
     if "\0" in text:
         raise argparse.ArgumentTypeError("has a zero byte, which no path can hold. Correct it.")
     path = Path(text)
+    if _leads_in_a_circle(path):
+        raise argparse.ArgumentTypeError(f"is {quote(text, 60)}, a link that leads in a circle. Choose another.")
     longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
     if longest > LONGEST_NAME or len(os.fsencode(text)) > LONGEST_PATH:
         raise argparse.ArgumentTypeError(
@@ -32,6 +34,20 @@ def given_path(text: str) -> Path:
             "Shorten it."
         )
     return path
+
+
+def given_name(text: str) -> str:
+    """Read a name in whose place a path may stand; it comes as it was written."""
+    given_path(text)
+    return text
+
+
+def _leads_in_a_circle(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 class Parser(argparse.ArgumentParser):

@@ -52,7 +52,9 @@ def add_batch_options(command: argparse.ArgumentParser, add_run_options: Callabl
         help="a table, csv or jsonl, with the columns source, driving and output, and any option of run as further "
         "ones (strength, best-frame, model, ...); paths are relative to the table. Outputs that are there are skipped",
     )
-    command.add_argument("--dry-run", action="store_true", help="say all that is wrong with the rows, and animate nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say all that is wrong in the rows, and animate nothing"
+    )
     command.add_argument("--redo", action="store_true", help="animate also what is finished")
     add_run_options(command)
     command.set_defaults(command=batch)

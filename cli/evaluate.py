@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..core.atomic_file import atomic_write
 from ..core.device import pick_device
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
+from .arguments import given_name
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
@@ -28,6 +29,7 @@ def add_evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", type=Path, help="the weights to judge, of any architecture")
     command.add_argument(
         "data",
+        type=given_name,
         nargs="?",
         default=DRAWN,
         help="a data set, whose test videos are reconstructed, or one video; or drawn, for the table of drawn faces "

@@ -17,6 +17,7 @@ from ..animation.motion.track_file import FORMAT, is_motion_file
 from ..animation.weight_facts import weight_facts
 from ..core.errors import CheckpointError, FirstOrderError, InputError, MediaError, in_words, rename_parameters
 from ..core.input_file import open_file
+from ..core.installation import install_hint
 from ..core.output_path import shown
 from ..core.weights.container import HEAD, container_of, name_unknown
 from ..core.weights.safetensors_file import scan_safetensors
@@ -123,7 +124,7 @@ def _export_facts(folder: Path) -> Facts:
     """Describe the folder of an exported model. Raises InputError where ONNX Runtime is missing."""
     if find_spec("onnxruntime") is None:
         raise InputError(f"{shown(folder)} is an exported model, and onnxruntime is not installed to read it. Run: "
-                         "pip install onnxruntime")  # fmt: skip
+                         f"{install_hint('deploy')}.")  # fmt: skip
     from ..deploy.exported import load_exported  # not above: it needs that package
 
     facts = load_exported(folder).graphs.facts

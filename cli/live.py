@@ -21,6 +21,7 @@ from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
 from ..core.device import pick_device
 from ..core.errors import InputError
+from ..core.installation import install_hint
 from ..core.signals import STOPPING
 from .exported import ONNX, add_runtime_option
 from .faces import add_detection_options, read_boxes
@@ -94,9 +95,7 @@ def _add_movement_options(group: Any) -> None:
 def live(args: argparse.Namespace) -> None:
     """Serve the page until a signal comes."""
     if find_spec("aiohttp") is None:
-        raise InputError(
-            "The command live needs aiohttp, not installed here. Run: pip install aiohttp (the extra live)."
-        )
+        raise InputError(f"The command live needs aiohttp, not installed here. Run: {install_hint('live')}.")
     from ..live.access import Access  # not above: they need that package
     from ..live.server import LiveServer
 

@@ -83,6 +83,8 @@ def _folders(folder: Path | None) -> Folders:
         return default_folders
     if folder.exists() and not folder.is_dir():
         raise InputError(f"is {shown(folder)}, which is no folder. Choose another.", "folder_option")
+    if not folder.exists():
+        check_folder(folder)
     return lambda _: [folder]
 
 

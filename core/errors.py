@@ -83,6 +83,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def reason_in(error: Exception) -> str:
+    """Say what went wrong, in brackets of a message: of the system's own errors without their number and file."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def in_words(error: Exception) -> str:
     """Write an error as one line; what the system says of a file comes with its name and with what to do."""
     if isinstance(error, FirstOrderError) or not isinstance(error, OSError) or error.strerror is None:

@@ -204,7 +204,7 @@ def test_a_dry_run_tells_all_faults_of_all_rows(
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ('{"strength": 1, "strength ": 2, "source": "a", "driving": "b", "output": "c.mp4"}', "'strength' and 'strength '"),
+        ('{"size": 8, "size ": 9, "source": "a", "driving": "b", "output": "c.mp4"}', "'size' and 'size '"),
         ('{"source": "a", "source": "b", "driving": "c", "output": "d.mp4"}', "two entries are called source"),
     ],
 )
