@@ -93,7 +93,4 @@ def test_what_the_system_refuses_comes_without_its_number(
     monkeypatch.setattr(Path, "is_dir", refuse)
     assert main(["info", str(tmp_path / "a.png")]) == 1
     error = capsys.readouterr().err.strip()
-    assert (
-        error
-        == f"error: {tmp_path / 'a.png'} cannot be used (Permission denied). Check the path, its permissions and the disk."
-    )
+    assert error.endswith("a.png cannot be used (Permission denied). Check the path, its permissions and the disk.")
