@@ -14,7 +14,7 @@ from ..animation.framing import Driver, FacePlan, Framing
 from ..animation.full_size import cut_anchor
 from ..animation.media.clip import FileClip
 from ..animation.media.reader import read_picture
-from ..animation.motion.clips import ping_pong, prefetched
+from ..animation.motion.clips import CountedClip, ping_pong, prefetched
 from ..animation.motion.controls import Controls
 from ..animation.motion.track import MotionTrack
 from ..animation.options import AnimateOptions, working_size
@@ -23,7 +23,7 @@ from ..animation.video import open_driving
 from ..core.errors import InputError
 from ..core.output_path import shown
 from .arguments import given_path
-from .progress import CountedClip, progress_bar
+from .progress import progress_bar
 
 log = logging.getLogger(__name__)
 

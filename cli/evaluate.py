@@ -101,6 +101,7 @@ def _judge_videos(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:
     from ..animation.engine import FLOAT32, Engine
     from ..animation.faces.landmarks import FaceLandmarks, missing_parts
     from ..animation.predictor import Predictor
+    from ..training.background import with_background
     from ..training.data.dataset import videos_to_test
     from ..training.evaluation.face_judges import LandmarkJudge, load_identity_judge
     from ..training.evaluation.reconstruction import Judge, reconstruct
@@ -111,7 +112,7 @@ def _judge_videos(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:
         log.info("Without keypoint distance and missing rate: %s is not installed.", missing[0])
     else:
         judges.append(LandmarkJudge(FaceLandmarks(device)))
-    predictor = Predictor.load(args.checkpoint, device=device, engine=Engine(FLOAT32, fast=False))
+    predictor = with_background(Predictor.load(args.checkpoint, device=device, engine=Engine(FLOAT32, fast=False)))
     videos = islice(videos_to_test(Path(args.data), args.split, predictor.size), args.videos)
     with logging_redirect_tqdm(), progress_bar("video", "evaluating") as progress:
         counter = iter(range(1, 10**9))

@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..animation.enhance import Enhancer
 from ..animation.framing import Driver, FacePlan, Framing
 from ..animation.media.clip import FileClip
-from ..animation.motion.clips import prefetched
+from ..animation.motion.clips import CountedClip, prefetched
 from ..animation.motion.track import MotionTrack
 from ..animation.moving import ADD, HOLD, MovingSource, Source, is_moving
 from ..animation.options import AnimateOptions, check_clip, working_size
@@ -33,7 +33,7 @@ from .enhance import check_enhancement
 from .exported import ONNX
 from .faces import read_framing, refuse_unused_faces
 from .models import Models, given_options
-from .progress import CountedClip, progress_bar
+from .progress import progress_bar
 from .swap import with_chosen_parts
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,13 @@ from typing import BinaryIO, Final
 NOT_ORDINARY: Final = "it is a folder, a pipe or a device; an ordinary file was wanted"
 
 
-def open_file(path: Path) -> BinaryIO:
-    """Open a file to read its bytes. Raises OSError, with a reason in words for what is no ordinary file."""
+def check_ordinary(path: Path) -> None:
+    """Raise OSError for a file that is not there, and with a reason in words for what is no ordinary one."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, NOT_ORDINARY, str(path))
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open an ordinary file to read its bytes. Raises OSError."""
+    check_ordinary(path)
     return path.open("rb")

@@ -240,7 +240,7 @@ def _handle_status(status: int, transfer: _Transfer, start: int) -> None:
 def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) -> None:
     """Write an answer to the end of the unfinished file, or as a new one if it is the whole file."""
     if head.encoding != "identity":
-        raise _Unavailable("sends it compressed, unasked")
+        raise _Unavailable("gave it compressed, unasked")
     partial = head.status == 206
     if partial and head.first != start:
         transfer.start_anew()

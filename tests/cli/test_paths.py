@@ -63,6 +63,7 @@ def test_no_command_takes_a_text_that_names_no_file(
     "command",
     [
         ("info", "pipe"),
+        ("info", "pipe.safetensors"),
         ("batch", "pipe.csv"),
         ("run", "picture", "pipe", "c.mp4"),
         ("run", "picture", "picture", "c.mp4", "--boxes", "pipe", "--model", "drawn-faces"),
@@ -77,7 +78,7 @@ def test_a_pipe_is_refused_before_it_is_opened(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("pipe", "pipe.csv", "pipe.yaml"):
+    for name in ("pipe", "pipe.csv", "pipe.yaml", "pipe.safetensors"):
         os.mkfifo(tmp_path / name)
     assert main([*command]) == 1
     error = capsys.readouterr().err.strip().splitlines()
