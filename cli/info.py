@@ -47,10 +47,10 @@ def info(args: argparse.Namespace) -> int:
     told: list[Facts] = []
     failed = False
     for place, path in enumerate(files):
-        facts = {"file": str(path)}
+        facts: dict[str, object] = {"file": str(path)}
         try:
             with rename_parameters(FLAGS):
-                facts |= file_facts(path)
+                facts.update(file_facts(path))
         except (FirstOrderError, OSError) as error:
             facts["error"], failed = in_words(error), True
             print(f"error: {facts['error']}", file=sys.stderr)

@@ -103,9 +103,9 @@ def prepare(
 ) -> PreparationReport:
     """Prepare a video, or all in a folder, into `folder`: `train/`, `test/` and a report, saved after every video.
 
-    `progress` is called with the videos done and in total, and with how far the present one is. What was written before,
-    with the same options, is not made again. A folder of pictures alone is one video; one with
-    `train/` and `test/` keeps its division. Raises MediaError where there is no video.
+    `progress` is called with the videos done and in total, and with how far the present one is. What was written
+    before, with the same options, is not made again. A folder of pictures alone is one video; one with `train/` and
+    `test/` keeps its division. Raises MediaError where there is no video.
     """
     if source.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(f"is {shown(folder)}, among the videos themselves. Choose one outside of it.", "folder")
@@ -221,12 +221,10 @@ def _prepare_video(
     tell: Callable[[str], None],
 ) -> Iterator[tuple[str, int, int]]:
     """Write the clips that a video gives; yield the place, the frames and the side of the cut of each."""
-    clip = open_clip(video)
+    clip, label = open_clip(video), shorten(name, SHOWN_NAME)
 
     def counted(work: str) -> CountedClip:
-        return CountedClip(
-            clip, lambda done, count: tell(f"{shorten(name, SHOWN_NAME)}, {work}: {done}/{count} frames")
-        )
+        return CountedClip(clip, lambda done, count: tell(f"{label}, {work}: {done}/{count} frames"))
 
     for take in _takes(clip, counted("finding faces"), name, options, finder):
         if len(take.frames) < options.least_frames:
