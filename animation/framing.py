@@ -17,6 +17,7 @@ from ..core.types import Clip
 from .faces.clips import FaceClip, find_faces, follow_faces, squares_for
 from .faces.detectors import load_face_finder
 from .faces.face import ALL, Face, FaceFinder, choose_faces
+from .faces.finders.detector import FACES_EXTRA
 from .faces.paste import DEFAULT_FEATHER
 from .faces.square import DEFAULT_RATIO, Square, square_around
 from .faces.squares import FaceSquares
@@ -163,7 +164,7 @@ def _no_face(framing: str, finder: FaceFinder) -> None:
         )
     log.warning(
         "No face was found in the picture by %s; the whole picture is animated, as a square. Give boxes of the faces, "
-        "or install a better detector (pip install '.[faces]' in this pack's folder).",
+        f"or install a better detector ({FACES_EXTRA}).",
         finder.name,
     )
 

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import CheckpointError, InputError, join_names, suggest
+from ..core.errors import CheckpointError, InputError, in_words, join_names, suggest
 from ..core.weights.architecture import WeightsKind
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import read_checkpoint
 from ..core.weights.paths import find_file, sha256_of
 from . import registry
 
-MISSING, THERE, WHOLE, READABLE, DIFFERENT, DAMAGED, WRONG = STATES = (
-    "missing", "there", "whole", "readable", "different", "damaged", "wrong",
+MISSING, THERE, WHOLE, READABLE, DIFFERENT, DAMAGED, WRONG, REFUSED = STATES = (
+    "missing", "there", "whole", "readable", "different", "damaged", "wrong", "refused",
 )  # fmt: skip
 """States of a file: not there; there and not checked; the published bytes; of unknown bytes, but read as what it should
-be; of other bytes than the published, but read as that; not readable; weights of something else."""
+be; of other bytes than the published, but read as that; not readable; weights of something else; a link that leads out
+of its folder."""
 
-UNUSABLE = frozenset({DAMAGED, WRONG})
+UNUSABLE = frozenset({DAMAGED, WRONG, REFUSED})
 SUFFIXES = frozenset({".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors", ".part"})
 SAFETENSORS, PART = ".safetensors", ".part"
 MOST_UNKNOWN = 200  # files that are listed
@@ -70,7 +71,11 @@ def take_stock(folders: Folders, check: bool, progress: Callable[[Path], None] =
     """
     items: list[Item] = []
     for row, users in published_files():
-        path = find_file(row.files, folders(users[0][0].id))
+        try:
+            path = find_file(row.files, folders(users[0][0].id))
+        except InputError as error:
+            items.append(Item(users, row, None, REFUSED, str(error)))
+            continue
         if path is None:
             items.append(Item(users, row, None, MISSING))
             continue
@@ -96,13 +101,13 @@ def _size_note(row: PublishedWeights, path: Path) -> str:
 def _checked(row: PublishedWeights, kind: WeightsKind, path: Path) -> tuple[str, str]:
     """Return the state of a file, and what is wrong with it."""
     known = row.sha256 if _has_published_bytes(row, path) else None
-    found = None if known is None else sha256_of(path)
-    if found is not None and found == known:
-        return WHOLE, ""
     try:
+        found = None if known is None else sha256_of(path)
+        if found is not None and found == known:
+            return WHOLE, ""
         checkpoint = read_checkpoint(path)
-    except CheckpointError as error:
-        return DAMAGED, str(error)
+    except (CheckpointError, OSError) as error:
+        return DAMAGED, in_words(error)
     try:
         registry.expect(checkpoint, kind.id)
     except CheckpointError as error:

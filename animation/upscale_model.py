@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ..core.errors import CheckpointError, FirstOrderError, InputError
+from ..core.installation import install_hint
 from ..core.weights.checkpoint import read_checkpoint, read_content
 from . import registry
 from .enhance import Descriptor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXTRA = "pip install '.[enhance]' in this pack's folder"
+EXTRA = install_hint("enhance")
 
 
 def load_upscale_model(path: str | Path) -> Descriptor:

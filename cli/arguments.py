@@ -3,19 +3,63 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, Final
 
 from typing_extensions import Self
+
+from ..core.errors import quote
+
+LONGEST_NAME: Final = 255  # bytes; no common file system takes longer ones
+LONGEST_PATH: Final = 4095  # bytes, of Linux
+
+
+def given_path(text: str) -> Path:
+    """Read a path; ArgumentTypeError for a text that can name no file. An empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; a path was wanted. Name a file or a folder (. is the current one).")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("has a zero byte, which no path can hold. Correct it.")
+    path = Path(text)
+    if _leads_in_a_circle(path):
+        raise argparse.ArgumentTypeError(f"is {quote(text, 60)}, a link that leads in a circle. Choose another.")
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > LONGEST_NAME or len(os.fsencode(text)) > LONGEST_PATH:
+        raise argparse.ArgumentTypeError(
+            f"is {quote(text, 60)}, longer than paths can be ({LONGEST_NAME} bytes a name, {LONGEST_PATH} in all). "
+            "Shorten it."
+        )
+    return path
+
+
+def given_name(text: str) -> str:
+    """Read a name in whose place a path may stand; it comes as it was written."""
+    given_path(text)
+    return text
+
+
+def _leads_in_a_circle(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 class Parser(argparse.ArgumentParser):
     """Parser that tells an option's values from the arguments behind it by how many arguments the command needs.
 
     argparse itself gives an option all that follows it: `--best-frame face.png clip.mp4 out.mp4` would have no source.
+    Arguments of the type Path are read by `given_path`.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register("type", Path, given_path)
 
     @property
     def actions(self) -> Sequence[argparse.Action]:

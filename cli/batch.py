@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.errors import FirstOrderError, InputError, one_line, rename_parameters
+from ..core.errors import FirstOrderError, in_words, one_line, renamed, shorten
 from ..core.output_path import shown
 from ..core.unfinished import make_folder
 from .finished import is_finished, places_of
 from .jobs import Row, RowParser, read_rows
 from .models import NAMING, Models
-from .run import given_files, perform, prepare
+from .run import all_faults, given_files, perform, prepare
 from .share import Share, joined
 from .table import write_table
 
@@ -25,16 +25,23 @@ log = logging.getLogger(__name__)
 
 DONE, SKIPPED, FAILED, READY = "done", "skipped", "failed", "ready"
 SOME_FAILED: Final = 1  # exit status
+LONGEST_NOTE: Final = 80  # characters of a fault in the table; above it stands the whole
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Ending of a job: what became of it, in how many seconds, and what there is to say."""
+    """Ending of a job: what became of it, in how many seconds, and what is wrong with it."""
 
     row: Row
     state: str
     seconds: float = 0.0
-    note: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Beginning and end of the first fault, and how many more there are."""
+        more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
+        return shorten(self.faults[0], LONGEST_NOTE) + more if self.faults else ""
 
 
 def add_batch_options(command: argparse.ArgumentParser, add_run_options: Callable[[Any], None]) -> None:
@@ -45,7 +52,9 @@ def add_batch_options(command: argparse.ArgumentParser, add_run_options: Callabl
         help="a table, csv or jsonl, with the columns source, driving and output, and any option of run as further "
         "ones (strength, best-frame, model, ...); paths are relative to the table. Outputs that are there are skipped",
     )
-    command.add_argument("--dry-run", action="store_true", help="check all rows, and animate nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say all that is wrong in the rows, and animate nothing"
+    )
     command.add_argument("--redo", action="store_true", help="animate also what is finished")
     add_run_options(command)
     command.set_defaults(command=batch)
@@ -89,13 +98,13 @@ def _without_clashes(rows: Sequence[Row]) -> list[Row]:
     taken: dict[Path, Row] = {}
     checked: list[Row] = []
     for row in rows:
-        error = row.error
+        errors = [*row.errors]
         for place in () if row.args is None else places_of(row.args):
             other = inputs.get(place) or taken.setdefault(place, row)
             if other is not row or place in inputs:
                 what = "reads" if place in inputs else "writes"
-                error = error or f"output is {row.output}, which row {other.number} {what}. Choose another name."
-        checked.append(replace(row, error=error))
+                errors.append(f"output is {row.output}, which row {other.number} {what}. Choose another name.")
+        checked.append(replace(row, errors=tuple(dict.fromkeys(errors))))
     return checked
 
 
@@ -111,35 +120,39 @@ class _Work:
     models: Models = field(default_factory=Models)
 
     def outcome(self, place: int, row: Row) -> Outcome:
-        """Do a job, or find that it is done; what fails is logged with its row, and told."""
+        """Do a job, or find that it is done; all that is wrong is logged with its row, and told."""
         started = time.perf_counter()
         try:
-            with rename_parameters(self.flags):
-                state = self._do(place, row)
-            return Outcome(row, state, time.perf_counter() - started)
+            state, faults = self._do(place, row)
         except (FirstOrderError, OSError) as error:
-            note = one_line(str(error))
+            state, faults = FAILED, [self._words(error)]
         except RuntimeError as error:  # PyTorch's and the device's; the next job may do
             log.exception("row %d (line %d) failed unexpectedly", row.number, row.line)
-            note = one_line(f"{type(error).__name__}: {error}")
-        log.error("row %d (line %d): %s", row.number, row.line, note)
-        return Outcome(row, FAILED, time.perf_counter() - started, note)
+            state, faults = FAILED, [one_line(f"{type(error).__name__}: {error}")]
+        for fault in faults:
+            log.error("row %d (line %d): %s", row.number, row.line, fault)
+        return Outcome(row, state, time.perf_counter() - started, tuple(faults))
 
-    def _do(self, place: int, row: Row) -> str:
-        if row.args is None or row.error:
-            raise InputError(row.error)
+    def _words(self, error: Exception) -> str:
+        return in_words(renamed(error, self.flags))
+
+    def _do(self, place: int, row: Row) -> tuple[str, list[str]]:
+        """Return what becomes of a job, and all that is wrong with it where it fails before it begins."""
+        if row.args is None or (row.errors and not self.dry_run):
+            return FAILED, [*row.errors]
         args = self.share.on_own_device(row.args)
-        if not self.redo and is_finished(args):
+        if not (row.errors or self.redo) and is_finished(args):
             log.info("Job %d of %d: %s is finished already.", place, self.total, shown(args.output))
-            return SKIPPED
+            return SKIPPED, []
         make_folder(args.output.parent)  # which goes again where nothing comes into it
-        job = prepare(args, self.models)
         if self.dry_run:
-            return READY
+            faults = dict.fromkeys([*row.errors, *map(self._words, all_faults(args, self.models))])
+            return FAILED if faults else READY, [*faults]
+        job = prepare(args, self.models)
         label = f"job {place} of {self.total}"
         log.info("%s: %s by %s.", label.capitalize(), shown(args.source), shown(args.driving))
         perform(job, self.models, label)
-        return DONE
+        return DONE, []
 
 
 def summarize(outcomes: Sequence[Outcome]) -> None:

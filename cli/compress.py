@@ -18,6 +18,7 @@ from ..core.errors import CheckpointError, InputError
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
 from ..module_fomm.animator import FOMMAnimator
 from ..module_fomm.architecture import FOMM
+from .arguments import given_name
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 from .train import add_common_options, alone_in, given_settings
@@ -51,7 +52,10 @@ def add_compress_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("fine-tuning")
     group.add_argument("--data", type=Path, help="folder of videos, as `prepare` makes it; without it none is done")
     group.add_argument(
-        "--config", default=CONFIG, help=f"configuration whose data and training are used (default: {CONFIG})"
+        "--config",
+        type=given_name,
+        default=CONFIG,
+        help=f"configuration whose data and training are used (default: {CONFIG})",
     )
     group.add_argument(
         "--phases",

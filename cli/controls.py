@@ -14,7 +14,7 @@ from ..animation.framing import Driver, FacePlan, Framing
 from ..animation.full_size import cut_anchor
 from ..animation.media.clip import FileClip
 from ..animation.media.reader import read_picture
-from ..animation.motion.clips import ping_pong, prefetched
+from ..animation.motion.clips import CountedClip, ping_pong, prefetched
 from ..animation.motion.controls import Controls
 from ..animation.motion.track import MotionTrack
 from ..animation.options import AnimateOptions, working_size
@@ -22,7 +22,8 @@ from ..animation.predictor import Predictor
 from ..animation.video import open_driving
 from ..core.errors import InputError
 from ..core.output_path import shown
-from .progress import CountedClip, progress_bar
+from .arguments import given_path
+from .progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def open_drivers(args: argparse.Namespace) -> list[FileClip]:
 
 def index_or_picture(text: str) -> int | Path:
     """Read the option `--anchor`: the number of a frame, or the file of a picture."""
-    return int(text) if text.lstrip("+-").isdecimal() else Path(text)
+    return int(text) if text.lstrip("+-").isdecimal() else given_path(text)
 
 
 def read_anchor(anchor: int | Path | None, framing: Framing, plan: FacePlan | None, size: int) -> int | Tensor:

@@ -11,7 +11,8 @@ from ..animation.media.reader import VideoClip, read_picture
 from ..animation.predictor import Predictor
 from ..animation.samples import DRIVING, sample_boxes, sample_pictures
 from ..animation.video import check_results, plan_faces
-from ..core.errors import MediaError, rename_parameters
+from ..core.errors import rename_parameters
+from ..core.output_path import check_folder
 from ..core.unfinished import make_folder
 from .models import read_engine
 from .run import animate_and_report
@@ -22,10 +23,8 @@ SHOWN = ("face", "fox", "group")  # the portrait shows nothing that the group do
 def demo(args: argparse.Namespace) -> None:
     """Animate bundled pictures by the bundled video into `args.output`: an mp4 and a contact sheet each."""
     folder: Path = args.output
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise MediaError(f"The folder {folder} cannot be made ({error}). Name another with --output.") from error
+    check_folder(folder)
+    make_folder(folder)
     pictures = {name: sample_pictures()[name] for name in SHOWN}
     with rename_parameters({"output": "--output", "sheet": "--output"}):
         for name in pictures:

@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..core.atomic_file import atomic_write
 from ..core.device import pick_device
 from ..core.output_path import Output, check_folder, check_output, refuse_clashes, shown
+from .arguments import given_name
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
@@ -28,6 +29,7 @@ def add_evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", type=Path, help="the weights to judge, of any architecture")
     command.add_argument(
         "data",
+        type=given_name,
         nargs="?",
         default=DRAWN,
         help="a data set, whose test videos are reconstructed, or one video; or drawn, for the table of drawn faces "
@@ -99,6 +101,7 @@ def _judge_videos(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:
     from ..animation.engine import FLOAT32, Engine
     from ..animation.faces.landmarks import FaceLandmarks, missing_parts
     from ..animation.predictor import Predictor
+    from ..training.background import with_background
     from ..training.data.dataset import videos_to_test
     from ..training.evaluation.face_judges import LandmarkJudge, load_identity_judge
     from ..training.evaluation.reconstruction import Judge, reconstruct
@@ -109,7 +112,7 @@ def _judge_videos(args: argparse.Namespace) -> tuple[str, Mapping[str, object]]:
         log.info("Without keypoint distance and missing rate: %s is not installed.", missing[0])
     else:
         judges.append(LandmarkJudge(FaceLandmarks(device)))
-    predictor = Predictor.load(args.checkpoint, device=device, engine=Engine(FLOAT32, fast=False))
+    predictor = with_background(Predictor.load(args.checkpoint, device=device, engine=Engine(FLOAT32, fast=False)))
     videos = islice(videos_to_test(Path(args.data), args.split, predictor.size), args.videos)
     with logging_redirect_tqdm(), progress_bar("video", "evaluating") as progress:
         counter = iter(range(1, 10**9))

@@ -12,6 +12,7 @@ import torch
 
 from ..animation import registry
 from ..core.errors import InputError, MediaError
+from ..core.installation import install_hint
 from ..core.output_path import Output, check_folder, refuse_clashes, shown
 from ..core.types import Animator, LoadOptions
 from ..core.unfinished import make_folder
@@ -78,9 +79,7 @@ def refuse_missing_packages() -> None:
     """Raise InputError where a package that exporting needs is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(
-            f"Exporting needs {', '.join(missing)}, not installed here. Run: pip install {' '.join(NEEDED)}"
-        )
+        raise InputError(f"Exporting needs {', '.join(missing)}, not installed here. Run: {install_hint('deploy')}.")
 
 
 def with_parts(animator: Animator, args: argparse.Namespace) -> Animator:

@@ -10,6 +10,7 @@ import torch
 
 from ..animation.predictor import Origin, Predictor
 from ..core.errors import InputError
+from ..core.installation import install_hint
 from ..core.weights.architecture import RELATIVE_JACOBIAN, RESTRICTED
 
 TORCH, ONNX = RUNTIMES = ("torch", "onnx")
@@ -35,7 +36,7 @@ def check_exported(args: argparse.Namespace) -> Path:
         raise InputError("is onnx; the folder of an exported model was wanted. Add --checkpoint FOLDER.", "runtime")
     refuse_settled(args)
     if find_spec("onnxruntime") is None:
-        raise InputError("is onnx, and onnxruntime is not installed. Run: pip install onnxruntime", "runtime")
+        raise InputError(f"is onnx, and onnxruntime is not installed. Run: {install_hint('deploy')}.", "runtime")
     return folder
 
 

@@ -13,6 +13,7 @@ from ..animation.faces.paste import DEFAULT_FEATHER
 from ..animation.faces.square import DEFAULT_RATIO
 from ..animation.framing import AUTO, FACE, FRAMINGS, FaceOptions, Framing
 from ..core.errors import InputError
+from ..core.input_file import open_file
 
 MOST_BOXES = 2**16  # bytes of a file of boxes
 
@@ -115,7 +116,7 @@ def read_driving_framing(args: argparse.Namespace) -> Framing:
 def read_boxes(path: Path) -> list[Face]:
     """Read a JSON file of boxes; raises InputError for a file that is missing, too long or something else."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(MOST_BOXES + 1)
     except OSError as error:
         raise InputError(f"cannot be read from {path} ({error.strerror}). Check the path.", "boxes") from error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from ..animation.media.open_clip import is_clip
 from ..animation.motion.track import MotionTrack
 from ..animation.motion.track_file import FORMAT, is_motion_file
 from ..animation.weight_facts import weight_facts
-from ..core.errors import CheckpointError, InputError, MediaError
+from ..core.errors import CheckpointError, FirstOrderError, InputError, MediaError, in_words, rename_parameters
+from ..core.input_file import open_file
+from ..core.installation import install_hint
 from ..core.output_path import shown
 from ..core.weights.container import HEAD, container_of, name_unknown
 from ..core.weights.safetensors_file import scan_safetensors
@@ -26,19 +29,38 @@ Facts = Mapping[str, object]
 def add_info_options(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `info`."""
     command.add_argument(
-        "file", type=Path, help="weights, a motion file, the folder of an export, a clip, a picture or sound"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="weights, a motion file, the folder of an export, a clip, a picture or sound; or several of these",
     )
-    command.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    command.add_argument("--json", action="store_true", help="print JSON instead of lines: of several files a list")
     command.set_defaults(command=info)
 
 
-def info(args: argparse.Namespace) -> None:
-    """Print what `args.file` is."""
-    facts = {"file": str(args.file), **file_facts(args.file)}
-    if args.json:
-        print(json.dumps(facts, indent=2, default=str))
-    else:
-        write_facts(facts)
+def info(args: argparse.Namespace) -> int:
+    """Print what each of `args.files` is, and what cannot be read as an error; returns 1 if there is such a one."""
+    from .main import FLAGS
+
+    files: Sequence[Path] = args.files
+    told: list[Facts] = []
+    failed = False
+    for place, path in enumerate(files):
+        facts: dict[str, object] = {"file": str(path)}
+        try:
+            with rename_parameters(FLAGS):
+                facts.update(file_facts(path))
+        except (FirstOrderError, OSError) as error:
+            facts["error"], failed = in_words(error), True
+            print(f"error: {facts['error']}", file=sys.stderr)
+        told.append(facts)
+        if not args.json and "error" not in facts:
+            print("\n" * (place > 0), end="")
+            write_facts(facts)
+    if args.json and not (failed and len(files) == 1):
+        print(json.dumps(told if len(files) > 1 else told[0], indent=2, default=str))
+    return 1 if failed else 0
 
 
 def write_facts(facts: Facts) -> None:
@@ -60,7 +82,7 @@ def file_facts(path: Path) -> Facts:
     try:
         return media_facts(path)
     except MediaError as error:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             what = name_unknown(file.read(HEAD), path)[0]
         if what.startswith(("a picture", "a video", "a sound", "of an unknown format")):
             raise
@@ -102,7 +124,7 @@ def _export_facts(folder: Path) -> Facts:
     """Describe the folder of an exported model. Raises InputError where ONNX Runtime is missing."""
     if find_spec("onnxruntime") is None:
         raise InputError(f"{shown(folder)} is an exported model, and onnxruntime is not installed to read it. Run: "
-                         "pip install onnxruntime")  # fmt: skip
+                         f"{install_hint('deploy')}.")  # fmt: skip
     from ..deploy.exported import load_exported  # not above: it needs that package
 
     facts = load_exported(folder).graphs.facts

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 from ..core.errors import InputError, MediaError, join_names, quote, suggest
+from ..core.input_file import open_file
 from ..core.output_path import shown
 from .arguments import Parser
 
@@ -28,13 +29,16 @@ Cells = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Job of a table: its number, from 1 on, its line in the file, and what was read, or why nothing could be."""
+    """Job of a table: its number, from 1 on, its line in the file, what was read, and all that is wrong with it.
+
+    `args` lacks the options that are wrong, and is None where there is no source, driving or output.
+    """
 
     number: int
     line: int
     output: str
     args: argparse.Namespace | None = None
-    error: str = ""
+    errors: tuple[str, ...] = ()
 
 
 class RowParser(Parser):
@@ -60,7 +64,7 @@ def read_rows(path: Path, parser: RowParser, common: argparse.Namespace) -> list
 
 def _text_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise MediaError(f"{shown(path)} cannot be read ({error.strerror}). Check the path.") from error
@@ -108,7 +112,7 @@ def _json_cells(text: str) -> Iterator[tuple[int, Cells | str]]:
         if not row.strip():
             continue
         try:
-            content: object = json.loads(row)
+            content: object = json.loads(row, object_pairs_hook=_without_doubles)
         except (ValueError, RecursionError) as error:
             yield line, f"is no JSON ({quote(str(error))})"
             continue
@@ -116,6 +120,15 @@ def _json_cells(text: str) -> Iterator[tuple[int, Cells | str]]:
             yield line, cast("dict[str, object]", content)
         else:
             yield line, f"is a {type(content).__name__}; an object was wanted"
+
+
+def _without_doubles(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Make a dict of a JSON object; ValueError for two entries of one name, of which the first would be lost."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"two entries are called {next(name for name in names if names.count(name) > 1)}")
+    return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,33 +140,58 @@ class _RowReader:
     folder: Path
 
     def read(self, number: int, line: int, cells: Cells | str) -> Row:
-        """Read one row, or note what is wrong with it."""
+        """Read one row, or note all that is wrong with it."""
         if isinstance(cells, str):
-            return Row(number, line, "", error=f"{cells}. Correct it.")
-        output = quote(cells.get("output") or "")
-        try:
-            return Row(number, line, output, self._parse(cells))
-        except (InputError, argparse.ArgumentTypeError) as error:
-            return Row(number, line, output, error=str(error))
-
-    def _parse(self, cells: Cells) -> argparse.Namespace:
-        """Parse cells as a command line, on top of the options of all rows."""
+            return Row(number, line, "", errors=(f"{cells}. Correct it.",))
+        words, errors = self._words(cells)
         namespace = argparse.Namespace(**vars(self.common))
-        options: list[str] = []
-        arguments: dict[str, str] = {}
+        for name in words:
+            for other in ((action := self._action(name)), *self.parser.rivals_of(action)):
+                vars(namespace).pop(other.dest, None)  # what all rows have gives way
+        if missing := [name for name in NEEDED if name not in words]:
+            errors.append(f"lacks {join_names(missing)}. Fill it in.")
+        good = {name: given for name, given in words.items() if self._is_good(name, given, errors)}
+        args = None
+        if all(name in good for name in NEEDED):
+            try:
+                args = self._parsed(good, namespace)
+            except InputError as error:  # options that are good one by one
+                errors.append(str(error))
+        return Row(number, line, quote(cells.get("output") or ""), args, tuple(errors))
+
+    def _words(self, cells: Cells) -> tuple[dict[str, list[str]], list[str]]:
+        """Write cells as words of a command line, by the names of options and arguments; with what cannot be."""
+        words: dict[str, list[str]] = {}
+        heads: dict[str, str] = {}
+        errors: list[str] = []
         for head, value in cells.items():
             if value is None or value == "":
                 continue
-            action = self._action(head)
-            for other in (action, *self.parser.rivals_of(action)):
-                vars(namespace).pop(other.dest, None)  # what all rows have gives way
-            if action.option_strings:
-                options += self._option(action, head, value)
-            else:
-                arguments[action.dest] = self._text(action, head, value)
-        if missing := [name for name in NEEDED if name not in arguments]:
-            raise InputError(f"lacks {join_names(missing)}. Fill it in.")
-        return self.parser.parse_args([*options, "--", *(arguments[name] for name in NEEDED)], namespace)
+            try:
+                action = self._action(head)
+                if (other := heads.setdefault(action.dest, head)) != head:
+                    raise InputError(f"has {other!r} and {head!r}, which are one column. Leave one out.")
+                name = action.option_strings[-1].lstrip("-") if action.option_strings else action.dest
+                words[name] = (
+                    self._option(action, head, value) if action.option_strings else [self._text(action, head, value)]
+                )
+            except InputError as error:
+                errors.append(str(error))
+        return words, errors
+
+    def _is_good(self, name: str, given: Sequence[str], errors: list[str]) -> bool:
+        """Tell whether the words of one option or argument can be parsed by themselves; if not, note why."""
+        alone = {needed: ["-"] for needed in NEEDED} | {name: [*given]}
+        try:
+            self._parsed(alone, argparse.Namespace())
+        except InputError as error:
+            errors.append(str(error))
+            return False
+        return True
+
+    def _parsed(self, words: Mapping[str, Sequence[str]], namespace: argparse.Namespace) -> argparse.Namespace:
+        options = [word for name, given in words.items() if name not in NEEDED for word in given]
+        return self.parser.parse_args([*options, "--", *(words[name][0] for name in NEEDED)], namespace)
 
     def _action(self, head: str) -> argparse.Action:
         name = head.strip().lstrip("-").lower().replace("_", "-")
@@ -194,7 +232,7 @@ def _is_path(convert: Any, text: str) -> bool:
     """Tell whether an option makes a path of a text."""
     try:
         return convert is not None and isinstance(convert(text), Path)
-    except ValueError:  # the parser says it better
+    except (ValueError, argparse.ArgumentTypeError):  # the parser says it better
         return False
 
 

@@ -23,6 +23,7 @@ from ..animation.framing import FinderOnDemand
 from ..animation.media.reader import read_picture
 from ..core.device import keep_heap, pick_device, share_processors
 from ..core.errors import InputError
+from ..core.installation import install_hint
 from ..core.signals import STOPPING
 from ..live.settings import FRAMINGS, SHOWN, WHOLE, LiveSettings
 from .detail import add_detail_share, with_detail
@@ -111,9 +112,7 @@ def _add_movement_options(group: Any) -> None:
 def live(args: argparse.Namespace) -> None:
     """Serve the page until a signal comes."""
     if find_spec("aiohttp") is None:
-        raise InputError(
-            "The command live needs aiohttp, not installed here. Run: pip install aiohttp (the extra live)."
-        )
+        raise InputError(f"The command live needs aiohttp, not installed here. Run: {install_hint('live')}.")
     from ..live.access import Access  # not above: they need that package
     from ..live.server import LiveServer
 

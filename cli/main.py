@@ -13,7 +13,7 @@ from ..animation.best_frame import METHODS
 from ..animation.engine import PRECISIONS
 from ..animation.moving import ENDS, MOTIONS
 from ..animation.registry import architectures
-from ..core.errors import FirstOrderError, one_line, rename_parameters
+from ..core.errors import FirstOrderError, in_words, rename_parameters
 from ..core.installation import DISTRIBUTION, pack_version
 from ..core.unfinished import clean_up
 from ..core.weights.architecture import RESTRICTED
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except (FirstOrderError, OSError) as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(farewell(), file=sys.stderr)

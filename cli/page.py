@@ -16,7 +16,7 @@ from ..animation.faces.square import cut, square_around
 from ..animation.media.picture import read_picture
 from ..animation.samples import sample_boxes, sample_pictures
 from ..core.errors import InputError, rename_parameters
-from ..core.installation import pack_version
+from ..core.installation import install_hint, pack_version
 from ..core.output_path import shown
 from ..core.unfinished import make_folder
 from ..live.runtime_files import extract_runtime, fetch_package
@@ -85,7 +85,7 @@ def refuse_other_model(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None:
             raise InputError("was given; exported models have that settled. Leave it out.", name)
     if find_spec("onnxruntime") is None:
-        raise InputError("needs onnxruntime, which is not installed. Run: pip install onnxruntime", "exported")
+        raise InputError(f"needs onnxruntime, which is not installed. Run: {install_hint('deploy')}.", "exported")
 
 
 def read_pictures(args: argparse.Namespace) -> Iterator[tuple[str, Tensor]]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-from torch import Tensor
 from tqdm import tqdm
 
-from ..core.types import Clip
 from .stop import bars
 
 BAR_DELAY = 0.3  # seconds; work that ends sooner shows no bar
@@ -27,7 +25,7 @@ def progress_bar(unit: str, label: str | None = None, initial: int = 0) -> Gener
 
     `initial` is what was done in an earlier run.
     """
-    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY, initial=initial)
+    bar = tqdm(desc=label, unit=unit, unit_scale=unit == "B", delay=BAR_DELAY, initial=initial, miniters=0)
 
     def progress(done: int, total: int | None, note: str = "") -> None:
         bar.total = total
@@ -41,25 +39,3 @@ def progress_bar(unit: str, label: str | None = None, initial: int = 0) -> Gener
     finally:
         bar.close()
         bars.remove(bar)
-
-
-class CountedClip:
-    """Clip that reports how many of its frames have been read in a pass, and how many there are."""
-
-    def __init__(self, clip: Clip, progress: Callable[[int, int], None]) -> None:
-        self._clip, self._progress = clip, progress
-
-    def __len__(self) -> int:
-        return len(self._clip)
-
-    def frame(self, index: int) -> Tensor:
-        """Return one frame as (1, H, W, C)."""
-        return self._clip.frame(index)
-
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield all frames in order, `size` at a time."""
-        done = 0
-        for chunk in self._clip.chunks(size):
-            yield chunk
-            done += len(chunk)
-            self._progress(done, len(self._clip))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -15,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..animation.enhance import Enhancer
 from ..animation.framing import Driver, FacePlan, Framing
 from ..animation.media.clip import FileClip
-from ..animation.motion.clips import prefetched
+from ..animation.motion.clips import CountedClip, prefetched
 from ..animation.motion.track import MotionTrack
 from ..animation.moving import ADD, HOLD, MovingSource, Source, is_moving
 from ..animation.options import AnimateOptions, check_clip, working_size
@@ -24,7 +25,7 @@ from ..animation.retarget import Retargeting
 from ..animation.unused import refuse_unused_options
 from ..animation.video import FileSource, animate_clip, check_results, open_source, plan_faces, result_names
 from ..core.device import pick_device
-from ..core.errors import InputError
+from ..core.errors import FirstOrderError, InputError
 from ..core.output_path import shown
 from .controls import open_drivers, read_anchor, read_controls, refuse_several, save_motion
 from .detail import with_detail
@@ -32,10 +33,12 @@ from .enhance import check_enhancement
 from .exported import ONNX
 from .faces import read_framing, refuse_unused_faces
 from .models import Models, given_options
-from .progress import CountedClip, progress_bar
+from .progress import progress_bar
 from .swap import with_chosen_parts
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +64,52 @@ def prepare(args: argparse.Namespace, models: Models) -> Job:
 
     Raises InputError, MediaError, or one of the errors of missing and of wrong weights.
     """
-    device = torch.device("cpu") if args.runtime == ONNX else pick_device(args.device)
-    sources = [args.source, *(args.more_sources or ())]
-    check_results(args.output, args.sheet, given_files(args), args.save_motion, args.inspect)
-    options, framing = with_detail(read_options(args), args), read_framing(args)
-    check_enhancement(args)
-    models.check(args)
-    source, clips = open_source(sources), open_drivers(args)
-    if not is_moving(source):
-        _refuse_for_stills(args)
-    check_clip(source, clips[0], options)
+    job = _checked(args, models, _Checks())
+    assert job is not None  # else a check has raised
+    return job
+
+
+def all_faults(args: argparse.Namespace, models: Models) -> Sequence[Exception]:
+    """Check what `prepare` does, to the end, and return all errors instead of raising the first."""
+    checks = _Checks(raises=False)
+    _checked(args, models, checks)
+    return checks.errors
+
+
+def _checked(args: argparse.Namespace, models: Models, checks: _Checks) -> Job | None:
+    device = checks.run(lambda: torch.device("cpu") if args.runtime == ONNX else pick_device(args.device))
+    checks.run(lambda: check_results(args.output, args.sheet, given_files(args), args.save_motion, args.inspect))
+    options = checks.run(lambda: with_detail(read_options(args), args))
+    framing = checks.run(lambda: read_framing(args))
+    checks.run(lambda: check_enhancement(args))
+    checks.run(lambda: models.check(args))
+    source = checks.run(lambda: open_source([args.source, *(args.more_sources or ())]))
+    clips = checks.run(lambda: open_drivers(args))
+    if source is not None and not is_moving(source):
+        checks.run(lambda: _refuse_for_stills(args))
+    if source is not None and clips is not None and options is not None:
+        checks.run(lambda: check_clip(source, clips[0], options))
+    if options is None or framing is None or source is None or clips is None or device is None:
+        return None
     return Job(args, options, framing, source, clips, device)
+
+
+class _Checks:
+    """Checks that do not depend on each other; without `raises`, the errors of those that fail are collected."""
+
+    def __init__(self, *, raises: bool = True) -> None:
+        self._raises = raises
+        self.errors: list[Exception] = []
+
+    def run(self, check: Callable[[], T]) -> T | None:
+        """Return what a check returns; None where it fails."""
+        try:
+            return check()
+        except (FirstOrderError, OSError) as error:
+            if self._raises:
+                raise
+            self.errors.append(error)
+            return None
 
 
 def given_files(args: argparse.Namespace) -> dict[str, Path | Sequence[Path] | None]:

@@ -21,6 +21,7 @@ from ..core.output_path import Output, check_folder, check_output, refuse_clashe
 from ..core.unfinished import make_folder
 from ..core.weights.paths import find_file, find_or_raise
 from ..module_fomm.architecture import FOMM
+from .arguments import given_name
 from .numbers import check_number, limit_threads
 from .progress import progress_bar
 
@@ -53,6 +54,7 @@ def add_train_options(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `train`."""
     command.add_argument(
         "config",
+        type=given_name,
         help="a YAML, of the published ones or of your own, or the name of one of ours: character, drawn, fashion-256, "
         "small-128, taichi-256, vox-256, vox-512",
     )

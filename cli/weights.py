@@ -74,7 +74,7 @@ def weights(args: argparse.Namespace) -> int | None:
         print(json.dumps(_as_json(items, others, places), indent=2))
     else:
         _show(items, others, places)
-    return FOUND_DAMAGE if any(item.state in UNUSABLE for item in items) else None
+    return FOUND_DAMAGE if args.check and any(item.state in UNUSABLE for item in items) else None
 
 
 def _folders(folder: Path | None) -> Folders:
@@ -83,6 +83,8 @@ def _folders(folder: Path | None) -> Folders:
         return default_folders
     if folder.exists() and not folder.is_dir():
         raise InputError(f"is {shown(folder)}, which is no folder. Choose another.", "folder_option")
+    if not folder.exists():
+        check_folder(folder)
     return lambda _: [folder]
 
 

@@ -6,6 +6,7 @@ their own input or option in its place (see `rename_parameters`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -62,9 +63,17 @@ def rename_parameters(names: Mapping[str, str]) -> Generator[None, None, None]:
     try:
         yield
     except InputError as error:
-        if error.parameter is None or error.parameter not in names:
+        other = renamed(error, names)
+        if other is error:
             raise
-        raise InputError(error.text, names[error.parameter]) from error
+        raise other from error
+
+
+def renamed(error: Exception, names: Mapping[str, str]) -> Exception:
+    """Return an InputError with another name of its parameter, if `names` has one; any other error as it is."""
+    if not isinstance(error, InputError) or error.parameter is None or error.parameter not in names:
+        return error
+    return InputError(error.text, names[error.parameter])
 
 
 def one_line(text: str) -> str:
@@ -72,6 +81,21 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def reason_in(error: Exception) -> str:
+    """Say what went wrong, in brackets of a message: of the system's own errors without their number and file."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def in_words(error: Exception) -> str:
+    """Write an error as one line; what the system says of a file comes with its name and with what to do."""
+    if isinstance(error, FirstOrderError) or not isinstance(error, OSError) or error.strerror is None:
+        return one_line(str(error))
+    if error.filename is None:
+        return one_line(f"The system refused: {error.strerror}.")
+    name = quote(os.fsdecode(error.filename), 2 * LONGEST)
+    return f"{name} cannot be used ({error.strerror}). Check the path, its permissions and the disk."
 
 
 def quote(value: object, longest: int = LONGEST) -> str:

@@ -44,3 +44,8 @@ def user_folder(name: str) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / name
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / name
+
+
+def install_hint(extra: str) -> str:
+    """Say how an extra of this package is installed, as the end of a sentence."""
+    return f"pip install '.[{extra}]' in this pack's folder"

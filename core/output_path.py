@@ -63,7 +63,7 @@ def check_output(path: Path) -> None:
 
 def check_folder(folder: Path) -> None:
     """Raise MediaError where `folder` is none and cannot be made."""
-    place = next(found for found in (folder, *folder.parents) if found.exists() or found.parent == found)
+    place = next(found for found in (folder, *folder.parents) if os.path.lexists(found) or found.parent == found)
     if not place.is_dir():
         raise MediaError(f"The folder {shown(folder)} cannot be made: {shown(place)} is none. Choose another.")
     if not os.access(place, os.W_OK | os.X_OK):

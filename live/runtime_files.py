@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import DownloadError, InputError
+from ..core.input_file import open_file
 from ..core.output_path import shown
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.download import download
@@ -82,7 +83,7 @@ def extract_runtime(package: Path, folder: Path) -> int:
 def _check(package: Path) -> None:
     digest = hashlib.sha512()
     try:
-        with package.open("rb") as file:
+        with open_file(package) as file:
             while block := file.read(BLOCK):
                 digest.update(block)
     except OSError as error:

@@ -24,7 +24,7 @@ from ..core.unfinished import make_folder
 PAGE: Final = Path(__file__).resolve().parent / "page"
 DESCRIPTION: Final = "page.json"
 MARK: Final = "first-order-motion live page"
-"""Value of "made_by" in the description of a site, by which a folder is known to be one."""
+"""Value of "made_by" in the description of a site, by which a folder is known to be one; "files" says what is its."""
 
 SOCKETS: Final = " ws: wss:"
 """Sources in the page's policy that only a page of a server needs."""
@@ -64,10 +64,10 @@ def site_folder(folder: Path) -> Generator[Path, None, None]:
     A site that was written there before goes; raises InputError for a folder that holds anything else.
     """
     check_folder(folder)
-    if folder.exists() and any(folder.iterdir()) and not is_site(folder):
+    if (foreign := foreign_file(folder)) is not None:
         raise InputError(
-            f"{shown(folder)} holds other files; an empty or new folder, or a page made before, was wanted. "
-            "Choose another."
+            f"{shown(folder)} holds {shown(foreign)}, which this command did not write and would remove; an empty or "
+            "new folder, or a page made before, was wanted. Move it away, or choose another folder."
         )
     try:
         make_folder(folder.parent)
@@ -77,13 +77,29 @@ def site_folder(folder: Path) -> Generator[Path, None, None]:
         raise MediaError(f"{shown(folder)} cannot be written ({error.strerror}). Choose another folder.") from error
 
 
-def is_site(folder: Path) -> bool:
-    """Tell whether a folder is a site that was written before."""
+def foreign_file(folder: Path) -> Path | None:
+    """Find the first file in a folder, by its path in there, that is of no site that was written before."""
+    written = _written_before(folder)
+    return next((file for file in _files_in(folder) if file.as_posix() not in written), None)
+
+
+def _written_before(folder: Path) -> frozenset[object]:
+    """List the files of the site that a folder is; none for any other folder."""
     try:
         found: object = json.loads((folder / DESCRIPTION).read_text("utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and cast("dict[str, object]", found).get("made_by") == MARK
+        return frozenset()
+    facts = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    files = facts.get("files")
+    if facts.get("made_by") != MARK or not isinstance(files, list):
+        return frozenset()
+    return frozenset(name for name in cast("list[object]", files) if isinstance(name, str))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """List what is in a folder and its subfolders, links included, by paths in there."""
+    found = sorted(folder.rglob("*")) if folder.is_dir() else []
+    return [path.relative_to(folder) for path in found if path.is_symlink() or not path.is_dir()]
 
 
 def copy_page(folder: Path) -> None:
@@ -146,13 +162,14 @@ def add_pictures(site: Path, pictures: Iterable[tuple[str, Tensor]]) -> list[dic
 
 
 def describe(site: Path, models: Sequence[SiteModel], pictures: Sequence[Mapping[str, str]], version: str) -> None:
-    """Write the description that the page reads first."""
+    """Write the description that the page reads first, and that lists all files of the site."""
     facts = {
         "made_by": MARK,
         "version": version,
         "engine": "browser",
         "models": [asdict(model) for model in models],
         "pictures": [*pictures],
+        "files": [*(file.as_posix() for file in _files_in(site)), DESCRIPTION],
     }
     (site / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 

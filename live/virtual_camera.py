@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.installation import install_hint
 
 if TYPE_CHECKING:
     from pyvirtualcam import Camera
@@ -26,7 +27,7 @@ class VirtualCamera:
     def __init__(self) -> None:
         """Check that there may be one. Raises InputError without the package."""
         if find_spec("pyvirtualcam") is None:
-            raise InputError("needs the package pyvirtualcam. Run: pip install pyvirtualcam", "virtual_camera")
+            raise InputError(f"needs the package pyvirtualcam. Run: {install_hint('camera')}.", "virtual_camera")
         self._camera: Camera | None = None
         self._size = 0, 0
 

@@ -53,15 +53,18 @@ class SplineAnimator(Animator):
         rows = self.avd_network(prepared.motion.points.flatten(1), motion.points.flatten(1))
         return Motion(rows.view_as(motion.points))
 
-    def render(self, prepared: Prepared, motion: Motion) -> Tensor:
-        """Draw the source in B poses: (B, 3, H, W) in [0, 1]."""
-        return self._drawn(prepared, motion)[0]
+    def render(self, prepared: Prepared, motion: Motion, background: Tensor | None = None) -> Tensor:
+        """Draw the source in B poses: (B, 3, H, W) in [0, 1].
+
+        `background` (B, 3, 3) from a `BGMotionPredictor` is for reconstructing the source's own video.
+        """
+        return self._drawn(prepared, motion, background)[0]
 
     def render_mapped(self, prepared: Prepared, motion: Motion) -> Mapped:
         """Draw as `render` does, with the flow and the finest occlusion map."""
-        picture, dense = self._drawn(prepared, motion)
+        picture, dense = self._drawn(prepared, motion, None)
         return Mapped(picture, dense.maps((picture.shape[2], picture.shape[3])))
 
-    def _drawn(self, prepared: Prepared, motion: Motion) -> tuple[Tensor, DenseMotion]:
-        dense = self.dense_motion_network(prepared.features, prepared.motion.points, motion.points)
+    def _drawn(self, prepared: Prepared, motion: Motion, background: Tensor | None) -> tuple[Tensor, DenseMotion]:
+        dense = self.dense_motion_network(prepared.features, prepared.motion.points, motion.points, background)
         return self.inpainting_network.decode(prepared.features, dense), dense

@@ -30,6 +30,20 @@ def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def short_driving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every eighth frame of the bundled driving clip, with sound; nothing writes to it."""
+    import torch
+    from first_order_motion.animation.media.reader import VideoClip
+    from first_order_motion.animation.media.writer import VideoWriter
+    from first_order_motion.animation.samples import DRIVING
+
+    path, clip = tmp_path_factory.mktemp("driving") / "driving.mp4", VideoClip(DRIVING)
+    with VideoWriter(path, clip.fps, audio_from=DRIVING) as writer:
+        writer.write(torch.cat([*clip.chunks(32)])[::8].movedim(-1, 1))
+    return path
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-case", action="store_true", help="all options of all drivers in the parity packs: an hour"

@@ -33,13 +33,17 @@ def test_unseen_faces_come_out_better_than_the_baselines(model: Animator) -> Non
     assert means["cross model"] < 0.6 * means["cross copy"]
 
 
-def test_the_demo_shows_what_the_model_makes(model: Animator, tmp_path: Path) -> None:
+def test_the_demo_shows_what_the_model_makes(
+    model: Animator, tmp_path: Path, short_driving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(VideoClip(DRIVING)) == 96
+    monkeypatch.setattr("first_order_motion.cli.demo.DRIVING", short_driving)
     assert main(["demo", "--output", str(tmp_path)]) == 0
     for name in ("face", "fox"):
         source = read_picture(sample_pictures()[name])
-        made = torch.cat(list(animate(model, source, VideoClip(DRIVING), CPU, AnimateOptions())))
+        made = torch.cat(list(animate(model, source, VideoClip(short_driving), CPU, AnimateOptions())))
         check_shows(tmp_path / f"{name}.mp4", made.movedim(1, -1))
         assert (tmp_path / f"{name}.png").exists()
     group = VideoClip(tmp_path / "group.mp4")
-    assert len(group) == len(VideoClip(DRIVING)) and group.frame(0).shape == (1, 720, 1280, 3)
+    assert len(group) == len(VideoClip(short_driving)) and group.frame(0).shape == (1, 720, 1280, 3)
     assert (tmp_path / "group.png").exists()

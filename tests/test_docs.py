@@ -14,16 +14,16 @@ try:
     import tomllib
 except ImportError:  # Python 3.10, where pytest brings it
     import tomli as tomllib  # type: ignore[no-redef]
-from first_order_motion.animation.samples import DRIVING, sample_pictures
+from first_order_motion.animation.samples import sample_pictures
 from support.enhancers import compact_state
 from support.paths import ROOT
 
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.DOTALL)
 
 
-def test_the_snippets_for_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snippets_for_python_run(tmp_path: Path, short_driving: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(next(iter(sample_pictures().values())), tmp_path / "face.png")
-    shutil.copy(DRIVING, tmp_path / "talking.mp4")
+    shutil.copy(short_driving, tmp_path / "talking.mp4")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     assert len(SNIPPETS) >= 9

@@ -162,3 +162,5 @@ def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "nodes" / "FOMM_Runner" / "index.html").is_file()
     loaded = re.findall(r'<(?:link[^>]+rel="stylesheet"[^>]*|script[^>]*|img[^>]*)(?:src|href)="(https?:[^"]+)', front)
     assert not loaded  # pages load nothing from other hosts
+    assert 'data-md-component="source"' not in front  # whose script would ask GitHub for stars and releases
+    assert f'href="{BUILD["REPOSITORY"]}"' in front

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import yaml
 
 from ..core.errors import InputError, join_names, quote, suggest
+from ..core.input_file import open_file
 from ..core.output_path import shown
 from ..core.weights.config import UNREADABLE, check_limits, reason_of
 from ..module_fomm.config import BOUNDS
@@ -83,7 +84,7 @@ def find_config(name: str) -> Path:
 def read_config(path: Path, changes: Sequence[str] = ()) -> TrainingConfig:
     """Read a configuration with some settings changed, as `train.batch_size=8` does; InputError names what is wrong."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             text = file.read(LARGEST + 1)
         if len(text) > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")

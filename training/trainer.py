@@ -169,6 +169,10 @@ class Trainer:
         self._waited += time.monotonic() - start
         return step
 
+    def _end_batches(self) -> None:
+        """End the processes that read batches, and give back what they share: a signal ends this one without that."""
+        self._batches = None
+
     def share_done(self) -> float:
         """Return the share of the run that is over, in [0, 1]."""
         return self.recipe.share_done(self.counters.step, self.counters.seconds)
@@ -176,6 +180,7 @@ class Trainer:
     def run(self, progress: Progress = ignore) -> None:
         """Train to the end, saving every few minutes. A signal that asks for a stop acts once the state is saved."""
         with undisturbed(at_most=1) as came, ExitStack() as stack:
+            stack.callback(self._end_batches)
             if self.ranks.is_first:
                 with self._disk_refusals():
                     self._log.begin(self.counters.step)

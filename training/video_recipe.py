@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final, cast
@@ -14,7 +13,6 @@ from torch.utils.data import DataLoader
 
 from ..core.errors import InputError, MediaError
 from ..core.output_path import shown
-from ..core.signals import STOPPING
 from .config import VideoConfig
 from .data.batch import Batch, collate
 from .data.dataset import FramesDataset
@@ -30,6 +28,7 @@ from .recipe import Recipe, Step
 from .sampler import DrawSampler
 from .transform import Transform
 from .video_params import VideoTrainParams
+from .workers import born_without_signals, leave_signals
 
 SMALLEST: Final = 16  # pixels of a picture that VGG19 can look at
 MOST_WORKERS: Final = 8  # processes that read videos, unless one asks for more
@@ -104,7 +103,9 @@ class VideoRecipe(Recipe):
             multiprocessing_context="spawn" if workers else None,  # a copy of this process would hold FFmpeg's threads
             prefetch_factor=PREFETCHED if workers else None,
         )
-        for batch in cast(Iterable[Batch], loader):
+        with born_without_signals():
+            loaded = iter(cast(Iterable[Batch], loader))
+        for batch in loaded:
             yield batch.to(self.device), self._transform(batch.draws)
 
     def _transform(self, draws: Tensor) -> Transform:
@@ -195,12 +196,6 @@ class VideoRecipe(Recipe):
         modules = {**networks, **self.optimizers, **self.critics}
         content: dict[str, object] = {name: module.state_dict() for name, module in modules.items()}
         return family.file.format(epoch), {**content, family.epoch: epoch}
-
-
-def leave_signals(_worker: int) -> None:
-    """Leave signals to the first process, which has workers end when it does; they are sent to all of a terminal."""
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _teacher(params: DistillationParams, size: int, device: torch.device) -> Teacher:

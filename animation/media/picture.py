@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ...core.errors import InputError, MediaError, join_names
+from ...core.errors import InputError, MediaError, join_names, reason_in
 from .picture_colours import to_srgb
 from .picture_formats import opened_picture, unread_format
 
@@ -60,7 +60,7 @@ def picture_errors(path: Path) -> Generator[None]:
     except Image.UnidentifiedImageError as error:
         raise _unidentified(path) from error
     except PICTURE_DAMAGE as error:
-        reason = join_names([str(error) or type(error).__name__])
+        reason = join_names([reason_in(error) or type(error).__name__])
         raise MediaError(
             f"{path} cannot be read as a picture ({reason}); png, jpg, webp or the like was wanted. "
             "Check the file, or save it anew."

@@ -1,8 +1,11 @@
-"""Driving clips played back and forth, started later and read ahead, where they may be motion alone."""
+"""Driving clips played back and forth, started later, read ahead and counted, where they may be motion alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from torch import Tensor
 
 from ...core.types import Clip
 from ..faces.clips import ShiftedClip
@@ -61,3 +64,25 @@ def shifted(clip: Clip, start: int, count: int, step: float = 1.0) -> Clip:
 def prefetched(clip: Clip) -> Clip:
     """Have the frames of a clip read while the ones before them are in use; motion is there already."""
     return clip if isinstance(clip, MotionTrack) else PrefetchedClip(clip)
+
+
+class CountedClip:
+    """Clip that reports how many of its frames have been read in a pass, and how many there are."""
+
+    def __init__(self, clip: Clip, progress: Callable[[int, int], None]) -> None:
+        self._clip, self._progress = clip, progress
+
+    def __len__(self) -> int:
+        return len(self._clip)
+
+    def frame(self, index: int) -> Tensor:
+        """Return one frame as (1, H, W, C)."""
+        return self._clip.frame(index)
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield all frames in order, `size` at a time."""
+        done = 0
+        for chunk in self._clip.chunks(size):
+            yield chunk
+            done += len(chunk)
+            self._progress(done, len(self._clip))

@@ -13,7 +13,7 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor
 
 from ...core.atomic_file import atomic_write
-from ...core.errors import InputError, MediaError, quote
+from ...core.errors import InputError, MediaError, quote, reason_in
 from ...core.output_path import check_folder, check_output
 from ...core.types import Motion
 from ...core.unfinished import make_folder
@@ -72,7 +72,9 @@ def write_motion_file(path: Path, motion: Motion, rate: Fraction, model: ModelId
         with atomic_write(path) as part:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(part), metadata=metadata)
     except (OSError, SafetensorError) as error:
-        raise MediaError(f"{path} cannot be written ({error}). Check the folder and its free space.") from error
+        raise MediaError(
+            f"{path} cannot be written ({reason_in(error)}). Check the folder and its free space."
+        ) from error
 
 
 def read_motion_file(path: Path) -> tuple[Motion, Fraction, ModelIdentity, int]:

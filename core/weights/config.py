@@ -16,6 +16,7 @@ import yaml
 from typing_extensions import Self
 
 from ..errors import CheckpointError, InputError, join_names, quote, shorten
+from ..input_file import open_file
 from ..types import LoadOptions
 from .checkpoint import Checkpoint, State
 
@@ -103,7 +104,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 def _load_yaml(path: Path) -> Any:
     """Parse a YAML of ordinary size; raises one of UNREADABLE for any other text."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         data = file.read(LONGEST_TEXT + 1)
     if len(data) > LONGEST_TEXT:
         raise ValueError(f"it has more than {LONGEST_TEXT} bytes")

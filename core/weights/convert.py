@@ -11,7 +11,7 @@ from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor
 
 from ..atomic_file import atomic_write
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_in
 from ..unfinished import make_folder
 from .checkpoint import Checkpoint
 
@@ -34,7 +34,9 @@ def to_safetensors(
         with atomic_write(path) as part:
             save_file(tensors, str(part), metadata=dict(checkpoint.metadata if metadata is None else metadata))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be written ({error}); check the folder and its free space.") from error
+        raise CheckpointError(
+            f"{path} cannot be written ({reason_in(error)}); check the folder and its free space."
+        ) from error
 
 
 def _flat(checkpoint: Checkpoint, dtype: torch.dtype | None) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
-from ..errors import DownloadError
+from ..errors import DownloadError, reason_in
 from ..file_lock import is_at, lock_at
 from ..unfinished import keep, make_folder
 from .catalog import PublishedWeights
@@ -35,6 +35,10 @@ SPARE: Final = 64 * 2**20  # bytes that must stay free on the disk
 LARGEST: Final = 4 * 2**30  # bytes; more is no weight file of this pack
 
 
+class _Unavailable(Exception):  # noqa: N818 (not an error of the caller's: `_fetch_from_any` makes a DownloadError)
+    """Reason why an address does not give the published file, in the words after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Transfer:
     """Download of one file: its address, its unfinished file, locked for it alone, and its callbacks."""
@@ -42,7 +46,6 @@ class _Transfer:
     url: str
     sha256: str
     size: int | None
-    page: str
     part: Path
     file: IO[bytes]
     progress: Callable[[int, int | None], None]
@@ -84,8 +87,7 @@ def download(
     if entry.url is None or entry.sha256 is None:
         lacking = "address" if entry.url is None else "SHA-256"
         raise DownloadError(
-            f"{name} has no published {lacking}, so it is not downloaded unchecked; "
-            f"get it from {entry.page} and put it into {folder}."
+            f"{name} has no published {lacking}, so it is not downloaded unchecked; {_by_hand(entry, folder)}."
         )
     addresses = (entry.url, *entry.mirrors)
     for address in addresses:
@@ -98,10 +100,14 @@ def download(
             with _locked(part, check_cancelled) as file:
                 if not target.exists():  # as another process may have fetched it meanwhile
                     transfer = _Transfer(
-                        *(addresses[0], entry.sha256, entry.size, entry.page, part, file),
+                        *(addresses[0], entry.sha256, entry.size, part, file),
                         *(progress, check_cancelled, schemes, deadline),
                     )
-                    _fetch_from_any(transfer, addresses, wait)
+                    if reasons := _fetch_from_any(transfer, addresses, wait):
+                        raise DownloadError(
+                            f"{name} could not be downloaded: {'; '.join(reasons)}. Try again later, or "
+                            f"{_by_hand(entry, folder)}."
+                        )
                     _finish(transfer, target)
                     return target
         if sha256_of(target, check_cancelled) != entry.sha256:
@@ -109,8 +115,14 @@ def download(
     except DownloadError:
         raise
     except OSError as error:
-        raise DownloadError(f"{target} cannot be written ({error}); check the folder and its free space.") from error
+        raise DownloadError(
+            f"{target} cannot be written ({reason_in(error)}); check the folder and its free space."
+        ) from error
     return target
+
+
+def _by_hand(entry: PublishedWeights, folder: Path) -> str:
+    return f"get it from {entry.page} and put it into {folder}"
 
 
 @contextmanager
@@ -145,28 +157,34 @@ def _finish(transfer: _Transfer, target: Path) -> None:
 
 
 def _verify(transfer: _Transfer) -> None:
-    """Empty the unfinished file and raise DownloadError if it is not the published one."""
+    """Empty the unfinished file and raise _Unavailable if it is not the published one."""
     came = sha256_of(transfer.part, transfer.check_cancelled)
     if came != transfer.sha256:
         transfer.start_anew()
-        raise DownloadError(
-            f"{transfer.url} gave a file with SHA-256 {came}, but {transfer.sha256} is the published one; it was "
-            f"deleted. Try again, or get the file from {transfer.page}."
+        raise _Unavailable(
+            f"gave a file with SHA-256 {came}, but {transfer.sha256} is the published one; it was deleted"
         )
 
 
-def _fetch_from_any(transfer: _Transfer, addresses: Sequence[str], wait: float) -> None:
-    """Fetch the published file from the first address that has it; the last one's DownloadError where none does."""
-    for number, address in enumerate(addresses, 1):
+def _fetch_from_any(transfer: _Transfer, addresses: Sequence[str], wait: float) -> list[str]:
+    """Fetch the published file from the first address that has it; return why those that were asked do not give it.
+
+    Without such a reason the file is there.
+    """
+    reasons: list[str] = []
+    for address in addresses:
+        if reasons:
+            logger.warning("%s. Trying %s.", reasons[-1], address)
         here = replace(transfer, url=address)
         try:
             _fetch(here, wait)
             _verify(here)
-            return
-        except DownloadError as error:
-            if number == len(addresses) or time.monotonic() > transfer.deadline:
-                raise
-            logger.warning("%s Trying %s.", error, addresses[number])
+            return []
+        except _Unavailable as reason:
+            reasons.append(f"{address} {reason}")
+        if time.monotonic() > transfer.deadline:
+            break
+    return reasons
 
 
 def _fetch(transfer: _Transfer, wait: float) -> None:
@@ -178,10 +196,7 @@ def _fetch(transfer: _Transfer, wait: float) -> None:
             return
         except ConnectionError as error:
             if attempt == ATTEMPTS:
-                raise DownloadError(
-                    f"{transfer.url} failed {ATTEMPTS} times ({error}); try again later (what came is kept), "
-                    f"or get the file from {transfer.page}."
-                ) from error
+                raise _Unavailable(f"failed {ATTEMPTS} times ({error}; what came is kept)") from error
             logger.warning("download of %s was interrupted (%s), trying again", transfer.url, error)
         _pause(wait * 2 ** (attempt - 1), transfer.check_cancelled)
 
@@ -219,13 +234,13 @@ def _handle_status(status: int, transfer: _Transfer, start: int) -> None:
         if 300 <= status < 400
         else (f"was refused with status {status}")
     )
-    raise DownloadError(f"{transfer.url} {what}; get the file from {transfer.page}.")
+    raise _Unavailable(what)
 
 
 def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) -> None:
     """Write an answer to the end of the unfinished file, or as a new one if it is the whole file."""
     if head.encoding != "identity":
-        raise DownloadError(f"{transfer.url} is sent compressed, unasked; get the file from {transfer.page}.")
+        raise _Unavailable("gave it compressed, unasked")
     partial = head.status == 206
     if partial and head.first != start:
         transfer.start_anew()
@@ -239,16 +254,13 @@ def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) ->
         done += len(block)
         if done > (total or LARGEST):
             transfer.start_anew()
-            raise DownloadError(f"{transfer.url} sends more than {total or LARGEST} bytes; it is another file.")
+            raise _Unavailable(f"sends more than {total or LARGEST} bytes: another file")
         transfer.file.write(block)
         if time.monotonic() - reported >= REPORT_EVERY:
             transfer.progress(done, total)
             reported = time.monotonic()
         if time.monotonic() > transfer.deadline:
-            raise DownloadError(
-                f"{transfer.url} is too slow: {done} bytes came in {LONGEST / 3600:g} hours. Try again later (what "
-                f"came is kept), or get the file from {transfer.page}."
-            )
+            raise _Unavailable(f"is too slow ({done} bytes came in {LONGEST / 3600:g} hours; they are kept)")
     transfer.file.flush()
     transfer.progress(done, total)
     if total is not None and done < total:
@@ -256,12 +268,9 @@ def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) ->
 
 
 def _check_size(transfer: _Transfer, done: int, total: int | None) -> None:
-    """Raise DownloadError, before anything is written, for a file of another size or too little free space."""
+    """Raise _Unavailable, before anything is written, for a file of another size; DownloadError where no space is."""
     if total is not None and (total > LARGEST or (transfer.size is not None and total != transfer.size)):
-        raise DownloadError(
-            f"{transfer.url} offers {total} bytes, {transfer.size or f'at most {LARGEST}'} are expected; it is another "
-            f"file. Get it from {transfer.page}."
-        )
+        raise _Unavailable(f"offers {total} bytes, where {transfer.size or f'at most {LARGEST}'} are expected")
     needed = (total or 0) - done + SPARE
     free = shutil.disk_usage(transfer.part.parent).free
     if free < needed:

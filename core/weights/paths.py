@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
-from ..errors import InputError, MissingWeightsError
+from ..errors import InputError, MissingWeightsError, reason_in
+from ..input_file import open_file
 from .catalog import PublishedWeights
 
 LONGEST_PART: Final = 255  # bytes; no common file system takes longer names
@@ -27,7 +28,9 @@ def resolve_inside(folder: Path, name: str, called: str = "the model folder") ->
         root = folder.resolve()
         path = root.joinpath(*parts).resolve()
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, on Python before 3.13
-        raise InputError(f"{name!r} cannot be resolved in {folder} ({error}); choose another file.") from error
+        raise InputError(
+            f"{name!r} cannot be resolved in {folder} ({reason_in(error)}); choose another file."
+        ) from error
     if root not in path.parents:
         raise InputError(f"{name!r} leads out of {folder} through a link; move the file itself into the folder.")
     return path
@@ -51,14 +54,14 @@ def find_or_raise(entry: PublishedWeights, folders: Sequence[Path]) -> Path:
     target = folders[0] if folders else "the model folder"
     raise MissingWeightsError(
         f"{entry.files[0]} (weights {entry.name!r}) was not found in {len(folders)} folders; "
-        f"download it from {entry.url or entry.page} and put it into {target}."
+        f"get it from {entry.page} and put it into {target}."
     )
 
 
 def sha256_of(path: Path, check_cancelled: Callable[[], None] = lambda: None) -> str:
     """Compute a file's SHA-256, in hexadecimal. `check_cancelled` is called now and then, and may raise."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while block := file.read(BLOCK):
             check_cancelled()
             digest.update(block)

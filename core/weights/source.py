@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import CheckpointError, join_names, quote
+from ..input_file import check_ordinary
 
 WEIGHTS_ADVICE: Final = "a whole weight file is needed. Download it again."
 SHOWN_NAMES: Final = 90  # characters of the names in a refusal
@@ -86,6 +87,7 @@ def open_source(path: Path, advice: str = WEIGHTS_ADVICE) -> Generator[Source, N
     """
     size = 0
     try:
+        check_ordinary(path)
         with path.open("rb", buffering=0) as file:
             source = Source(file)
             size = source.size

@@ -68,6 +68,15 @@ def test_unknown_files_are_named_and_with_a_check_identified(folder: Path) -> No
     assert {other.note for other in unknown_files([folder, folder], check=False)} == {"", *list(found.values())[1:]}
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_link_that_leads_out_of_its_folder_is_a_note_of_its_row(tmp_path: Path, folder: Path, check: bool) -> None:
+    (folder / "vox-cpk.pth.tar").symlink_to(tmp_path / "files" / "tiny.safetensors")
+    items = {item.row.files[0]: item for item in take_stock(lambda _: [folder], check)}
+    assert items["vox-cpk.pth.tar"].state == inventory.REFUSED
+    assert "leads out of" in items["vox-cpk.pth.tar"].note
+    assert items["drawn-faces.safetensors"].state == (inventory.WHOLE if check else inventory.THERE)
+
+
 def test_each_file_is_listed_once() -> None:
     files = [row.files for row, _ in published_files()]
     assert len(files) == len({*files})

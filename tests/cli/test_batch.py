@@ -177,10 +177,43 @@ def test_a_row_s_options_replace_those_of_all(files: Path, capsys: pytest.Captur
     assert states(capsys) == ["ready"]
 
 
-def test_a_source_of_several_pictures_stands_in_one_cell(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_source_of_several_pictures_stands_in_one_cell(files: Path, caplog: pytest.LogCaptureFixture) -> None:
     jobs = write_csv(files, {**SOURCE, "output": "a.mp4", "more-sources": "in/source.png;in/source.png"})
     assert run(jobs, "--dry-run") == 1
-    assert "--more-sources was given; First Order Motion Model (FOMM) does not take it" in capsys.readouterr().out
+    assert "--more-sources was given; First Order Motion Model (FOMM) does not take it" in caplog.text
+
+
+def test_a_dry_run_tells_all_faults_of_all_rows(
+    files: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = write_csv(
+        files,
+        {"source": "in/nowhere.png", "driving": "in/none.mp4", "output": "a.avi", "strength": "much", "colour": "red"},
+        {**SOURCE, "output": "b.mp4", "absolute": "yes", "avd": "yes"},
+        {**SOURCE, "output": ""},
+    )
+    assert run(jobs, "--dry-run") == 1
+    said = [line.message for line in caplog.records if line.levelname == "ERROR"]
+    assert [line.partition(" (")[0] for line in said] == ["row 1"] * 5 + ["row 2", "row 3"]
+    for says in ("unknown column colour", "'much'", ".avi; one of", "nowhere.png", "none.mp4", "not allowed", "lacks"):
+        assert sum(says in line for line in said) == 1, says
+    table = capsys.readouterr().out
+    assert "(and 4 more)" in table and max(map(len, table.splitlines())) < 140
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ('{"size": 8, "size ": 9, "source": "a", "driving": "b", "output": "c.mp4"}', "'size' and 'size '"),
+        ('{"source": "a", "source": "b", "driving": "c", "output": "d.mp4"}', "two entries are called source"),
+    ],
+)
+def test_two_entries_of_one_option_are_refused(
+    tmp_path: Path, row: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "jobs.jsonl").write_text(row)
+    assert main(["batch", str(tmp_path / "jobs.jsonl"), "--dry-run", "--model", "drawn-faces"]) == 1
+    assert says in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ def upscaler(folder: Path) -> str:
     return str(folder / "2x.pth")
 
 
-def drawn(folder: Path, enhancer: Enhancer | None) -> Tensor:
+def drawn(folder: Path, predictor: Predictor, enhancer: Enhancer | None) -> Tensor:
     """Animate the face and read the lossless frames back: (4, H, W, 3)."""
     animate_file(
         folder / "wide.png",
         folder / "clip.mp4",
         folder / "out.png",
-        Predictor.load("drawn-faces", device="cpu"),
+        predictor,
         framing=Framing("face", boxes=[Face(*BOX)]),
         enhancer=enhancer,
     )
@@ -62,10 +62,11 @@ def drawn(folder: Path, enhancer: Enhancer | None) -> Tensor:
 
 
 def test_faces_are_enhanced_before_they_are_pasted(folder: Path) -> None:
-    plain = drawn(folder, None)
-    unchanged = drawn(folder, Enhancer(StandIn(same, "GFPGAN", "FaceSR"), CPU, steadiness=0.5))
+    predictor = Predictor.load("drawn-faces", device="cpu")
+    plain = drawn(folder, predictor, None)
+    unchanged = drawn(folder, predictor, Enhancer(StandIn(same, "GFPGAN", "FaceSR"), CPU, steadiness=0.5))
     assert (unchanged - plain).abs().float().mean() < 1 and not torch.equal(plain[0], plain[3])
-    turned = drawn(folder, Enhancer(StandIn(negative), CPU))
+    turned = drawn(folder, predictor, Enhancer(StandIn(negative), CPU))
     assert torch.equal(turned[:, :, 100:], plain[:, :, 100:]), "nothing outside the face"
     face = slice(None), slice(50, 70), slice(20, 40)
     assert (turned[face] - (255 - plain[face])).abs().max() <= 2

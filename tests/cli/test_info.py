@@ -131,6 +131,18 @@ def test_what_is_nothing_is_one_line(
     assert says in capsys.readouterr().err
 
 
+def test_several_files_are_told_and_the_worst_decides(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(files / name) for name in ("source.png", "nowhere.png", "driving.mp4")]
+    assert main(["info", *paths]) == 1
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if line.startswith("kind")] == ["kind: picture", "kind: clip"]
+    assert said.err.count("error: ") == 1 and "nowhere.png is not there" in said.err
+    assert main(["info", "--json", *paths]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [one.get("kind") for one in found] == ["picture", None, "clip"] and "is not there" in found[1]["error"]
+    assert main(["info", "--json", paths[0], paths[2]]) == 0
+
+
 def test_lines_are_printed_without_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(files / "source.png")]) == 0
     assert "kind: picture" in capsys.readouterr().out.splitlines()

@@ -119,4 +119,4 @@ def test_without_aiohttp_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("first_order_motion.cli.live.find_spec", lambda name: None)
     assert main(["live", FACE]) == 1
-    assert "Run: pip install aiohttp" in capsys.readouterr().err
+    assert "Run: pip install '.[live]'" in capsys.readouterr().err

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them"),
 ]
 LIMIT = 120  # seconds
-STEPS = 40
+STEPS = 24
 
 
 def start(config: Path, folder: Path) -> subprocess.Popen[str]:

@@ -32,6 +32,14 @@ def test_damage_is_told_by_the_exit_status_and_in_json(tmp_path: Path, capsys: p
     assert main(["weights", "--folder", str(tmp_path)]) == 0
 
 
+def test_one_link_out_of_the_folder_does_not_end_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "vox-cpk.pth.tar").symlink_to(tmp_path / "elsewhere")
+    assert main(["weights", "--folder", str(tmp_path / "models")]) == 0
+    said = capsys.readouterr().out
+    assert "vox: refused: 'vox-cpk.pth.tar' leads out of" in said and "1 refused" in said
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -39,6 +47,7 @@ def test_damage_is_told_by_the_exit_status_and_in_json(tmp_path: Path, capsys: p
         (["--download", "vox"], "Say which by --architecture"),
         (["--download", "fashio"], "Did you mean fashion?"),
         (["--folder", __file__], "--folder is"),
+        (["--folder", f"{__file__}/models"], "cannot be made"),
     ],
 )
 def test_what_cannot_be_is_one_line(

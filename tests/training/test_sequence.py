@@ -41,7 +41,7 @@ def test_from_videos_to_an_animated_picture(tmp_path: Path, capsys: pytest.Captu
     assert main(["prepare", str(videos), str(data), "--size", str(SIZE), "--least-frames", "4"]) == 0
     said = capsys.readouterr()
     assert "clip07.mp4" in said.out + said.err
-    settings = video_settings(data, steps=140, batch_size=4, num_repeats=8, lr_generator=3e-3, lr_kp_detector=3e-3)
+    settings = video_settings(data, steps=100, batch_size=4, num_repeats=8, lr_generator=3e-3, lr_kp_detector=3e-3)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     assert main(["train", str(tmp_path / "config.yaml"), str(run), "--device", "cpu", "--set", "train.keep=2"]) == 0
     rows = [*csv.DictReader((run / "log.csv").open())]

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from typing_extensions import Self
 
 from ...core.atomic_file import atomic_write
-from ...core.errors import InputError, MediaError
+from ...core.errors import InputError, MediaError, reason_in
 from ...core.output_path import shown
 
 FILE: Final = "report.json"
@@ -54,7 +54,7 @@ class PreparationReport:
             written = [Written(**entry) for entry in cast("list[dict[str, Any]]", content["written"])]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise MediaError(
-                f"{shown(path)} is no report of a preparation ({error}). Choose another folder."
+                f"{shown(path)} is no report of a preparation ({reason_in(error)}). Choose another folder."
             ) from error
         differing = [name for name, value in settings.items() if found.get(name) != value]
         if differing:

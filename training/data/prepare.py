@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -25,9 +26,11 @@ from ...animation.media.clip import FileClip
 from ...animation.media.frame_times import FrameTimes
 from ...animation.media.open_clip import open_clip
 from ...animation.media.writer import VideoWriter
+from ...animation.motion.clips import CountedClip
 from ...core.atomic_file import atomic_folder
-from ...core.errors import FirstOrderError, InputError, MediaError, quote
+from ...core.errors import FirstOrderError, InputError, MediaError, quote, shorten
 from ...core.output_path import check_folder, shown
+from ...core.types import Clip
 from ...core.unfinished import make_folder
 from .frame_reader import FrameReader
 from .layout import BETWEEN, SPLITS, TEST, TEST_SHARE, TRAIN, VIDEOS, by_identity, list_videos, random_split
@@ -41,6 +44,7 @@ VIDEO, TIME = SPLIT_BY = ("video", "time")
 QUICK_PNG: Final = 1  # level of compression: a tenth larger than the default, and twice as fast
 CRF, KEYFRAMES = 10, 1  # of mp4: every frame is found at once
 LEAST_FRAMES: Final = 8
+SHOWN_NAME: Final = 24  # characters of a video's name beside the bar
 _FACES: Final = re.compile(r"\s*(?:all|largest|\d{1,9}(?:\s*,\s*\d{1,9})*)\s*", re.ASCII | re.IGNORECASE)
 
 
@@ -95,12 +99,13 @@ def prepare(
     folder: Path,
     options: PrepareOptions,
     finder: FaceFinder,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> PreparationReport:
     """Prepare a video, or all in a folder, into `folder`: `train/`, `test/` and a report, saved after every video.
 
-    What was written before, with the same options, is not made again. A folder of pictures alone is one video; one with
-    `train/` and `test/` keeps its division. Raises MediaError where there is no video.
+    `progress` is called with the videos done and in total, and with how far the present one is. What was written
+    before, with the same options, is not made again. A folder of pictures alone is one video; one with `train/` and
+    `test/` keeps its division. Raises MediaError where there is no video.
     """
     if source.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(f"is {shown(folder)}, among the videos themselves. Choose one outside of it.", "folder")
@@ -122,19 +127,21 @@ def prepare(
     usable = [video for video in videos if labels[video] not in report.skipped]
     divided = _divided(usable, splits, options)
     for done, video in enumerate(usable):
-        progress(done, len(usable))
+        tell = partial(progress, done, len(usable))
+        tell("")
         before = report.outputs_of(labels[video])
         if before and all((folder / output).exists() for output in before):
             continue
         report.written = [entry for entry in report.written if entry.video != labels[video]]
         try:
-            for output, frames, side in _prepare_video(video, names[video], divided[video], folder, options, finder):
+            written = _prepare_video(video, names[video], divided[video], folder, options, finder, tell)
+            for output, frames, side in written:
                 report.written.append(Written(labels[video], output, frames, side))
         except (MediaError, InputError) as error:
             _skip(report, labels[video], error)
         if report.written:
             report.save(folder)
-    progress(len(usable), len(usable))
+    progress(len(usable), len(usable), "")
     if not report.written:
         raise MediaError(f"Nothing of {shown(source)} could be prepared: {next(iter(report.skipped.values()), '')}")
     report.save(folder)
@@ -205,11 +212,21 @@ def _names(videos: Sequence[Path]) -> dict[Path, str]:
 
 
 def _prepare_video(
-    video: Path, name: str, split: str, folder: Path, options: PrepareOptions, finder: FaceFinder
+    video: Path,
+    name: str,
+    split: str,
+    folder: Path,
+    options: PrepareOptions,
+    finder: FaceFinder,
+    tell: Callable[[str], None],
 ) -> Iterator[tuple[str, int, int]]:
     """Write the clips that a video gives; yield the place, the frames and the side of the cut of each."""
-    clip = open_clip(video)
-    for take in _takes(clip, name, options, finder):
+    clip, label = open_clip(video), shorten(name, SHOWN_NAME)
+
+    def counted(work: str) -> CountedClip:
+        return CountedClip(clip, lambda done, count: tell(f"{label}, {work}: {done}/{count} frames"))
+
+    for take in _takes(clip, counted("finding faces"), name, options, finder):
         if len(take.frames) < options.least_frames:
             raise _too_short(video, len(take.frames), options)
         tested = 0
@@ -217,7 +234,7 @@ def _prepare_video(
             tested = min(max(1, round(len(take.frames) * options.test_share)), len(take.frames) - 2)
         parts = [(TRAIN if tested else split, take.frames[: len(take.frames) - tested])]
         parts += [(TEST, take.frames[len(take.frames) - tested :])] if tested else []
-        pictures = _pictures(clip, take, options.size)
+        pictures = _pictures(counted("writing"), take, options.size)
         side = round(max(square.side for square in take.squares))
         if side < options.size:
             log.warning("%s: %s is a cut of %d pixels, enlarged to %d. A smaller size would lose nothing.",
@@ -229,14 +246,17 @@ def _prepare_video(
             yield output, written, side
 
 
-def _takes(clip: FileClip, name: str, options: PrepareOptions, finder: FaceFinder) -> list[Take]:
-    """Choose what of a clip becomes clips of the data set; raises MediaError where no face is found."""
+def _takes(clip: FileClip, counted: Clip, name: str, options: PrepareOptions, finder: FaceFinder) -> list[Take]:
+    """Choose what of a clip becomes clips of the data set; raises MediaError where no face is found.
+
+    `counted` is the clip too, in which faces are looked for.
+    """
     count, rate = len(clip), float(clip.fps)
     if options.faces is None:
         height, width = clip.frame(0).shape[1:3]
         middle = Square(width / 2, height / 2, float(min(height, width))).aligned()
         return [Take(name, _kept(clip.times, range(count), options.fps), [middle] * count)]
-    tracks = choose_tracks(follow_faces(clip, finder, rate), options.faces)
+    tracks = choose_tracks(follow_faces(counted, finder, rate), options.faces)
     if not tracks:
         raise MediaError(f"{shown(clip.path)} shows no face that {finder.name} finds.")
     names = [name] if len(tracks) == 1 else [_numbered(name, number) for number in range(len(tracks))]
@@ -269,7 +289,7 @@ def _kept(times: FrameTimes, frames: range, fps: float | None) -> list[int]:
     return [frames[place] for place in places.tolist()]
 
 
-def _pictures(clip: FileClip, take: Take, size: int) -> Iterator[Tensor]:
+def _pictures(clip: Clip, take: Take, size: int) -> Iterator[Tensor]:
     """Yield the frames of a take in order, cut out: uint8 (3, size, size)."""
     wanted = set(take.frames)
     frames = (frame for chunk in clip.chunks(FRAMES_AT_ONCE) for frame in chunk)

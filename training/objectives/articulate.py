@@ -11,6 +11,7 @@ from ...module_articulate.animator import ArticulateAnimator
 from ...module_articulate.background import BGMotionPredictor
 from ...module_articulate.generator import Generator
 from ...module_articulate.region_predictor import RegionPredictor
+from ..background import background_predictor
 from ..data.batch import Batch
 from .base import Comparison, Objective, Painted
 from .params import ArticulateLossWeights
@@ -33,13 +34,12 @@ class ArticulateObjective(Objective):
     bg_predictor: BGMotionPredictor | None
 
     def __init__(self, animator: ArticulateAnimator, weights: ArticulateLossWeights, comparison: Comparison) -> None:
-        config = animator.config
         networks = {
             "region_predictor": animator.region_predictor,
             "generator": animator.generator,
-            "bg_predictor": BGMotionPredictor(config.bg_predictor) if config.affine_background else None,
+            "bg_predictor": background_predictor(animator),
         }
-        super().__init__(networks, weights, comparison, config.align_corners)
+        super().__init__(networks, weights, comparison, animator.config.align_corners)
 
     def detect(self, picture: Tensor) -> Motion:
         """Predict the regions of pictures (B, 3, H, W)."""

@@ -16,6 +16,7 @@ from ...module_spline.animator import SplineAnimator
 from ...module_spline.dense_motion import DenseMotion, DenseMotionNetwork
 from ...module_spline.inpainting import InpaintingNetwork, moved
 from ...module_spline.keypoint_detector import KPDetector
+from ..background import background_predictor
 from ..data.batch import Batch
 from ..draws import generator_for
 from ..transform import PlateTransform
@@ -49,12 +50,11 @@ class SplineObjective(Objective):
         background: bool = True,
         seed: int = 0,
     ) -> None:
-        config = animator.config
         networks = {
             "kp_detector": animator.kp_detector,
             "dense_motion_network": animator.dense_motion_network,
             "inpainting_network": animator.inpainting_network,
-            "bg_predictor": BGMotionPredictor(config.num_channels, config.width) if background else None,
+            "bg_predictor": background_predictor(animator) if background else None,
         }
         super().__init__(networks, weights, comparison, aligned=True)
         self.weights, self.schedule, self.seed = weights, schedule or SplineSchedule(), seed

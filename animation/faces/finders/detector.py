@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ....core.installation import install_hint
 from ..face import LEAST_SIDE, MOST_FACES, Face, Landmarks, without_doubles
 
 Detect = Callable[[NDArray[np.uint8]], list[Face]]
 MOST_CANDIDATES = 1000
-FACES_EXTRA = "pip install '.[faces]' in this pack's folder"
+FACES_EXTRA = install_hint("faces")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ....core.installation import install_hint
 from ..face import Face
 from ..landmarks import WEIGHTS
 from .detector import Detect, Detector, face_of
 from .installed import is_installed, need, reporting_damage
 
-INSTALL = "pip install '.[landmarks]' in this pack's folder (its weights are to be fetched by hand)"
+INSTALL = f"{install_hint('landmarks')} (its weights are to be fetched by hand)"
 
 
 def missing() -> str | None:

@@ -322,10 +322,12 @@ def test_other_bytes_of_an_address_do_not_reach_the_mirror_s_file(server: Server
     assert fetch(row, tmp_path)[0].read_bytes() == CONTENT
 
 
-def test_the_last_address_is_the_one_that_is_told_of(server: Server, tmp_path: Path) -> None:
+def test_all_addresses_are_told_of_with_what_each_did(server: Server, tmp_path: Path) -> None:
     server.steps = [status(404), status(403)]
-    message = refused(replace(entry(server.url), mirrors=(f"{server.url}?copy",)), tmp_path)
-    assert "?copy was refused with status 403" in message
+    row = replace(entry(server.url), mirrors=(f"{server.url}?copy",))
+    message = refused(row, tmp_path)
+    assert f"{server.url} was refused with status 404; {server.url}?copy was refused with status 403. " in message
+    assert message.endswith(f"get it from {row.page} and put it into {tmp_path}.")
 
 
 def test_what_can_be_fetched_says_where_its_hash_was_read() -> None:

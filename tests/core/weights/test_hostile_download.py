@@ -110,7 +110,7 @@ def stalling(handler: BaseHTTPRequestHandler, start: int) -> None:
     [
         (headers(Content_Length="99999999999999999999"), "offers 9{20} bytes"),
         (headers(Content_Length="-1", body=CONTENT + b"more"), "sends more than"),
-        (headers(Content_Encoding="gzip", body=gzip.compress(CONTENT)), "sent compressed"),
+        (headers(Content_Encoding="gzip", body=gzip.compress(CONTENT)), "gave it compressed"),
         (headers(status=206), "other bytes came"),
         (headers(status=206, Content_Range="bytes 0-"), "other bytes came"),
         (headers(status=206, Content_Range="bytes 5-1048575/1048576"), "other bytes came"),

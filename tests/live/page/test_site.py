@@ -92,15 +92,18 @@ def test_a_site_is_written_over_but_nothing_else(
     folder = tmp_path / "site"
     folder.mkdir()
     assert written(folder, tiny_export, package) == 0  # an empty folder
-    (folder / "old.txt").write_text("of a version before")
+    (folder / "index.html").write_text("of a version before")
     assert written(folder, tiny_export, package) == 0
-    assert "old.txt" not in contents(folder)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "letter.txt").write_text("mine")
-    capsys.readouterr()
-    assert written(tmp_path / "other", tiny_export, package) == 1
-    assert "holds other files" in capsys.readouterr().err
-    assert contents(tmp_path / "other") == {"letter.txt": b"mine"}
+    assert contents(folder)["index.html"] != b"of a version before"
+    for place in (folder / "models", tmp_path / "other"):
+        place.mkdir(exist_ok=True)
+        (place / "letter.txt").write_text("mine")
+    before = contents(folder)
+    for place, name in ((folder, "models/letter.txt"), (tmp_path / "other", "letter.txt")):
+        capsys.readouterr()
+        assert written(place, tiny_export, package) == 1
+        assert f"holds {name}, which this command did not write" in capsys.readouterr().err
+    assert contents(folder) == before and contents(tmp_path / "other") == {"letter.txt": b"mine"}
 
 
 def test_a_site_that_fails_leaves_the_one_before(

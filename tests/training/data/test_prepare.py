@@ -61,6 +61,18 @@ def test_videos_become_a_data_set_with_a_report(videos: Path, tmp_path: Path, ca
     assert sum(len(video) for video in (*train.test_videos(), *test.test_videos())) == 30
 
 
+def test_progress_is_told_within_a_video(tmp_path: Path) -> None:
+    build_video(tmp_path / "one.mp4", 20, size=(64, 64))
+    told: list[tuple[int, int, str]] = []
+    options = PrepareOptions(size=32, faces="largest")
+    prepare(tmp_path / "one.mp4", tmp_path / "data", options, BrightFinder(), lambda *given: told.append(given))
+    notes = [note for done, total, note in told if (done, total) == (0, 1) and note]
+    for work in ("finding faces", "writing"):
+        counts = [int(note.split()[-2].split("/")[0]) for note in notes if note.startswith(f"one, {work}: ")]
+        assert len(counts) >= 2 and counts == sorted(counts) and counts[-1] >= 16
+    assert told[-1] == (1, 1, "")
+
+
 def test_a_single_video_is_divided_in_time_and_not_changed_at_its_own_size(tmp_path: Path) -> None:
     build_video(tmp_path / "one.mp4", 20, size=(64, 64), fps=Fraction(30000, 1001), audio="aac")
     prepare(tmp_path / "one.mp4", tmp_path / "data", PrepareOptions(size=64), BrightFinder())

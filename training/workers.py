@@ -1,0 +1,33 @@
+"""Signals of the processes that read videos: a terminal sends them to all, and the first process alone acts on them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+from ..core.signals import STOPPING
+
+
+@contextmanager
+def born_without_signals() -> Generator[None, None, None]:
+    """Keep signals that ask for a stop from processes that begin in the block, as they import much before they work.
+
+    Those for this process act after the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals(_worker: int) -> None:
+    """Leave signals to the first process, which has workers end when it does; they are sent to all of a terminal."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
