@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..animation.faces.clips import find_faces
 from ..animation.faces.face import ALL, LARGEST, Face, FaceFinder, choose_faces, left_to_right
+from ..animation.faces.finders.detector import FACES_EXTRA
 from ..animation.faces.square import square_around
 from ..animation.frames import FrameFormat, check_images
 from ..animation.framing import inside, is_square
@@ -74,8 +75,8 @@ class LivePicture:
             if not self._faces:
                 log.warning(
                     "No face was found in the picture %r by %s; the square in its middle is animated. Give boxes of "
-                    "the faces, or install a better detector (pip install '.[faces]' in this pack's folder).",
-                    self.label, self._finder.name,
+                    "the faces, or install a better detector (%s).",
+                    self.label, self._finder.name, FACES_EXTRA,
                 )  # fmt: skip
         return self._faces
 
