@@ -85,9 +85,9 @@ class LivePicture:
         shown = shown or (SQUARE if self._is_plain else WHOLE)
         if shown == SQUARE and self._is_plain and choice in (LARGEST, ALL):
             return Part(self.id, SQUARE)
-        if not self.faces:
-            return Part(self.id, SQUARE, note=NO_FACE)
         chosen = choose_faces(self.faces, choice)
+        if not chosen:
+            return Part(self.id, SQUARE, note=NO_FACE)
         if shown == SQUARE:
             chosen = choose_faces(chosen, LARGEST)
         named = ",".join(str(self.faces.index(face)) for face in chosen)

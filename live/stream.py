@@ -157,6 +157,7 @@ class Stream:
         try:
             shot = await self._stage.do(lambda: studio.read(frame))
         except FirstOrderError as error:
+            await self._painted()  # answers keep the order of frames
             await self._refuse_frame(error, frame.number)
             return
         before_it = self._paintings[-1] if self._paintings else None
@@ -168,12 +169,15 @@ class Stream:
         """Draw a frame that was read, and send the picture after that of the frame before."""
         studio, sink = self._stage.studio, self._stage.studio.setup.sink
         try:
-            pixels, answer = await self._stage.paint(lambda: studio.paint(frame, shot))
+            painted = await self._stage.paint(lambda: studio.paint(frame, shot))
         except FirstOrderError as error:
-            await self._refuse_frame(error, frame.number)
-            return
+            painted = error
         if before is not None:
-            await asyncio.wait([before])
+            await asyncio.wait([before])  # answers keep the order of frames
+        if isinstance(painted, FirstOrderError):
+            await self._refuse_frame(painted, frame.number)
+            return
+        pixels, answer = painted
         if sink is not None:
             await self._stage.do(lambda: sink.show(pixels))
         await self._within_time(self._socket.send_bytes(answer))

@@ -178,7 +178,7 @@ class Studio:
         if "model" in changes:
             settings = settings.fitting(self._session.spec)
         self._session.change(settings)
-        self._session.show(self._seen(picture, part))
+        self._show(self._session, self._view_of(picture, part), part)
         self.setup.pictures.forget_oldest(in_use=self.picture)
 
     def read(self, frame: Frame) -> Shot:
@@ -228,22 +228,26 @@ class Studio:
 
     def _load(self, model: str, picture: LivePicture, part: Part) -> None:
         """Load a model, which goes on as the one before it did."""
-        predictor, view = self.setup.models.load(model), self._seen(picture, part)
+        predictor, view = self.setup.models.load(model), self._view_of(picture, part)
         if self._session is None:
             follower = HeadFollower(self.setup.finder, self._detecting, self.setup.ratio)
             settings = self._settings.fitting(predictor.animator.spec)
             self._session = LiveSession(predictor, view, settings, self.setup.options, follower.square)
         else:
             self._session.use(predictor)
-            self._session.show(view)
+        self._show(self._session, view, part)
         self.model, self._device = model, str(predictor.device)
 
-    def _seen(self, picture: LivePicture, part: Part) -> View:
-        """Return the view of a part, which is made once as long as no other is wanted."""
-        if self._view is None or part != self._part:
-            self._view = picture.view(part)
-            self._part, self._note = part, part.note
-        return self._view
+    def _view_of(self, picture: LivePicture, part: Part) -> View:
+        """Return the view of a part, which is made once as long as no other is shown."""
+        return picture.view(part) if self._view is None or part != self._part else self._view
+
+    def _show(self, session: LiveSession, view: View, part: Part) -> None:
+        """Go on with a view, and have the page told of it."""
+        session.show(view)
+        if part != self._part:
+            self._note = part.note
+        self._view, self._part = view, part
 
     def _is_other(self, picture: LivePicture) -> bool:
         """Tell whether another picture than this one was shown before."""

@@ -108,7 +108,7 @@ def choose_faces(faces: Sequence[Face], choice: str, parameter: str = "faces") -
 
 def _numbers(text: str, count: int, parameter: str) -> list[int]:
     parts = [part for part in text.replace(",", " ").split() if part]
-    if not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
+    if not parts or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
         raise InputError(f"is {text[:40]!r}; {ALL}, {LARGEST} or numbers such as 0,2 were wanted.", parameter)
     numbers = list(dict.fromkeys(int(part) for part in parts))
     absent = next((number for number in numbers if number >= count), None)

@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from first_order_motion.animation.faces.face import Face
+from first_order_motion.animation.options import AnimateOptions
+from first_order_motion.core.errors import InputError
 from first_order_motion.live.frames import Frame
 from first_order_motion.live.limits import Limits
 from first_order_motion.live.pictures import Pictures
@@ -64,16 +66,38 @@ def test_two_frames_are_drawn_at_a_time_and_answered_in_order(monkeypatch: pytes
             assert overtaken.wait(LIMIT)
         result = paint(studio, frame, shot)
         overtaken.set()
+        if frame.number == 2:
+            raise InputError("Frame 2 is spoilt.")
         return result
 
     async def test() -> None:
         async with served(studio_setup(painters=2)) as server, server.page() as page:
-            await page.show(0, FRAMES[0])
-            assert await asyncio.to_thread(begun.wait, LIMIT)
-            await page.show(1, FRAMES[1])
-            assert [(await page.picture())[0] for _ in range(2)] == [0, 1]
+            for number in (1, 2):
+                await page.show(0, FRAMES[0])
+                assert await asyncio.to_thread(begun.wait, LIMIT)
+                await page.show(number, FRAMES[1])
+                assert (await page.picture())[0] == 0
+                begun.clear()
+                overtaken.clear()
+                if number == 1:
+                    assert (await page.picture())[0] == 1
+                else:
+                    await page.until("error", number=2)
 
     monkeypatch.setattr(Studio, "paint", uneven)
+    run(test)
+
+
+def test_a_change_of_which_a_part_is_refused_changes_nothing() -> None:
+    async def test() -> None:
+        setup = studio_setup(FakeModels(("fomm", "fsrt")), options=AnimateOptions(antialias=True, detail=0.5))
+        setup.pictures.add(blobs(1, seed=4), "other")
+        async with served(setup) as server, server.page() as page:
+            await page.say(type="set", model="fsrt", picture="p2", strength=0.5)
+            assert "FSRT has no flow" in (await page.until("error"))["text"]
+            state = await page.until("state")
+            assert (state["model"], state["picture"], state["strength"]) == ("fomm", "p1", 1.0)
+
     run(test)
 
 

@@ -24,7 +24,7 @@ def test_choices(choice: str, wanted: list[Face]) -> None:
     assert choose_faces([RIGHT, LEFT, MIDDLE], choice) == wanted
 
 
-@pytest.mark.parametrize("choice", ["3", "0,7", "-1", "two", "1e3", "99999999999"])
+@pytest.mark.parametrize("choice", ["3", "0,7", "-1", "two", "1e3", ",", "99999999999"])
 def test_other_choices_are_refused(choice: str) -> None:
     with pytest.raises(InputError, match="face"):
         choose_faces([RIGHT, LEFT, MIDDLE], choice)
