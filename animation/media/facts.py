@@ -77,7 +77,7 @@ def _stored_facts(path: Path) -> Facts:
         "container": form,
         "codec": codec,
         "rotation": TURNS.get(orientation_of(frame), MIRRORED),
-        "alpha": "yes; it is shown on white" if has_alpha(frame.format) else "none",
+        "alpha": "its format has it; what is transparent is shown on white" if has_alpha(frame.format) else "none",
         **_sound_facts(path),
     }
 
