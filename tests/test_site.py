@@ -34,6 +34,7 @@ FOREIGN = {
     ),
     *("--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--signal", "--requeue"),
     *("--frames", "--batch", "--repeats", "--cpu-time", "--published", "--mobile"),  # of tests/benchmarks
+    *("--devices", "--architectures", "--no-rewrites"),
 }
 """Options in the documents that are of other programs."""
 
