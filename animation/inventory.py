@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import CheckpointError, InputError, in_words, join_names, suggest
+from ..core.output_path import shown
 from ..core.weights.architecture import WeightsKind
 from ..core.weights.catalog import PublishedWeights
 from ..core.weights.checkpoint import read_checkpoint
@@ -18,7 +20,7 @@ MISSING, THERE, WHOLE, READABLE, DIFFERENT, DAMAGED, WRONG, REFUSED = STATES = (
 )  # fmt: skip
 """States of a file: not there; there and not checked; the published bytes; of unknown bytes, but read as what it should
 be; of other bytes than the published, but read as that; not readable; weights of something else; a link that leads out
-of its folder."""
+of its folder, or what is no file."""
 
 UNUSABLE = frozenset({DAMAGED, WRONG, REFUSED})
 SUFFIXES = frozenset({".pth", ".pt", ".tar", ".ckpt", ".bin", ".safetensors", ".part"})
@@ -77,13 +79,24 @@ def take_stock(folders: Folders, check: bool, progress: Callable[[Path], None] =
             items.append(Item(users, row, None, REFUSED, str(error)))
             continue
         if path is None:
-            items.append(Item(users, row, None, MISSING))
+            note = _misplaced(row.files, folders(users[0][0].id))
+            items.append(Item(users, row, None, REFUSED if note else MISSING, note))
             continue
         if check:
             progress(path)
         state, note = _checked(row, users[0][0], path) if check else (THERE, _size_note(row, path))
         items.append(Item(users, row, path, state, note))
     return items
+
+
+def _misplaced(names: Sequence[str], folders: Sequence[Path]) -> str:
+    """Say what has one of the names in the folders and is no file; nothing without any."""
+    places = (folder / name for folder in folders for name in names)
+    place = next((place for place in places if os.path.lexists(place)), None)
+    if place is None:
+        return ""
+    what = "a folder, a pipe or a device" if place.exists() else "a link that leads to no file"
+    return f"{shown(place)} is {what}; a file was wanted. Move it away"
 
 
 def _has_published_bytes(row: PublishedWeights, path: Path) -> bool:

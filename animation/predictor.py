@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -59,12 +61,13 @@ class Predictor:
     >>> predictor = Predictor.load("drawn-faces")
     >>> frames = predictor.animate_tensors(source, driving)  # (1, H, W, 3) and (N, H, W, 3) -> (N, size, size, 3)
 
-    A model whose 16-bit layers overflow is exchanged for the same in float32, for good.
+    A model whose 16-bit layers overflow is exchanged for the same in float32, for good. Several threads may draw by it.
     """
 
     def __init__(self, animator: Animator, device: torch.device, origin: Origin | None = None) -> None:
         """Wrap a model that was optimised for the device and moved to it; `load` does both."""
         self.animator, self.device, self.origin = animator, device, origin
+        self._exchange = Lock()
 
     @classmethod
     def load(
@@ -196,7 +199,7 @@ class Predictor:
         """
 
         def draw(run: _Run) -> Iterator[Tensor]:
-            frames = animate(self.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start)
+            frames = animate(run.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start)
             return to_cpu_async(frames)
 
         return self._in_any_precision(draw, lambda part: part, [source], driving, options, hooks, best_frame)
@@ -213,7 +216,7 @@ class Predictor:
 
         def draw(run: _Run) -> Iterator[Mapped]:
             return animate_mapped(
-                self.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start
+                run.animator, run.sources[0], run.clip, self.device, run.options[0], run.hooks, run.start
             )
 
         return self._in_any_precision(draw, lambda part: part.pictures, [source], driving, options, hooks, best_frame)
@@ -233,7 +236,7 @@ class Predictor:
 
         def draw(run: _Run) -> Iterator[Tensor]:
             pairs = [*zip(run.sources, run.options, strict=True)]
-            return to_cpu_async(animate_several(self.animator, pairs, run.clip, self.device, run.hooks, run.start))
+            return to_cpu_async(animate_several(run.animator, pairs, run.clip, self.device, run.hooks, run.start))
 
         return self._in_any_precision(draw, lambda part: part, sources, driving, options, hooks, best_frame)
 
@@ -275,37 +278,48 @@ class Predictor:
         clip, sources = _matched(as_clip(driving), sources, given.moving)
         chosen, chosen_hooks = [given], hooks
         while bad is not None:
+            animator = self.animator
             if not done:  # else the anchors stay what they were
-                batch, chosen_hooks = choose_batch(given, hooks, self.animator, self.device)
+                batch, chosen_hooks = choose_batch(given, hooks, animator, self.device)
                 chosen = [self.choose_anchor(source, clip, batch, chosen_hooks, best_frame) for source in sources]
-            run = _Run(sources, clip, chosen, chosen_hooks, done)
+            run = _Run(animator, sources, clip, chosen, chosen_hooks, done)
             count, bad = yield from until_not_finite(draw(run), pictures_of)
             done += count
             if bad is not None:
-                self.fall_back(done - count + bad)
+                self.fall_back(animator, done - count + bad)
 
-    def fall_back(self, frame: int) -> None:
-        """Exchange the model, of which a frame overflowed, for one in float32.
+    def fall_back(self, animator: Animator, frame: int) -> None:
+        """Exchange the model, by which a frame overflowed, for one in float32, unless another thread did so before.
 
         Raises CheckpointError if it runs in that already.
         """
-        files = self.animator.spec.name if self.origin is None else self.origin.files
-        if not runs_in_16_bits(self.animator):
-            raise not_finite(files)
-        log.warning("%s overflows in 16 bits (frame %d); going on in float32.", files, frame)
-        self.animator = self.animator.float() if self.origin is None else self.origin.in_float32()
-        if self.origin is None and self.animator.watch is not None:
-            self.animator.watch.remove()
-            self.animator.watch = None
+        with self._exchange:
+            if animator is not self.animator:
+                return
+            files = animator.spec.name if self.origin is None else self.origin.files
+            if not runs_in_16_bits(animator):
+                raise not_finite(files)
+            log.warning("%s overflows in 16 bits (frame %d); going on in float32.", files, frame)
+            self.animator = _raised(animator) if self.origin is None else self.origin.in_float32()
+
+
+def _raised(animator: Animator) -> Animator:
+    """Return a copy of a model in float32, unwatched; the model itself may be at work in another thread."""
+    animator = copy.deepcopy(animator).float()
+    if animator.watch is not None:
+        animator.watch.remove()
+        animator.watch = None
+    return animator
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Pass through a driving clip from frame `start` on, with options for each source, which differ in their anchors.
+    """Pass of a model through a driving clip from frame `start` on, with options for each source: their anchors differ.
 
     Sources that move are as long as the clip.
     """
 
+    animator: Animator
     sources: Sequence[Source]
     clip: Clip
     options: Sequence[AnimateOptions]

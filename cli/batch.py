@@ -144,10 +144,16 @@ class _Work:
         if not (row.errors or self.redo) and is_finished(args):
             log.info("Job %d of %d: %s is finished already.", place, self.total, shown(args.output))
             return SKIPPED, []
-        make_folder(args.output.parent)  # which goes again where nothing comes into it
+        faults = [*row.errors]
+        try:
+            make_folder(args.output.parent)  # which goes again where nothing comes into it
+        except OSError as error:
+            if not self.dry_run:
+                raise
+            faults.append(self._words(error))
         if self.dry_run:
-            faults = dict.fromkeys([*row.errors, *map(self._words, all_faults(args, self.models))])
-            return FAILED if faults else READY, [*faults]
+            faults += map(self._words, all_faults(args, self.models))
+            return FAILED if faults else READY, [*dict.fromkeys(faults)]
         job = prepare(args, self.models)
         label = f"job {place} of {self.total}"
         log.info("%s: %s by %s.", label.capitalize(), shown(args.source), shown(args.driving))

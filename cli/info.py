@@ -15,13 +15,22 @@ from ..animation.media.open_clip import is_clip
 from ..animation.motion.track import MotionTrack
 from ..animation.motion.track_file import FORMAT, is_motion_file
 from ..animation.weight_facts import weight_facts
-from ..core.errors import CheckpointError, FirstOrderError, InputError, MediaError, in_words, rename_parameters
+from ..core.errors import (
+    CheckpointError,
+    FirstOrderError,
+    InputError,
+    MediaError,
+    in_words,
+    one_line,
+    rename_parameters,
+)
 from ..core.input_file import open_file
 from ..core.installation import install_hint
 from ..core.output_path import shown
 from ..core.weights.container import HEAD, container_of, name_unknown
 from ..core.weights.safetensors_file import scan_safetensors
 from ..core.weights.source import open_source
+from .arguments import given_path
 
 Facts = Mapping[str, object]
 
@@ -30,7 +39,7 @@ def add_info_options(command: argparse.ArgumentParser) -> None:
     """Add the arguments and options of `info`."""
     command.add_argument(
         "files",
-        type=Path,
+        type=str,  # a name that cannot be is told of with the others
         nargs="+",
         metavar="FILE",
         help="weights, a motion file, the folder of an export, a clip, a picture or sound; or several of these",
@@ -43,16 +52,16 @@ def info(args: argparse.Namespace) -> int:
     """Print what each of `args.files` is, and what cannot be read as an error; returns 1 if there is such a one."""
     from .main import FLAGS
 
-    files: Sequence[Path] = args.files
+    files: Sequence[str] = args.files
     told: list[Facts] = []
     failed = False
-    for place, path in enumerate(files):
-        facts: dict[str, object] = {"file": str(path)}
+    for place, name in enumerate(files):
+        facts: dict[str, object] = {"file": name}
         try:
             with rename_parameters(FLAGS):
-                facts.update(file_facts(path))
+                facts.update(file_facts(_named(name)))
         except (FirstOrderError, OSError) as error:
-            facts["error"], failed = in_words(error), True
+            facts["error"], failed = _with_name(in_words(error), name), True
             print(f"error: {facts['error']}", file=sys.stderr)
         told.append(facts)
         if not args.json and "error" not in facts:
@@ -63,10 +72,24 @@ def info(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _named(name: str) -> Path:
+    """Return the path of a name. Raises InputError for one that no file can have."""
+    try:
+        return given_path(name)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(str(error), "FILE") from error
+
+
+def _with_name(error: str, name: str) -> str:
+    """Put a file's name before an error that does not tell which file it is about."""
+    known = one_line(Path(name).name or name)
+    return error if known in error or error.startswith("FILE ") else f"{shown(Path(name))}: {error}"
+
+
 def write_facts(facts: Facts) -> None:
     """Print facts, one a line."""
     for name, value in facts.items():
-        print(f"{name}: {'none' if value is None else value}")
+        print(f"{name}: {'none' if value is None else one_line(str(value))}")
 
 
 def file_facts(path: Path) -> Facts:

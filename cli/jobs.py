@@ -148,15 +148,14 @@ class _RowReader:
         for name in words:
             for other in ((action := self._action(name)), *self.parser.rivals_of(action)):
                 vars(namespace).pop(other.dest, None)  # what all rows have gives way
-        if missing := [name for name in NEEDED if name not in words]:
+        filled = {_plain(head) for head, value in cells.items() if value not in (None, "")}
+        if missing := [name for name in NEEDED if name not in filled]:
             errors.append(f"lacks {join_names(missing)}. Fill it in.")
-        good = {name: given for name, given in words.items() if self._is_good(name, given, errors)}
-        args = None
-        if all(name in good for name in NEEDED):
-            try:
-                args = self._parsed(good, namespace)
-            except InputError as error:  # options that are good one by one
-                errors.append(str(error))
+        good: dict[str, list[str]] = {}
+        for name, given in words.items():
+            if self._fits({**good, name: given}, errors):
+                good[name] = given
+        args = self._parsed(good, namespace) if all(name in good for name in NEEDED) else None
         return Row(number, line, quote(cells.get("output") or ""), args, tuple(errors))
 
     def _words(self, cells: Cells) -> tuple[dict[str, list[str]], list[str]]:
@@ -179,11 +178,10 @@ class _RowReader:
                 errors.append(str(error))
         return words, errors
 
-    def _is_good(self, name: str, given: Sequence[str], errors: list[str]) -> bool:
-        """Tell whether the words of one option or argument can be parsed by themselves; if not, note why."""
-        alone = {needed: ["-"] for needed in NEEDED} | {name: [*given]}
+    def _fits(self, words: Mapping[str, Sequence[str]], errors: list[str]) -> bool:
+        """Tell whether the words of the last option or argument can be parsed with those before; if not, note why."""
         try:
-            self._parsed(alone, argparse.Namespace())
+            self._parsed({needed: ["-"] for needed in NEEDED} | {**words}, argparse.Namespace())
         except InputError as error:
             errors.append(str(error))
             return False
@@ -194,7 +192,7 @@ class _RowReader:
         return self.parser.parse_args([*options, "--", *(words[name][0] for name in NEEDED)], namespace)
 
     def _action(self, head: str) -> argparse.Action:
-        name = head.strip().lstrip("-").lower().replace("_", "-")
+        name = _plain(head)
         action = self.parser.find_option(name)
         if action is None or action.dest in ("help", "command"):
             known = [one for one in _names(self.parser) if one not in NEEDED]
@@ -222,6 +220,11 @@ class _RowReader:
 
 
 _APPENDING: Final = (argparse._AppendAction,)  # pyright: ignore[reportPrivateUsage]
+
+
+def _plain(head: str) -> str:
+    """Return the name of an option or argument as a column's head has it."""
+    return head.strip().lstrip("-").lower().replace("_", "-")
 
 
 def _names(parser: RowParser) -> Sequence[str]:

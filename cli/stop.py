@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from multiprocessing import active_children
 from types import FrameType
 
 from ..core.output_path import shown
@@ -42,6 +43,8 @@ def _stop(number: int, _: FrameType | None) -> None:
     """
     for other in STOPPING:
         signal.signal(other, signal.SIG_IGN)  # nothing disturbs the cleaning up
+    for child in active_children():
+        child.kill()  # those that read videos leave other signals alone, and hold nothing unfinished
     try:
         _say(farewell(), bars)
     finally:

@@ -148,6 +148,10 @@ def providers_for(device: str) -> list[str]:
 
 def _content(path: Path) -> bytes:
     """Read a file whole, as a graph that is opened from its bytes can refer to no other file, and check its seal."""
+    if path.exists() and not path.is_file():  # of a pipe the end may never come
+        raise OnnxError(
+            f"{path} is a folder, a pipe or a device; an exported graph was wanted. Export the model again."
+        )
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -167,8 +167,8 @@ class LiveSession:
         """
         while shot.picture is None and not shot.draw():
             with self._reading:
-                if shot.animator is self.animator:
-                    self._predictor.fall_back(self._frames)
+                self._predictor.fall_back(shot.animator, self._frames)
+                if any(session.animator is not self.animator for session in self._sessions):
                     self._begin_anew()
                 shot = self.newest()
         assert shot.picture is not None  # it was drawn

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.atomic_file import atomic_folder
 from ..core.errors import InputError, MediaError
+from ..core.input_file import open_file
 from ..core.output_path import check_folder, shown
 from ..core.unfinished import make_folder
 
@@ -78,16 +79,19 @@ def site_folder(folder: Path) -> Generator[Path, None, None]:
 
 
 def foreign_file(folder: Path) -> Path | None:
-    """Find the first file in a folder, by its path in there, that is of no site that was written before."""
+    """Find the first file or folder in a folder, by its path in there, that is of no site that was written before."""
     written = _written_before(folder)
-    return next((file for file in _files_in(folder) if file.as_posix() not in written), None)
+    own = {Path(name) for name in written}
+    own.update(*(file.parents for file in own))
+    return next((found for found in _paths_in(folder) if found not in own), None)
 
 
-def _written_before(folder: Path) -> frozenset[object]:
+def _written_before(folder: Path) -> frozenset[str]:
     """List the files of the site that a folder is; none for any other folder."""
     try:
-        found: object = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-    except (OSError, ValueError):
+        with open_file(folder / DESCRIPTION) as file:
+            found: object = json.load(file)
+    except (OSError, ValueError, RecursionError):
         return frozenset()
     facts = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     files = facts.get("files")
@@ -96,10 +100,9 @@ def _written_before(folder: Path) -> frozenset[object]:
     return frozenset(name for name in cast("list[object]", files) if isinstance(name, str))
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """List what is in a folder and its subfolders, links included, by paths in there."""
-    found = sorted(folder.rglob("*")) if folder.is_dir() else []
-    return [path.relative_to(folder) for path in found if path.is_symlink() or not path.is_dir()]
+def _paths_in(folder: Path) -> list[Path]:
+    """List what is in a folder and its subfolders, these and links included, by paths in there."""
+    return [path.relative_to(folder) for path in sorted(folder.rglob("*"))] if folder.is_dir() else []
 
 
 def copy_page(folder: Path) -> None:
@@ -169,7 +172,7 @@ def describe(site: Path, models: Sequence[SiteModel], pictures: Sequence[Mapping
         "engine": "browser",
         "models": [asdict(model) for model in models],
         "pictures": [*pictures],
-        "files": [*(file.as_posix() for file in _files_in(site)), DESCRIPTION],
+        "files": [*(path.as_posix() for path in _paths_in(site) if (site / path).is_file()), DESCRIPTION],
     }
     (site / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 

@@ -28,7 +28,7 @@ from .recipe import Recipe, Step
 from .sampler import DrawSampler
 from .transform import Transform
 from .video_params import VideoTrainParams
-from .workers import born_without_signals, leave_signals
+from .workers import born_without_signals, follow_parent
 
 SMALLEST: Final = 16  # pixels of a picture that VGG19 can look at
 MOST_WORKERS: Final = 8  # processes that read videos, unless one asks for more
@@ -99,7 +99,7 @@ class VideoRecipe(Recipe):
             num_workers=workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
-            worker_init_fn=leave_signals,
+            worker_init_fn=follow_parent,
             multiprocessing_context="spawn" if workers else None,  # a copy of this process would hold FFmpeg's threads
             prefetch_factor=PREFETCHED if workers else None,
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import parent_process, resource_tracker
+from threading import Thread
 
 from ..core.signals import STOPPING
 
@@ -27,7 +29,16 @@ def born_without_signals() -> Generator[None, None, None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def leave_signals(_worker: int) -> None:
-    """Leave signals to the first process, which has workers end when it does; they are sent to all of a terminal."""
+def follow_parent(_worker: int) -> None:
+    """Leave signals to the first process, as they are sent to all of a terminal, and end with it, whatever ends it."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone: PyTorch's own watch sees that late, and waiting batches hold it."""
+    parent = parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
+    os._exit(1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from ..errors import DownloadError, reason_in
 from ..file_lock import is_at, lock_at
 from ..unfinished import keep, make_folder
 from .catalog import PublishedWeights
-from .http_stream import Head, HttpStream, check_scheme
+from .http_stream import Head, HttpStream, SchemeError, check_scheme
 from .paths import resolve_inside, sha256_of
 
 logger = logging.getLogger(__name__)
@@ -104,8 +103,9 @@ def download(
                         *(progress, check_cancelled, schemes, deadline),
                     )
                     if reasons := _fetch_from_any(transfer, addresses, wait):
+                        kept = f", which goes on with the {done} bytes that came" if (done := transfer.done) else ""
                         raise DownloadError(
-                            f"{name} could not be downloaded: {'; '.join(reasons)}. Try again later, or "
+                            f"{name} could not be downloaded: {'; '.join(reasons)}. Try again later{kept}, or "
                             f"{_by_hand(entry, folder)}."
                         )
                     _finish(transfer, target)
@@ -130,9 +130,9 @@ def _locked(part: Path, check_cancelled: Callable[[], None]) -> Generator[IO[byt
     """Open the unfinished file for this download alone, when no other has it; if it stays empty it goes again."""
     said = False
     while True:
+        if part.exists() and not part.is_file():
+            raise DownloadError(f"{part} is no ordinary file, which is needed for what comes in; delete it.")
         with part.open("ab+") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DownloadError(f"{part} is no ordinary file, which is needed for what comes in; delete it.")
             if lock_at(file, part):  # else another download has it, or has given it its name since it was opened
                 keep(part)
                 try:
@@ -196,8 +196,10 @@ def _fetch(transfer: _Transfer, wait: float) -> None:
             return
         except ConnectionError as error:
             if attempt == ATTEMPTS:
-                raise _Unavailable(f"failed {ATTEMPTS} times ({error}; what came is kept)") from error
+                raise _Unavailable(f"failed {ATTEMPTS} times ({error})") from error
             logger.warning("download of %s was interrupted (%s), trying again", transfer.url, error)
+        except SchemeError as error:  # of a redirect, as the address itself was checked
+            raise _Unavailable(f"redirects ({str(error).removesuffix('.')})") from error
         _pause(wait * 2 ** (attempt - 1), transfer.check_cancelled)
 
 
@@ -256,12 +258,12 @@ def _receive(stream: HttpStream, head: Head, transfer: _Transfer, start: int) ->
             transfer.start_anew()
             raise _Unavailable(f"sends more than {total or LARGEST} bytes: another file")
         transfer.file.write(block)
+        transfer.file.flush()  # the next attempt asks for what the file lacks, not for what a buffer holds
         if time.monotonic() - reported >= REPORT_EVERY:
             transfer.progress(done, total)
             reported = time.monotonic()
         if time.monotonic() > transfer.deadline:
-            raise _Unavailable(f"is too slow ({done} bytes came in {LONGEST / 3600:g} hours; they are kept)")
-    transfer.file.flush()
+            raise _Unavailable(f"is too slow ({done} bytes came in {LONGEST / 3600:g} hours)")
     transfer.progress(done, total)
     if total is not None and done < total:
         raise ConnectionError(f"{done} of {total} bytes came")

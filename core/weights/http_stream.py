@@ -25,6 +25,10 @@ REFUSALS: Final = (OSError, HTTPException, ValueError, OverflowError)
 """Errors that urllib raises for what a network or a server does, malformed answers and addresses included."""
 
 
+class SchemeError(DownloadError):
+    """Address of a scheme that is not allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """Beginning of an answer: its status, how many bytes it says will follow, and what of its headers counts.
@@ -50,7 +54,7 @@ class HttpStream:
 
     Nothing is waited for longer than `timeout` seconds, nor is a body that comes more slowly than SLOWEST for so long:
     that, and whatever else goes wrong in the network, is a ConnectionError. Addresses, those of redirects included, of
-    other schemes than `schemes` are a DownloadError. `check_cancelled` is called several times a second, and may raise.
+    other schemes than `schemes` are a SchemeError. `check_cancelled` is called several times a second, and may raise.
     Use it in a `with` block, which is left at once, even if the server has stalled.
     """
 
@@ -118,7 +122,7 @@ class HttpStream:
         except HTTPError as error:
             error.close()
             self._put(Head(error.code))
-        except DownloadError as error:
+        except SchemeError as error:
             self._put(error)
         except REFUSALS as error:
             self._put(ConnectionError(one_line(str(error) or type(error).__name__)[:160]))
@@ -148,9 +152,9 @@ class _SchemeGuard(BaseHandler):
 
 
 def check_scheme(url: str, schemes: tuple[str, ...]) -> None:
-    """Raise DownloadError for an address of another scheme."""
+    """Raise SchemeError for an address of another scheme."""
     scheme = urlsplit(url).scheme
     if scheme not in schemes:
-        raise DownloadError(
+        raise SchemeError(
             f"{one_line(url)[:200]} is not downloaded: its scheme is {scheme!r}, and only {', '.join(schemes)} is safe."
         )

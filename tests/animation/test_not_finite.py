@@ -62,7 +62,7 @@ def spoilt(name: str, dtype: str, value: float, calls: int = 0) -> Animator:
 
     def spoil(_: nn.Module, __: object, output: Tensor) -> Tensor:
         seen.append(len(seen))
-        # What was float16 is so no more once the model has fallen back in place.
+        # What was float16 is so no more in the copy that a model of unknown origin falls back to.
         return output.clone().fill_(value) if len(seen) > calls and output.dtype == wanted else output
 
     layer.register_forward_hook(spoil, prepend=True)
@@ -102,11 +102,26 @@ def test_overflow_in_the_midst_keeps_what_was_made(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_a_model_of_unknown_origin_is_raised_in_place(dtype: str) -> None:
-    predictor = Predictor(spoilt("fomm", dtype, math.nan), CPU)
+def test_a_model_of_unknown_origin_is_copied_to_float32(dtype: str) -> None:
+    lowered = spoilt("fomm", dtype, math.nan)
+    predictor = Predictor(lowered, CPU)
     got = frames(predictor)
-    assert not runs_in_16_bits(predictor.animator)
+    assert runs_in_16_bits(lowered) and not runs_in_16_bits(predictor.animator)
     torch.testing.assert_close(got, frames(Predictor(published_form("fomm"), CPU)), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("origin", [None, Origin(FILE, lambda: published_form("fomm"))])
+def test_animations_side_by_side_fall_back_together(origin: Origin | None, caplog: pytest.LogCaptureFixture) -> None:
+    """The second one meets the overflow when the model is exchanged already."""
+    predictor = Predictor(spoilt("fomm", "float16", math.inf, calls=2), CPU, origin)
+    begun = [predictor.animate(source_picture(), Streamed(blobs(FRAMES)), OPTIONS) for _ in range(2)]
+    got = [[next(one)] for one in begun]
+    for made, rest in zip(got, begun, strict=True):
+        made += rest
+    exact = frames(Predictor(published_form("fomm"), CPU))
+    for made in got:
+        torch.testing.assert_close(torch.cat(made), exact, rtol=0, atol=0.05)
+    assert caplog.text.count("going on in float32") == 1
 
 
 @every_architecture

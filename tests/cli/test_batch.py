@@ -201,6 +201,22 @@ def test_a_dry_run_tells_all_faults_of_all_rows(
     assert "(and 4 more)" in table and max(map(len, table.splitlines())) < 140
 
 
+def test_a_dry_run_goes_on_behind_a_fault(files: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (files / "file").write_bytes(b"x")
+    rows = [
+        {**SOURCE, "source": "in/nowhere.png", "output": "file/deep/a.mp4"},
+        {**SOURCE, "source": "in/nowhere.png", "output": "b.mp4", "absolute": True, "avd": True},
+        {**SOURCE, "source": "a\0b", "output": "c.mp4", "strength": "much"},
+    ]
+    (files / "jobs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert run(files / "jobs.jsonl", "--dry-run") == 1
+    said = [line.message for line in caplog.records if line.levelname == "ERROR"]
+    told = {row: " ".join(line for line in said if line.startswith(f"row {row} ")) for row in (1, 2, 3)}
+    assert "deep cannot be used" in told[1] and "nowhere.png" in told[1]
+    assert "not allowed" in told[2] and "nowhere.png" in told[2]
+    assert "no name can hold" in told[3] and "'much'" in told[3] and "lacks" not in told[3]
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [

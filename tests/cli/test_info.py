@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from first_order_motion.cli import info as module
 from first_order_motion.cli.main import main
 from first_order_motion.core.installation import PACK
 from first_order_motion.core.weights.find import WeightFiles
@@ -141,6 +146,36 @@ def test_several_files_are_told_and_the_worst_decides(files: Path, capsys: pytes
     found = json.loads(capsys.readouterr().out)
     assert [one.get("kind") for one in found] == ["picture", None, "clip"] and "is not there" in found[1]["error"]
     assert main(["info", "--json", paths[0], paths[2]]) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are none elsewhere")
+def test_odd_names_are_told_of_on_their_own_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    strict = io.TextIOWrapper(io.BytesIO(), "utf-8", "strict")
+    names = [os.fsdecode(b"a\xff.png"), "b\n\x1b[31m.png"]
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "loop").symlink_to("loop")
+    odd = [str(tmp_path / "loop"), "x" * 300, "a\0b", ""]
+    with contextlib.redirect_stdout(strict):
+        assert main(["info", *odd, *(str(tmp_path / name) for name in names)]) == 1
+    strict.seek(0)
+    files = [line for line in strict.read().splitlines() if line.startswith("file: ")]
+    assert files == [f"file: {tmp_path}/a\\udcff.png", f"file: {tmp_path}/b\\n\\x1b[31m.png"]
+    said = capfd.readouterr().err.splitlines()
+    assert [line.partition(",")[0][:9] for line in said] == ["error: FI"] * 4
+    assert "leads in a circle" in said[0] and "longer than paths" in said[1] and "a zero byte" in said[2]
+
+
+def test_an_error_that_names_no_file_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(module, "container_of", refuse)
+    (tmp_path / "a.png").write_bytes(b"x")
+    assert main(["info", str(tmp_path / "a.png")]) == 1
+    assert f"error: {tmp_path / 'a.png'}: The system refused: Input/output error." in capsys.readouterr().err
 
 
 def test_lines_are_printed_without_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

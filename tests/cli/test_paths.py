@@ -9,7 +9,6 @@ import pytest
 from first_order_motion.cli.main import main
 
 COMMANDS = (
-    ("info", "PATH"),
     ("run", "PATH", "b.mp4", "c.mp4"),
     ("run", "a.png", "b.mp4", "PATH"),
     ("run", "a.png", "b.mp4", "c.mp4", "--checkpoint", "PATH"),

@@ -66,6 +66,25 @@ def hidden(folder: Path) -> list[Path]:
     return [*folder.glob(".*.part")]
 
 
+def test_processes_that_work_for_the_program_end_with_it(tmp_path: Path) -> None:
+    program = f"""{PROGRAM}
+import multiprocessing, signal
+
+def work():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(600)
+
+install_handlers()
+multiprocessing.get_context("fork").Process(target=work).start()
+time.sleep(600)
+"""
+    process = start(tmp_path, "-c", program)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert last_line(process) == NOTHING_LEFT  # the other process, too, has closed the streams
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("place", ["lock.acquire()", "while True: sum(range(99))", "time.sleep(99)"])
 def test_every_signal_cleans_up(tmp_path: Path, number: signal.Signals, place: str) -> None:

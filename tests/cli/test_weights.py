@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def test_one_link_out_of_the_folder_does_not_end_the_table(tmp_path: Path, capsy
     assert main(["weights", "--folder", str(tmp_path / "models")]) == 0
     said = capsys.readouterr().out
     assert "vox: refused: 'vox-cpk.pth.tar' leads out of" in said and "1 refused" in said
+
+
+def test_what_is_no_file_is_told_of_in_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "taichi-cpk.pth.tar")
+    (tmp_path / "fashion.pth.tar").mkdir()
+    (tmp_path / "vox-cpk.pth.tar").symlink_to("nowhere")
+    assert main(["weights", "--folder", str(tmp_path), "--architecture", "fomm", "--check"]) == 1
+    said = capsys.readouterr().out
+    assert f"taichi: refused: {tmp_path / 'taichi-cpk.pth.tar'} is a folder, a pipe or a device; a file was" in said
+    assert f"fashion: refused: {tmp_path / 'fashion.pth.tar'} is a folder, a pipe or a device; a file was" in said
+    assert f"vox: refused: {tmp_path / 'vox-cpk.pth.tar'} is a link that leads to no file" in said
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,8 @@ def altered(path: Path, place: int) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "cannot be read"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "is a folder, a pipe or a device"),
+    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is a folder, a pipe or a device"),
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:20000]), "does not end in the seal"),
     "no graph": (lambda path: path.write_bytes(b"a text"), "does not end in the seal"),
     "empty": (lambda path: path.write_bytes(b""), "does not end in the seal"),

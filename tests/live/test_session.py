@@ -302,6 +302,15 @@ def test_a_model_that_overflows_goes_on_in_float32() -> None:
     assert all(map(same, drawn(live, frames), whole_clip(frames)))
 
 
+def test_sessions_of_one_model_fall_back_together() -> None:
+    exact = tiny("fomm")
+    predictor = Predictor(Overflowing(exact, most=4), CPU, Origin("a file", lambda: exact))
+    sessions = [LiveSession(predictor, View(SOURCE), STILL) for _ in range(2)]
+    frame = pixels(1)[0]
+    shots = [live.read(frame, 0) for live in sessions]
+    assert all(same(live.paint(shot), whole_clip([frame])[0]) for live, shot in zip(sessions, shots, strict=True))
+
+
 def test_weights_that_give_no_numbers_are_said() -> None:
     broken = Overflowing(tiny("fomm"), bits=32)
     with pytest.raises(CheckpointError, match="makes pictures of NaN"):
@@ -337,9 +346,12 @@ class Counting(Around):
 class Overflowing(Around):
     """Renders nothing but NaN, as if layers in 16 bits had overflowed."""
 
-    def __init__(self, animator: Animator, bits: int = 16) -> None:
+    def __init__(self, animator: Animator, bits: int = 16, most: int = 100) -> None:
         super().__init__(animator)
+        self.left = most  # times that it may be asked
         self.layer = torch.nn.Linear(1, 1).to(torch.bfloat16 if bits == 16 else torch.float32)
 
     def render(self, prepared: Prepared, motion: Motion) -> Tensor:
+        self.left -= 1
+        assert self.left >= 0
         return super().render(prepared, motion) * torch.nan

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +30,19 @@ def breaking(handler: BaseHTTPRequestHandler, start: int) -> None:
     rest = CONTENT[start:]
     range_ = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
     send(handler, 206 if start else 200, rest[: len(rest) // 2], len(rest), range_ if start else "")
+
+
+def resetting(handler: BaseHTTPRequestHandler, start: int) -> None:
+    """Promises everything, sends a large block and a small one, and resets the connection."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(CONTENT)))
+    handler.end_headers()
+    for block in (CONTENT[:300_001], CONTENT[300_001:301_001]):
+        handler.wfile.write(block)
+        handler.wfile.flush()
+        time.sleep(0.2)  # so that both are read before the reset
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
 
 
 def endless(handler: BaseHTTPRequestHandler, start: int) -> None:
@@ -131,11 +146,19 @@ def test_a_broken_connection_is_taken_up_again(server: Server, tmp_path: Path) -
     assert server.starts == [0, len(CONTENT) // 2, len(CONTENT) * 3 // 4]
 
 
+def test_what_came_before_a_reset_is_where_the_next_attempt_goes_on(server: Server, tmp_path: Path) -> None:
+    server.steps = [resetting, ranged]
+    assert fetch(entry(server.url), tmp_path)[0].read_bytes() == CONTENT
+    assert server.starts == [0, 301_001]
+
+
 def test_attempts_are_bounded_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
     server.steps = [breaking]
-    assert "failed 4 times" in refused(entry(server.url), tmp_path)
+    said = refused(entry(server.url), tmp_path)
+    assert "failed 4 times" in said
     assert len(server.starts) == module.ATTEMPTS
     part = (tmp_path / "vox.pth.part").read_bytes()
+    assert f"goes on with the {len(part)} bytes that came" in said
     assert len(part) > len(CONTENT) * 0.9 and CONTENT.startswith(part)
     server.steps = [ranged]
     assert fetch(entry(server.url), tmp_path)[0].read_bytes() == CONTENT
@@ -261,8 +284,16 @@ def test_only_https_unless_told_otherwise(server: Server, tmp_path: Path) -> Non
 @pytest.mark.parametrize("target", ["ftp://127.0.0.1/vox.pth", "https://127.0.0.1:9/vox.pth"])
 def test_redirects_keep_to_the_allowed_schemes(server: Server, tmp_path: Path, target: str) -> None:
     server.steps = [redirect(target)]
-    assert "only http is safe" in refused(entry(server.url), tmp_path)
+    said = refused(entry(server.url), tmp_path)
+    assert said.startswith(f"vox.pth could not be downloaded: {server.url} redirects ({target} ")
+    assert "only http is safe" in said and "bytes that came" not in said
     assert len(server.starts) == 1
+
+
+def test_a_mirror_is_asked_where_an_address_redirects_to_another_scheme(server: Server, tmp_path: Path) -> None:
+    server.steps = [redirect("ftp://127.0.0.1/vox.pth"), whole]
+    row = replace(entry(server.url), mirrors=(f"{server.url}?copy",))
+    assert fetch(row, tmp_path)[0].read_bytes() == CONTENT
 
 
 def test_redirects_are_followed_with_the_range(server: Server, tmp_path: Path) -> None:

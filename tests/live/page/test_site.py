@@ -6,8 +6,10 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from first_order_motion.core.atomic_file import atomic_folder
 from first_order_motion.core.errors import InputError
 from first_order_motion.live import runtime_files, site
 from first_order_motion.live.runtime_files import NEEDED, extract_runtime
+from first_order_motion.live.site import describe, foreign_file
 from PIL import Image
 
 pytest.importorskip("onnxscript", reason="needs the extra `deploy`")
@@ -104,6 +107,21 @@ def test_a_site_is_written_over_but_nothing_else(
         assert written(place, tiny_export, package) == 1
         assert f"holds {name}, which this command did not write" in capsys.readouterr().err
     assert contents(folder) == before and contents(tmp_path / "other") == {"letter.txt": b"mine"}
+
+
+def test_a_foreign_folder_is_foreign_though_it_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "models" / "one").mkdir(parents=True)
+    (tmp_path / "models" / "one" / "motion.onnx").write_bytes(b"graph")
+    describe(tmp_path, [], [], "1")
+    assert foreign_file(tmp_path) is None
+    (tmp_path / "models" / "mine").mkdir()
+    assert foreign_file(tmp_path) == Path("models/mine")
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("[" * 100_000), os.mkfifo])
+def test_a_description_that_is_none_makes_all_foreign(change: Callable[[Path], object], tmp_path: Path) -> None:
+    change(tmp_path / "page.json")
+    assert foreign_file(tmp_path) == Path("page.json")
 
 
 def test_a_site_that_fails_leaves_the_one_before(
