@@ -36,7 +36,7 @@ MOST_SHOWN: Final = 1280  # pixels of a whole picture's longer side: browsers de
 MOST_CUT: Final = 1024  # pixels of the side of a face that is cut out
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
-NO_FACE: Final = "No face is found in this picture; the square in its middle is animated."
+NO_FACE: Final = "In the picture no face is found: the square in its middle is animated."
 
 
 @dataclass(frozen=True, slots=True)

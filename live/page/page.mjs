@@ -6,7 +6,7 @@ import { Meter } from "./meter.mjs";
 import { readSite, RemoteEngine } from "./remote.mjs";
 import { Settings } from "./settings.mjs";
 import { Takes } from "./takes.mjs";
-import { alertUser, drawResult, fillSelect, part, say, showFigures, showInput } from "./view.mjs";
+import { alertUser, drawResult, fillSelect, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
 
 const FIGURES_EVERY = 500; // ms
 const NOTICE_SECONDS = 8;
@@ -62,6 +62,7 @@ class Page {
 
     state(changes) {
         this.settings.take(changes);
+        noteOfPicture(changes.note ?? "");
         if (changes.picture && !isOffered(changes.picture)) {
             this.#listAgain(changes);
         }

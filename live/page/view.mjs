@@ -14,6 +14,13 @@ export function say(text, seconds = 0) {
     }
 }
 
+/** Show what is to be known of the picture, for as long as it is shown. */
+export function noteOfPicture(text) {
+    if (part("note").textContent !== text) {
+        part("note").textContent = text; // not the same again, which would be read out again
+    }
+}
+
 /** Show what went wrong, with a button that tries again where that may help; nothing takes it away. */
 export function alertUser(text, again = "") {
     part("alert").textContent = text ?? "";

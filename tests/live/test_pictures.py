@@ -105,7 +105,7 @@ def test_without_a_face_the_square_in_the_middle_is_animated_and_that_is_said(
     one = Pictures(NoFinder(), RATIO).add(blobs(1, 120, 160), "group")
     part = one.part("whole", "all")
     assert (part.shown, part.found) == ("square", 0)
-    assert "No face is found in this picture" in part.note
+    assert "In the picture no face is found" in part.note
     assert torch.equal(source(one), one.pixels[:, :, 20:140])
     assert "No face was found in the picture 'group'" in caplog.text
 

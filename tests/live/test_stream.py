@@ -32,7 +32,7 @@ def test_a_page_is_told_the_state_and_gets_a_picture_for_each_frame() -> None:
             assert state == {
                 "type": "state", "model": "fomm", "picture": "p1", "size": 64, "device": "cpu", "strength": 1.0,
                 "expression": 1.0, "smooth": 0.0, "mirror": False, "hold": False, "framing": "face", "shown": "square",
-                "faces": "", "faces_found": 0, "frames_done": 0, "frames_dropped": 0,
+                "faces": "", "faces_found": 0, "note": "", "frames_done": 0, "frames_dropped": 0,
             }  # fmt: skip
             await page.until("ready")
             await page.socket.send_bytes(message(5, FRAMES[0], 123.5))

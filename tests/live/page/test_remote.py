@@ -156,6 +156,19 @@ def test_what_is_said_of_the_first_frame_stays(page: Page, server: StandIn) -> N
     assert page.inner_text("#status") == "No face is found."
 
 
+def test_a_note_on_the_picture_stays_as_long_as_the_picture(page: Page, server: StandIn) -> None:
+    server.greeting = [{**STATE, "note": "There is no face."}, {"type": "ready"}]
+    opened(page, server.address)
+    assert page.inner_text("#note") == "There is no face."
+    page.click("#camera")
+    until_drawn(page)
+    page.keyboard.press("r")
+    until_said(page, "Recentred.")
+    assert page.inner_text("#note") == "There is no face."
+    server.say({**STATE, "note": ""})
+    until(page, "document.getElementById('note').textContent === ''")
+
+
 def test_hold_says_so(page: Page, server: StandIn) -> None:
     started(page, server.address)
     page.keyboard.press("r")
