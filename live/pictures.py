@@ -38,19 +38,22 @@ THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
 NO_FACE: Final = "In the picture no face is found: the square in its middle is animated."
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Part of a picture that is shown: the "whole" or a "square"; `faces` move, none where a square itself does.
 
-    `choice` names them as `FaceOptions` does, of `found` faces; `note` is what a user should know.
+    `choice` names them as `FaceOptions` does, of those that were `found`: their boxes, left to right, in parts of the
+    picture's width and height, as no page knows the size that faces are in; `note` is what a user should know.
     """
 
     picture: str
     shown: str
     faces: tuple[Face, ...] = ()
     choice: str = ""
-    found: int = 0
+    found: tuple[Box, ...] = ()
     note: str = ""
 
 
@@ -92,7 +95,11 @@ class LivePicture:
             chosen = choose_faces(chosen, LARGEST)
         named = ",".join(str(self.faces.index(face)) for face in chosen)
         everyone = len(chosen) == len(self.faces) > 1
-        return Part(self.id, shown, tuple(chosen), ALL if everyone else named, len(self.faces))
+        return Part(self.id, shown, tuple(chosen), ALL if everyone else named, self._boxes())
+
+    def _boxes(self) -> tuple[Box, ...]:
+        height, width = self.pixels.shape[1:3]
+        return tuple((one.x0 / width, one.y0 / height, one.x1 / width, one.y1 / height) for one in self.faces)
 
     def view(self, part: Part) -> View:
         """Make the view of a part. Raises InputError for a margin out of bounds."""

@@ -151,7 +151,7 @@ def test_a_picture_is_taken_shown_and_animated() -> None:
             async with server.page() as page:
                 before = await page.draw(1, own)
                 await page.say(type="set", picture="p2")
-                state = await page.until("state", picture="p2", shown="square", faces_found=0)
+                state = await page.until("state", picture="p2", shown="square", faces_found=[])
                 assert "In the picture no face is found" in state["note"]
                 after = await page.draw(2, own)
             assert np.abs(after.astype(int) - before).mean() > 5

@@ -31,6 +31,7 @@ from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Playwright
 
+BOXES = [[0.05, 0.2, 0.25, 0.5], [0.4, 0.2, 0.6, 0.5], [0.7, 0.2, 0.9, 0.5]]  # of faces, in parts of the picture
 JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
 
 
@@ -100,19 +101,28 @@ def test_settings_and_keys(page: Page, server: StandIn) -> None:
 def test_what_is_shown_of_a_picture_and_which_face_moves(page: Page, server: StandIn) -> None:
     opened(page, server.address)
     assert page.is_hidden("#shown") and page.is_hidden("#faces")
-    server.say({**STATE, "shown": "whole", "faces": "1", "faces_found": 3})
+    server.say({**STATE, "shown": "whole", "faces": "1", "faces_found": BOXES})
     until(page, "document.getElementById('faces').value === '1'")
     assert page.is_visible("#shown") and page.is_visible("#faces")
     names = page.eval_on_selector_all("#faces option", "options => options.map(option => option.textContent)")
     assert names == ["1 (left)", "2", "3", "All"]
+    assert page.inner_text("#faces-found") == "3 faces found" and moving(page) == ["2"]
     page.select_option("#faces", "all")
     page.select_option("#shown", "square")
-    wanted = [{"type": "set", "faces": "all"}, {"type": "set", "shown": "square"}]
+    page.click("#faces-frames span:nth-child(3)")
+    wanted = [{"type": "set", **one} for one in ({"faces": "all"}, {"shown": "square"}, {"faces": "2"})]
     assert eventually(page, lambda: server.of_type("set") == wanted)
-    server.say({**STATE, "shown": "whole", "faces": "0,2", "faces_found": 3})
+    server.say({**STATE, "shown": "whole", "faces": "0,2", "faces_found": BOXES})
     until(page, "document.getElementById('faces').value === '0,2'")
-    server.say({**STATE, "shown": "square", "faces": "", "faces_found": 0})
+    assert moving(page) == ["1", "3"]
+    server.say({**STATE, "shown": "square", "faces": "", "faces_found": []})
     until(page, "document.getElementById('faces-row').hidden")
+
+
+def moving(page: Page) -> list[str]:
+    """The numbers in the frames of the faces that move, from left to right on the page."""
+    script = """frames => frames.map(frame => [frame.getBoundingClientRect().left, frame.textContent]).sort(([one], [other]) => one - other)"""
+    return [number for _, number in page.eval_on_selector_all("#faces-frames .moves", script)]
 
 
 def test_frames_are_sent_no_larger_than_the_model_needs(page: Page, server: StandIn) -> None:
