@@ -6,7 +6,7 @@ import { Meter } from "./meter.mjs";
 import { readSite, RemoteEngine } from "./remote.mjs";
 import { Settings } from "./settings.mjs";
 import { Takes } from "./takes.mjs";
-import { alertUser, drawResult, fillSelect, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
+import { alertUser, drawResult, fillSelect, foldPreview, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
 
 const FIGURES_EVERY = 500; // ms
 const NOTICE_SECONDS = 8;
@@ -28,6 +28,7 @@ class Page {
         );
         this.takes = new Takes(this.input, (blob) => this.engine.finishRecording(blob));
         this.#listen();
+        foldPreview();
         setInterval(() => showFigures(this.meter.read(performance.now())), FIGURES_EVERY);
     }
 
@@ -99,6 +100,7 @@ class Page {
             recentre: () => this.#recentre(),
             hold: () => this.#hold(),
             record: () => this.takes.toggle(),
+            preview: () => foldPreview(part("preview").getAttribute("aria-expanded") === "true"),
             again: () => this.start(),
         };
         for (const [id, action] of Object.entries(actions)) {
@@ -119,14 +121,14 @@ class Page {
 
     #key(event) {
         const key = event.key.toLowerCase();
-        const button = { r: "recentre", h: "hold", v: "record", " ": "record" }[key];
+        const button = { r: "recentre", h: "hold", c: "preview", v: "record", " ": "record" }[key];
         const typing = event.target.matches("select, input, textarea, summary, button, label");
         const taken = key === " " ? typing : event.target.matches("select");
         if (!button || taken || event.repeat || event.ctrlKey || event.metaKey || event.altKey) {
             return;
         }
         event.preventDefault();
-        if (!part(button).disabled) {
+        if (!part(button).disabled && !part(button).hidden) {
             part(button).click();
         }
     }

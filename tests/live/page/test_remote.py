@@ -233,6 +233,24 @@ def test_the_focus_goes_on_with_the_buttons(page: Page, server: StandIn) -> None
     until(page, "document.activeElement.id === 'camera'")
 
 
+def test_what_the_camera_sees_is_hidden_by_a_click_and_a_key(page: Page, server: StandIn) -> None:
+    opened(page, server.address)
+    page.keyboard.press("c")  # nothing yet that could be hidden
+    page.click("#camera")
+    until_drawn(page)
+    assert page.get_attribute("#preview", "aria-expanded") == "true" and page.is_hidden("#unfold")
+    large = page.eval_on_selector("#preview", "preview => preview.clientWidth * preview.clientHeight")
+    page.click("#preview")
+    assert page.get_attribute("#preview", "aria-expanded") == "false" and page.is_visible("#unfold")
+    assert page.eval_on_selector("#preview", "preview => preview.clientWidth * preview.clientHeight") < large / 2
+    until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)  # frames go on
+    page.reload()
+    started(page, server.address)
+    assert page.is_visible("#unfold") and page.inner_text("#unfold").startswith("Show camera")
+    page.keyboard.press("c")
+    assert page.is_hidden("#unfold")
+
+
 def test_a_second_page_waits_in_words(page: Page) -> None:
     with standing_in(greeting=[{"type": "waiting", "text": "Another page is live."}]) as server:
         page.goto(server.address)
