@@ -29,7 +29,7 @@ from support.live_page import READY, opened, started
 from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Playwright
+    from playwright.sync_api import Browser, Page, Playwright
 
 BOXES = [[0.05, 0.2, 0.25, 0.5], [0.4, 0.2, 0.6, 0.5], [0.7, 0.2, 0.9, 0.5]]  # of faces, in parts of the picture
 JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
@@ -297,6 +297,14 @@ def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
     server.say({"type": "error", "text": "The model cannot be loaded.", "fatal": True})
     server.close(1001)
     until_said(page, "The model cannot be loaded.", "alert")
+
+
+def test_touch_screens_show_no_keys_on_buttons(browser: Browser, server: StandIn) -> None:
+    for touch in (True, False):
+        context = browser.new_context(has_touch=touch, is_mobile=touch)
+        page = opened(context.new_page(), server.address)
+        assert page.is_visible("#recentre kbd") is not touch
+        context.close()
 
 
 def test_no_camera(driver: Playwright) -> None:
