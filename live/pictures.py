@@ -34,6 +34,7 @@ MOST_KEPT: Final = 2048  # pixels of a picture's longer side
 MOST_READ: Final = 2 * MOST_KEPT  # beyond, pictures are thinned out first, to take less memory
 MOST_SHOWN: Final = 1280  # pixels of a whole picture's longer side: browsers decode each one anew
 MOST_CUT: Final = 1024  # pixels of the side of a face that is cut out
+LONGEST_LABEL: Final = 60  # characters
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
 NO_FACE: Final = "In the picture no face is found: the square in its middle is animated."
@@ -122,6 +123,13 @@ class LivePicture:
         return file.getvalue()
 
 
+def _plain(name: str) -> str:
+    """Leave of a file's name what can be shown in a line, and of a long one its beginning and end."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    half = LONGEST_LABEL // 2
+    return shown if len(shown) <= LONGEST_LABEL else f"{shown[:half]}…{shown[1 - half :]}"
+
+
 def _read(picture: Tensor) -> Tensor:
     """Bring a picture (1, H, W, C) of any kind of number to uint8 (1, H, W, 3), no larger than is kept."""
     step = -(-max(picture.shape[1:3]) // MOST_READ)
@@ -184,8 +192,8 @@ class Pictures:
             faces = _scaled(left_to_right(inside(faces, picture, "boxes")), pixels.shape[2] / picture.shape[2])
         return self._keep(pixels, label, faces)
 
-    def add_upload(self, content: bytes) -> LivePicture:
-        """Add the picture in a file's bytes. Raises MediaError for what is none."""
+    def add_upload(self, content: bytes, name: str = "") -> LivePicture:
+        """Add the picture in a file's bytes, by the file's name if that can be shown. Raises MediaError for none."""
         with passing_folder() as folder:
             path = folder / "the picture"
             path.write_bytes(content)
@@ -193,7 +201,7 @@ class Pictures:
         read = _read(pixels)
         with self._lock:
             self._uploaded += 1
-            label = f"own picture {self._uploaded}"
+            label = _plain(name) or f"own picture {self._uploaded}"
         added = self._keep(read, label)
         with self._lock:
             self._uploads.append(added.id)

@@ -6,10 +6,9 @@ import { Meter } from "./meter.mjs";
 import { readSite, RemoteEngine } from "./remote.mjs";
 import { Settings } from "./settings.mjs";
 import { Takes } from "./takes.mjs";
-import { alertUser, drawResult, fillSelect, foldPreview, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
+import { alertUser, drawResult, fillSelect, foldPreview, mention, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
 
 const FIGURES_EVERY = 500; // ms
-const NOTICE_SECONDS = 8;
 const PRIVACY = {
     browser: "Everything is computed in this browser. No picture leaves this machine.",
     server: "Frames go to the program that serves this page, and nowhere else. It keeps none of them.",
@@ -79,7 +78,7 @@ class Page {
     }
 
     notice(text) {
-        say(text, NOTICE_SECONDS);
+        mention(text);
     }
 
     error(text, fatal) {
@@ -199,7 +198,8 @@ class Page {
 
     #recentre() {
         this.engine?.recentre();
-        say("Recentred.", NOTICE_SECONDS);
+        mention(this.hasRecentred ? "Recentred." : "Recentred. Look straight ahead when you press it.");
+        this.hasRecentred = true;
     }
 
     async #takePicture(file) {

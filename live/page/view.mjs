@@ -4,16 +4,20 @@
 export const part = (id) => document.getElementById(id);
 
 const FOLDED = "what the camera sees is hidden"; // for as long as this tab is open
+const MENTIONED = 8000; // ms
 
 let passing = 0;
 
-/** Show a message that need not interrupt, for some seconds or until the next; nothing takes it away. */
-export function say(text, seconds = 0) {
+/** Show a message that need not interrupt, until the next; nothing takes it away. */
+export function say(text) {
     clearTimeout(passing);
     part("status").textContent = text ?? "";
-    if (seconds) {
-        passing = setTimeout(() => say(""), 1000 * seconds);
-    }
+}
+
+/** Show a message that is good for some seconds, or until the next. */
+export function mention(text) {
+    say(text);
+    passing = setTimeout(() => say(""), MENTIONED);
 }
 
 /** Show what is to be known of the picture, for as long as it is shown. */

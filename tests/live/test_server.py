@@ -161,6 +161,25 @@ def test_a_picture_is_taken_shown_and_animated() -> None:
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Großmutter 1.png", "Großmutter 1.png"),
+        ("a\u202egnp.exe\n b.png", "a gnp.exe b.png"),
+        (" \t", "own picture 1"),
+        (f"{200 * 'a'}.png", f"{30 * 'a'}…{25 * 'a'}.png"),
+    ],
+)
+def test_pictures_that_are_sent_are_called_as_their_files(name: str, label: str) -> None:
+    async def test() -> None:
+        async with served() as server:
+            query = {"token": TOKEN, "name": name}
+            answer = await server.client.post("/picture", params=query, data=encoded(pixels(1)[0], "PNG"))
+            assert await answer.json() == {"id": "p2", "label": label}
+
+    run(test)
+
+
 def test_only_so_many_pictures_are_kept() -> None:
     async def test() -> None:
         async with served() as server, server.page() as page:

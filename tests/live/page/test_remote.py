@@ -121,8 +121,8 @@ def test_what_is_shown_of_a_picture_and_which_face_moves(page: Page, server: Sta
 
 def moving(page: Page) -> list[str]:
     """The numbers in the frames of the faces that move, from left to right on the page."""
-    script = """frames => frames.map(frame => [frame.getBoundingClientRect().left, frame.textContent]).sort(([one], [other]) => one - other)"""
-    return [number for _, number in page.eval_on_selector_all("#faces-frames .moves", script)]
+    script = "frames => frames.map(frame => [frame.getBoundingClientRect().left, frame.textContent])"
+    return [number for _, number in sorted(page.eval_on_selector_all("#faces-frames .moves", script))]
 
 
 def test_frames_are_sent_no_larger_than_the_model_needs(page: Page, server: StandIn) -> None:
@@ -182,7 +182,9 @@ def test_a_note_on_the_picture_stays_as_long_as_the_picture(page: Page, server: 
 def test_hold_says_so(page: Page, server: StandIn) -> None:
     started(page, server.address)
     page.keyboard.press("r")
-    until_said(page, "Recentred.")
+    until_said(page, "Recentred. Look straight ahead when you press it.")
+    page.keyboard.press("r")
+    until(page, "document.getElementById('status').textContent === 'Recentred.'")
     page.keyboard.press("h")
     until_said(page, "The picture is held.")
     page.keyboard.press("h")
@@ -193,6 +195,7 @@ def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
     opened(page, server.address)
     page.set_input_files("#own", sample_pictures()["fox"])
     until(page, "document.querySelector('#choices input:checked').value === 'own'")
+    assert page.inner_text("#choices").split() == ["Face", "fox.png"]
     assert eventually(page, lambda: server.of_type("set") == [{"type": "set", "picture": "own"}])
     (tmp_path / "text.png").write_text("no picture")
     page.set_input_files("#own", tmp_path / "text.png")
@@ -203,12 +206,20 @@ def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
 
 
 def test_recordings_are_made_mp4_by_the_server(page: Page, server: StandIn) -> None:
+    page.add_init_script("""
+        const wait = setTimeout.bind(globalThis);
+        globalThis.later = [];
+        globalThis.setTimeout = (action, ms) => (ms > 5000 ? later.push(action) : wait(action, ms));
+    """)
     started(page, server.address)
     page.keyboard.press("Space")
     until(page, "!document.getElementById('badge').hidden")
     until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)
     file = saved(page, lambda: page.keyboard.press("v"))
     assert file.suffix == ".mp4" and file.read_bytes() == b"an mp4"
+    until_said(page, "Saved live-")
+    page.evaluate("later.forEach((action) => action())")
+    until(page, "document.getElementById('status').textContent === ''")
     assert len(server.recordings) == 1 and len(server.recordings[0]) > 500
 
 
