@@ -34,7 +34,7 @@ MOST_KEPT: Final = 2048  # pixels of a picture's longer side
 MOST_READ: Final = 2 * MOST_KEPT  # beyond, pictures are thinned out first, to take less memory
 MOST_SHOWN: Final = 1280  # pixels of a whole picture's longer side: browsers decode each one anew
 MOST_CUT: Final = 1024  # pixels of the side of a face that is cut out
-LONGEST_LABEL: Final = 60  # characters
+LONGEST_LABEL: Final = 255  # characters, as file systems have them
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
 NO_FACE: Final = "In the picture no face is found: the square in its middle is animated."
@@ -124,10 +124,8 @@ class LivePicture:
 
 
 def _plain(name: str) -> str:
-    """Leave of a file's name what can be shown in a line, and of a long one its beginning and end."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    half = LONGEST_LABEL // 2
-    return shown if len(shown) <= LONGEST_LABEL else f"{shown[:half]}…{shown[1 - half :]}"
+    """Leave of a file's name what can be shown in a line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_LABEL]
 
 
 def _read(picture: Tensor) -> Tensor:
