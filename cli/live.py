@@ -82,7 +82,11 @@ def _add_face_options(group: argparse._ArgumentGroup) -> None:  # pyright: ignor
         help="follow the head before the camera, or take the square in the middle (default: face, but whole where the "
         "camera's pictures are square)",
     )
-    group.add_argument("--boxes", type=Path, help="JSON file of the picture's faces: [[left, top, right, bottom], ...]")
+    group.add_argument(
+        "--boxes",
+        type=Path,
+        help="JSON file of the faces of the picture, of which one may be given then: [[left, top, right, bottom], ...]",
+    )
     add_detection_options(group)
 
 
@@ -132,6 +136,8 @@ def _setup(args: argparse.Namespace) -> Setup:
     from ..live.virtual_camera import VirtualCamera
     from .live_models import InstalledModels, use_bundled_where_none_is_chosen
 
+    if args.boxes is not None and len(args.picture) > 1:
+        raise InputError(f"are of one picture; {len(args.picture)} were given. Give that one, or no boxes.", "boxes")
     settings = LiveSettings(args.strength, args.expression, mirror=args.mirror, framing=args.framing, shown=args.shown)
     if args.faces is not None:
         settings = replace(settings, shown=args.shown or WHOLE, faces=args.faces)

@@ -34,23 +34,27 @@ MOST_KEPT: Final = 2048  # pixels of a picture's longer side
 MOST_READ: Final = 2 * MOST_KEPT  # beyond, pictures are thinned out first, to take less memory
 MOST_SHOWN: Final = 1280  # pixels of a whole picture's longer side: browsers decode each one anew
 MOST_CUT: Final = 1024  # pixels of the side of a face that is cut out
+LONGEST_LABEL: Final = 255  # characters, as file systems have them
 THUMBNAIL: Final = 256  # pixels
 THUMBNAIL_QUALITY: Final = 85
-NO_FACE: Final = "No face is found in this picture; the square in its middle is animated."
+NO_FACE: Final = "In the picture no face is found: the square in its middle is animated."
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Part of a picture that is shown: the "whole" or a "square"; `faces` move, none where a square itself does.
 
-    `choice` names them as `FaceOptions` does, of `found` faces; `note` is what a user should know.
+    `choice` names them as `FaceOptions` does, of those that were `found`: their boxes, left to right, in parts of the
+    picture's width and height, as no page knows the size that faces are in; `note` is what a user should know.
     """
 
     picture: str
     shown: str
     faces: tuple[Face, ...] = ()
     choice: str = ""
-    found: int = 0
+    found: tuple[Box, ...] = ()
     note: str = ""
 
 
@@ -92,7 +96,11 @@ class LivePicture:
             chosen = choose_faces(chosen, LARGEST)
         named = ",".join(str(self.faces.index(face)) for face in chosen)
         everyone = len(chosen) == len(self.faces) > 1
-        return Part(self.id, shown, tuple(chosen), ALL if everyone else named, len(self.faces))
+        return Part(self.id, shown, tuple(chosen), ALL if everyone else named, self._boxes())
+
+    def _boxes(self) -> tuple[Box, ...]:
+        height, width = self.pixels.shape[1:3]
+        return tuple((one.x0 / width, one.y0 / height, one.x1 / width, one.y1 / height) for one in self.faces)
 
     def view(self, part: Part) -> View:
         """Make the view of a part. Raises InputError for a margin out of bounds."""
@@ -113,6 +121,11 @@ class LivePicture:
         file = io.BytesIO()
         image.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
         return file.getvalue()
+
+
+def _plain(name: str) -> str:
+    """Leave of a file's name what can be shown in a line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_LABEL]
 
 
 def _read(picture: Tensor) -> Tensor:
@@ -177,8 +190,8 @@ class Pictures:
             faces = _scaled(left_to_right(inside(faces, picture, "boxes")), pixels.shape[2] / picture.shape[2])
         return self._keep(pixels, label, faces)
 
-    def add_upload(self, content: bytes) -> LivePicture:
-        """Add the picture in a file's bytes. Raises MediaError for what is none."""
+    def add_upload(self, content: bytes, name: str = "") -> LivePicture:
+        """Add the picture in a file's bytes, by the file's name if that can be shown. Raises MediaError for none."""
         with passing_folder() as folder:
             path = folder / "the picture"
             path.write_bytes(content)
@@ -186,7 +199,7 @@ class Pictures:
         read = _read(pixels)
         with self._lock:
             self._uploaded += 1
-            label = f"own picture {self._uploaded}"
+            label = _plain(name) or f"own picture {self._uploaded}"
         added = self._keep(read, label)
         with self._lock:
             self._uploads.append(added.id)

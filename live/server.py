@@ -98,7 +98,8 @@ class LiveServer:
         try:
             async with self._taking_in:
                 content = await read_body(request, self.limits.upload_bytes)
-                added = await asyncio.to_thread(self.setup.pictures.add_upload, content)
+                name = request.query.get("name", "")
+                added = await asyncio.to_thread(self.setup.pictures.add_upload, content, name)
         except FirstOrderError as error:
             log.warning("A picture was refused: %s", error)
             return refusal(str(error), 400)

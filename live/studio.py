@@ -23,7 +23,7 @@ from .settings import FACE, LiveSettings
 from .view import Pixels, View
 
 CHOICES: Final = ("model", "picture")
-NO_HEAD: Final = "No face is found before the camera; the square in the middle drives. Come closer, or add light."
+NO_HEAD: Final = "The camera shows no face: the square in its middle drives. Come closer, or add light."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,6 @@ class Studio:
         self._told = False  # that no head is found
         self._part: Part | None = None
         self._view: View | None = None  # of that part
-        self._note = ""  # of the picture, that the page was not told
 
     @property
     def is_open(self) -> bool:
@@ -170,8 +169,6 @@ class Studio:
         if self._is_other(picture) and "faces" not in changes:
             settings = replace(settings, faces=LARGEST)
         part = picture.part(settings.shown, settings.faces)
-        if "shown" in changes:
-            self._note = part.note  # once more, as it was not followed
         if self._session is None or model != self.model:
             self._load(model, picture, part)
         assert self._session is not None  # it was loaded
@@ -209,9 +206,6 @@ class Studio:
 
     def notice(self) -> str | None:
         """Say what a page should know of the newest frame, once."""
-        note, self._note = self._note, ""
-        if note:
-            return note
         session = self._session
         missing = session is not None and session.settings.framing == FACE and not session.sees_head
         told, self._told = self._told, missing
@@ -223,6 +217,7 @@ class Studio:
         known["framing"] = known["framing"] or FACE
         if self._part is not None:
             known |= {"shown": self._part.shown, "faces": self._part.choice, "faces_found": self._part.found}
+            known["note"] = self._part.note
         size = 0 if self._session is None else self._session.size
         return {"model": self.model, "picture": self.picture, "size": size, "device": self._device, **known}
 
@@ -243,10 +238,8 @@ class Studio:
         return picture.view(part) if self._view is None or part != self._part else self._view
 
     def _show(self, session: LiveSession, view: View, part: Part) -> None:
-        """Go on with a view, and have the page told of it."""
+        """Go on with the view of a part."""
         session.show(view)
-        if part != self._part:
-            self._note = part.note
         self._view, self._part = view, part
 
     def _is_other(self, picture: LivePicture) -> bool:

@@ -6,10 +6,9 @@ import { Meter } from "./meter.mjs";
 import { readSite, RemoteEngine } from "./remote.mjs";
 import { Settings } from "./settings.mjs";
 import { Takes } from "./takes.mjs";
-import { alertUser, drawResult, fillSelect, part, say, showFigures, showInput } from "./view.mjs";
+import { alertUser, drawResult, fillSelect, foldPreview, mention, noteOfPicture, part, say, showFigures, showInput } from "./view.mjs";
 
 const FIGURES_EVERY = 500; // ms
-const NOTICE_SECONDS = 8;
 const PRIVACY = {
     browser: "Everything is computed in this browser. No picture leaves this machine.",
     server: "Frames go to the program that serves this page, and nowhere else. It keeps none of them.",
@@ -28,6 +27,7 @@ class Page {
         );
         this.takes = new Takes(this.input, (blob) => this.engine.finishRecording(blob));
         this.#listen();
+        foldPreview();
         setInterval(() => showFigures(this.meter.read(performance.now())), FIGURES_EVERY);
     }
 
@@ -62,6 +62,7 @@ class Page {
 
     state(changes) {
         this.settings.take(changes);
+        noteOfPicture(changes.note ?? "");
         if (changes.picture && !isOffered(changes.picture)) {
             this.#listAgain(changes);
         }
@@ -77,7 +78,7 @@ class Page {
     }
 
     notice(text) {
-        say(text, NOTICE_SECONDS);
+        mention(text);
     }
 
     error(text, fatal) {
@@ -98,6 +99,7 @@ class Page {
             recentre: () => this.#recentre(),
             hold: () => this.#hold(),
             record: () => this.takes.toggle(),
+            preview: () => foldPreview(part("preview").getAttribute("aria-expanded") === "true"),
             again: () => this.start(),
         };
         for (const [id, action] of Object.entries(actions)) {
@@ -118,14 +120,14 @@ class Page {
 
     #key(event) {
         const key = event.key.toLowerCase();
-        const button = { r: "recentre", h: "hold", v: "record", " ": "record" }[key];
+        const button = { r: "recentre", h: "hold", c: "preview", v: "record", " ": "record" }[key];
         const typing = event.target.matches("select, input, textarea, summary, button, label");
         const taken = key === " " ? typing : event.target.matches("select");
         if (!button || taken || event.repeat || event.ctrlKey || event.metaKey || event.altKey) {
             return;
         }
         event.preventDefault();
-        if (!part(button).disabled) {
+        if (!part(button).disabled && !part(button).hidden) {
             part(button).click();
         }
     }
@@ -196,7 +198,8 @@ class Page {
 
     #recentre() {
         this.engine?.recentre();
-        say("Recentred.", NOTICE_SECONDS);
+        mention(this.hasRecentred ? "Recentred." : "Recentred. Look straight ahead when you press it.");
+        this.hasRecentred = true;
     }
 
     async #takePicture(file) {

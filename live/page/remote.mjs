@@ -79,7 +79,7 @@ export class RemoteEngine extends Engine {
         if (most && file.size > most) {
             throw new Error(`The picture has ${megabytes(file.size)}; ${megabytes(most)} are allowed. Choose another.`);
         }
-        return (await this.#postFile("picture", file)).json();
+        return (await this.#postFile("picture", file, { name: file.name })).json();
     }
 
     /** Return the address of a picture, to be shown. */
@@ -92,18 +92,18 @@ export class RemoteEngine extends Engine {
         return (await this.#postFile("recording", blob)).blob();
     }
 
-    async #postFile(path, file) {
+    async #postFile(path, file, query = {}) {
         const headers = { "Content-Type": file.type || "application/octet-stream" };
-        const answer = await fetch(this.#url(path), { method: "POST", body: file, headers }).catch(() => null);
+        const answer = await fetch(this.#url(path, query), { method: "POST", body: file, headers }).catch(() => null);
         if (!answer?.ok) {
             throw new Error(answer ? await words(answer) : GONE);
         }
         return answer;
     }
 
-    #url(path) {
+    #url(path, query = {}) {
         const url = new URL(path, this.address);
-        url.searchParams.set("token", this.token);
+        url.search = new URLSearchParams({ ...query, token: this.token });
         return url;
     }
 

@@ -1,5 +1,6 @@
 /** Settings on the page: read from its controls, told to the engine, and shown as the engine has them. */
 
+import { offerFaces, onFaceClicked } from "./faces.mjs";
 import { addChoice, fillSelect, part, press } from "./view.mjs";
 
 const NUMBERS = ["strength", "expression", "smooth"];
@@ -22,6 +23,7 @@ export class Settings {
         }
         part("mirror").addEventListener("change", () => this.#choose({ mirror: part("mirror").checked }));
         part("choices").addEventListener("change", ({ target }) => this.#choose({ picture: target.value }));
+        onFaceClicked((faces) => this.#choose({ faces }));
         part("settings").addEventListener("submit", (event) => event.preventDefault());
         this.#show();
     }
@@ -63,8 +65,11 @@ export class Settings {
 
     /** Show settings as the engine has them; a control that is being moved is left alone. */
     take(state) {
+        for (const input of document.querySelectorAll("#choices input")) {
+            input.checked = "picture" in state ? input.value === state.picture : input.checked;
+        }
         if (state.shown) {
-            this.#offerFaces(state.faces, state.faces_found);
+            this.#offerParts(state);
         }
         for (const name of [...NUMBERS, ...CHOICES]) {
             if ((state[name] ?? null) !== null && !part(name).matches(":active")) {
@@ -76,9 +81,6 @@ export class Settings {
         }
         if ("hold" in state) {
             press("hold", state.hold);
-        }
-        for (const input of document.querySelectorAll("#choices input")) {
-            input.checked = "picture" in state ? input.value === state.picture : input.checked;
         }
         this.#show();
     }
@@ -102,20 +104,17 @@ export class Settings {
         this.#choose({ hold: this.held });
     }
 
-    /** Offer what can be shown of a picture, and which of its faces move, counted from left to right. */
-    #offerFaces(chosen, found) {
-        const offered = `${found} ${chosen}`;
+    /** Offer what can be shown of the picture, and which of its faces move. */
+    #offerParts({ faces, faces_found: boxes }) {
+        const picture = document.querySelector("#choices input:checked ~ img")?.src ?? "";
+        const offered = JSON.stringify([picture, boxes, faces]);
         if (offered === this.offered) {
             return; // a list that is open stays so
         }
         this.offered = offered;
-        const name = (number) => (number ? `${number + 1}` : "1 (left)");
-        const numbers = Array.from({ length: found }, (_, number) => [String(number), name(number)]);
-        const several = chosen.includes(",") ? [[chosen, chosen.split(",").map(Number).map(name).join(", ")]] : [];
         fillSelect(part("shown"), SHOWN);
-        fillSelect(part("faces"), [...numbers, ...several, ["all", "All"]]);
         part("shown-row").hidden = false;
-        part("faces-row").hidden = found < 2;
+        offerFaces(picture, boxes, faces);
     }
 
     #choose(changes) {

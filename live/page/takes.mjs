@@ -1,7 +1,7 @@
 /** Takes: recordings begun and ended on the page, saved as files. */
 
 import { download, openMicrophone, Recording, suffixOf, VideoSound } from "./recorder.mjs";
-import { alertUser, part, press, say } from "./view.mjs";
+import { alertUser, mention, part, press, say } from "./view.mjs";
 
 /** Recordings of the result; `input` is what moves it, `convert(blob)` makes the file that is saved. */
 export class Takes {
@@ -76,7 +76,7 @@ export class Takes {
             const suffix = suffixOf(made.type);
             download(made, `${name}.${suffix}`);
             const why = " This browser writes no mp4; video programs and other browsers open webm too.";
-            say(`Saved ${name}.${suffix}.${suffix === "webm" ? why : ""}`);
+            mention(`Saved ${name}.${suffix}.${suffix === "webm" ? why : ""}`);
         } catch (error) {
             download(blob, `${name}.${suffixOf(blob.type)}`);
             say("");

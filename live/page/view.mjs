@@ -3,14 +3,27 @@
 /** Find a part of the page by its id. */
 export const part = (id) => document.getElementById(id);
 
+const FOLDED = "what the camera sees is hidden"; // for as long as this tab is open
+const MENTIONED = 8000; // ms
+
 let passing = 0;
 
-/** Show a message that need not interrupt, for some seconds or until the next; nothing takes it away. */
-export function say(text, seconds = 0) {
+/** Show a message that need not interrupt, until the next; nothing takes it away. */
+export function say(text) {
     clearTimeout(passing);
     part("status").textContent = text ?? "";
-    if (seconds) {
-        passing = setTimeout(() => say(""), 1000 * seconds);
+}
+
+/** Show a message that is good for some seconds, or until the next. */
+export function mention(text) {
+    say(text);
+    passing = setTimeout(() => say(""), MENTIONED);
+}
+
+/** Show what is to be known of the picture, for as long as it is shown. */
+export function noteOfPicture(text) {
+    if (part("note").textContent !== text) {
+        part("note").textContent = text; // not the same again, which would be read out again
     }
 }
 
@@ -78,7 +91,9 @@ export function showInput(kind) {
     part("preview").hidden = kind === null;
     part("stop").hidden = kind === null;
     part("camera").hidden = kind === "camera";
-    part("input").ariaLabel = kind === "video" ? "The video that moves the picture" : "What the camera sees";
+    const name = kind === "video" ? "video" : "camera";
+    part("preview").ariaLabel = part("preview").title = `Small picture of the ${name}`;
+    part("unfold-text").textContent = `Show ${name}`;
     for (const id of ["recentre", "hold", "record"]) {
         part(id).disabled = kind === null;
     }
@@ -87,6 +102,12 @@ export function showInput(kind) {
     } else if (kind !== null && (focused === "camera" || focused === "file")) {
         part("record").focus(); // so that space records
     }
+}
+
+/** Leave of what the camera sees no more than a button, or show it; where nothing is said, as last in this tab. */
+export function foldPreview(folded = sessionStorage.getItem(FOLDED) === "yes") {
+    part("preview").setAttribute("aria-expanded", String(!folded));
+    sessionStorage.setItem(FOLDED, folded ? "yes" : "no");
 }
 
 /** Show a button as pressed or not. */

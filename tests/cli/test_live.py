@@ -91,6 +91,7 @@ def test_it_serves_a_picture_and_ends_cleanly_in_mid_stream() -> None:
         (["--avd"], "FOMM offers relative, standard"),
         (["--faces", "3"], "--faces names face 3; there is 0 alone"),
         (["--faces", "0", "--ratio", "9"], "--ratio is 9; 0 to 4"),
+        ([FACE, "--boxes", "faces.json"], "--boxes are of one picture; 2 were given"),
         (["--virtual-camera"], "--virtual-camera needs the package pyvirtualcam"),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_square_picture_is_animated_as_it_is_and_no_face_is_looked_for() -> No
     finder = FakeFinder(*TWO)
     one = Pictures(finder, RATIO).add(blobs(1, 100, 100), "blobs")
     part = one.part(None, "largest")
-    assert (part.shown, part.choice, part.found, part.note) == ("square", "", 0, "")
+    assert (part.shown, part.choice, part.found, part.note) == ("square", "", (), "")
     assert torch.equal(source(one), one.pixels)
     assert finder.asked == 0
 
@@ -65,7 +65,10 @@ def test_other_pictures_are_whole_with_the_chosen_faces_in_their_places(
 ) -> None:
     one = picture(120, 160, *TWO)
     part = one.part(None, faces)
-    assert (part.shown, part.choice, part.found) == ("whole", choice, 2)
+    assert (part.shown, part.choice) == ("whole", choice)
+    left, right = part.found
+    assert left == pytest.approx((10 / 160, 20 / 120, 40 / 160, 50 / 120))
+    assert right == pytest.approx((100 / 160, 40 / 120, 140 / 160, 90 / 120))
     whole = shown(one, faces=faces)
     assert whole.shape == (120, 160, 3)
     assert [number for number, face in enumerate(TWO) if dark(whole, face)] == moving
@@ -88,7 +91,7 @@ def test_a_face_of_a_square_picture_may_be_shown_alone() -> None:
     one = picture(200, 200, *TWO)
     assert source(one, "square", "all").shape == (1, 200, 200, 3)
     assert source(one, "square", "1").shape[1] == round(square_around(TWO[0], RATIO).side)
-    assert one.part("square", "1").found == 2
+    assert len(one.part("square", "1").found) == 2
 
 
 def test_faces_are_looked_for_once() -> None:
@@ -104,8 +107,8 @@ def test_without_a_face_the_square_in_the_middle_is_animated_and_that_is_said(
 ) -> None:
     one = Pictures(NoFinder(), RATIO).add(blobs(1, 120, 160), "group")
     part = one.part("whole", "all")
-    assert (part.shown, part.found) == ("square", 0)
-    assert "No face is found in this picture" in part.note
+    assert (part.shown, part.found) == ("square", ())
+    assert "In the picture no face is found" in part.note
     assert torch.equal(source(one), one.pixels[:, :, 20:140])
     assert "No face was found in the picture 'group'" in caplog.text
 

@@ -151,12 +151,31 @@ def test_a_picture_is_taken_shown_and_animated() -> None:
             async with server.page() as page:
                 before = await page.draw(1, own)
                 await page.say(type="set", picture="p2")
-                await page.until("state", picture="p2", shown="square", faces_found=0)
+                state = await page.until("state", picture="p2", shown="square", faces_found=[])
+                assert "In the picture no face is found" in state["note"]
                 after = await page.draw(2, own)
-                assert "No face is found in this picture" in (await page.until("notice"))["text"]
             assert np.abs(after.astype(int) - before).mean() > 5
             answer = await server.client.get(f"/picture/p9?token={TOKEN}")
             assert answer.status == 404
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Großmutter 1.png", "Großmutter 1.png"),
+        ("a\u202egnp.exe\n b.png", "a gnp.exe b.png"),
+        (" \t", "own picture 1"),
+        (300 * "a", 255 * "a"),
+    ],
+)
+def test_pictures_that_are_sent_are_called_as_their_files(name: str, label: str) -> None:
+    async def test() -> None:
+        async with served() as server:
+            query = {"token": TOKEN, "name": name}
+            answer = await server.client.post("/picture", params=query, data=encoded(pixels(1)[0], "PNG"))
+            assert await answer.json() == {"id": "p2", "label": label}
 
     run(test)
 

@@ -32,7 +32,7 @@ def test_a_page_is_told_the_state_and_gets_a_picture_for_each_frame() -> None:
             assert state == {
                 "type": "state", "model": "fomm", "picture": "p1", "size": 64, "device": "cpu", "strength": 1.0,
                 "expression": 1.0, "smooth": 0.0, "mirror": False, "hold": False, "framing": "face", "shown": "square",
-                "faces": "", "faces_found": 0, "frames_done": 0, "frames_dropped": 0,
+                "faces": "", "faces_found": [], "note": "", "frames_done": 0, "frames_dropped": 0,
             }  # fmt: skip
             await page.until("ready")
             await page.socket.send_bytes(message(5, FRAMES[0], 123.5))
@@ -163,7 +163,11 @@ def test_a_picture_is_whole_and_its_faces_are_chosen() -> None:
             pictures.add(blobs(1, 80, 160), name)
         setup = replace(studio_setup(), pictures=pictures)
         async with served(setup) as server, server.page(ready=False) as page:
-            await page.until("state", shown="whole", faces="1", faces_found=2)
+            state = await page.until("state", shown="whole", faces="1")
+            assert state["faces_found"] == [
+                [10 / 160, 20 / 80, 40 / 160, 50 / 80],
+                [90 / 160, 20 / 80, 130 / 160, 60 / 80],
+            ]
             await page.until("ready")
             assert (await page.draw(1, FRAMES[0])).shape == (80, 160, 3)
             await page.say(type="set", faces="2", strength=0.5)

@@ -115,7 +115,7 @@ class StandIn:
         content = await request.read()
         if content[:4] != b"\x89PNG":
             return web.json_response({"error": "The file is no picture. Choose another."}, status=400)
-        return web.json_response({"id": "own", "label": "Own"})
+        return web.json_response({"id": "own", "label": request.query["name"]})
 
     async def _record(self, request: Any) -> Any:
         self.recordings.append(await request.read())

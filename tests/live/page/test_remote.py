@@ -29,8 +29,9 @@ from support.live_page import READY, opened, started
 from support.live_stand_in import STATE, TOKEN, StandIn, standing_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Playwright
+    from playwright.sync_api import Browser, Page, Playwright
 
+BOXES = [[0.05, 0.2, 0.25, 0.5], [0.4, 0.2, 0.6, 0.5], [0.7, 0.2, 0.9, 0.5]]  # of faces, in parts of the picture
 JPEG = 6.0  # grey levels, on average: what the camera's and the wire's compression change
 
 
@@ -100,19 +101,28 @@ def test_settings_and_keys(page: Page, server: StandIn) -> None:
 def test_what_is_shown_of_a_picture_and_which_face_moves(page: Page, server: StandIn) -> None:
     opened(page, server.address)
     assert page.is_hidden("#shown") and page.is_hidden("#faces")
-    server.say({**STATE, "shown": "whole", "faces": "1", "faces_found": 3})
+    server.say({**STATE, "shown": "whole", "faces": "1", "faces_found": BOXES})
     until(page, "document.getElementById('faces').value === '1'")
     assert page.is_visible("#shown") and page.is_visible("#faces")
     names = page.eval_on_selector_all("#faces option", "options => options.map(option => option.textContent)")
     assert names == ["1 (left)", "2", "3", "All"]
+    assert page.inner_text("#faces-found") == "3 faces found" and moving(page) == ["2"]
     page.select_option("#faces", "all")
     page.select_option("#shown", "square")
-    wanted = [{"type": "set", "faces": "all"}, {"type": "set", "shown": "square"}]
+    page.click("#faces-frames span:nth-child(3)")
+    wanted = [{"type": "set", **one} for one in ({"faces": "all"}, {"shown": "square"}, {"faces": "2"})]
     assert eventually(page, lambda: server.of_type("set") == wanted)
-    server.say({**STATE, "shown": "whole", "faces": "0,2", "faces_found": 3})
+    server.say({**STATE, "shown": "whole", "faces": "0,2", "faces_found": BOXES})
     until(page, "document.getElementById('faces').value === '0,2'")
-    server.say({**STATE, "shown": "square", "faces": "", "faces_found": 0})
+    assert moving(page) == ["1", "3"]
+    server.say({**STATE, "shown": "square", "faces": "", "faces_found": []})
     until(page, "document.getElementById('faces-row').hidden")
+
+
+def moving(page: Page) -> list[str]:
+    """The numbers in the frames of the faces that move, from left to right on the page."""
+    script = "frames => frames.map(frame => [frame.getBoundingClientRect().left, frame.textContent])"
+    return [number for _, number in sorted(page.eval_on_selector_all("#faces-frames .moves", script))]
 
 
 def test_frames_are_sent_no_larger_than_the_model_needs(page: Page, server: StandIn) -> None:
@@ -156,10 +166,25 @@ def test_what_is_said_of_the_first_frame_stays(page: Page, server: StandIn) -> N
     assert page.inner_text("#status") == "No face is found."
 
 
+def test_a_note_on_the_picture_stays_as_long_as_the_picture(page: Page, server: StandIn) -> None:
+    server.greeting = [{**STATE, "note": "There is no face."}, {"type": "ready"}]
+    opened(page, server.address)
+    assert page.inner_text("#note") == "There is no face."
+    page.click("#camera")
+    until_drawn(page)
+    page.keyboard.press("r")
+    until_said(page, "Recentred.")
+    assert page.inner_text("#note") == "There is no face."
+    server.say({**STATE, "note": ""})
+    until(page, "document.getElementById('note').textContent === ''")
+
+
 def test_hold_says_so(page: Page, server: StandIn) -> None:
     started(page, server.address)
     page.keyboard.press("r")
-    until_said(page, "Recentred.")
+    until_said(page, "Recentred. Look straight ahead when you press it.")
+    page.keyboard.press("r")
+    until(page, "document.getElementById('status').textContent === 'Recentred.'")
     page.keyboard.press("h")
     until_said(page, "The picture is held.")
     page.keyboard.press("h")
@@ -170,6 +195,7 @@ def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
     opened(page, server.address)
     page.set_input_files("#own", sample_pictures()["fox"])
     until(page, "document.querySelector('#choices input:checked').value === 'own'")
+    assert page.inner_text("#choices").split() == ["Face", "fox.png"]
     assert eventually(page, lambda: server.of_type("set") == [{"type": "set", "picture": "own"}])
     (tmp_path / "text.png").write_text("no picture")
     page.set_input_files("#own", tmp_path / "text.png")
@@ -180,12 +206,20 @@ def test_own_pictures(page: Page, server: StandIn, tmp_path: Path) -> None:
 
 
 def test_recordings_are_made_mp4_by_the_server(page: Page, server: StandIn) -> None:
+    page.add_init_script("""
+        const wait = setTimeout.bind(globalThis);
+        globalThis.later = [];
+        globalThis.setTimeout = (action, ms) => (ms > 5000 ? later.push(action) : wait(action, ms));
+    """)
     started(page, server.address)
     page.keyboard.press("Space")
     until(page, "!document.getElementById('badge').hidden")
     until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)
     file = saved(page, lambda: page.keyboard.press("v"))
     assert file.suffix == ".mp4" and file.read_bytes() == b"an mp4"
+    until_said(page, "Saved live-")
+    page.evaluate("later.forEach((action) => action())")
+    until(page, "document.getElementById('status').textContent === ''")
     assert len(server.recordings) == 1 and len(server.recordings[0]) > 500
 
 
@@ -208,6 +242,24 @@ def test_the_focus_goes_on_with_the_buttons(page: Page, server: StandIn) -> None
     page.focus("#stop")
     page.keyboard.press("Enter")
     until(page, "document.activeElement.id === 'camera'")
+
+
+def test_what_the_camera_sees_is_hidden_by_a_click_and_a_key(page: Page, server: StandIn) -> None:
+    opened(page, server.address)
+    page.keyboard.press("c")  # nothing yet that could be hidden
+    page.click("#camera")
+    until_drawn(page)
+    assert page.get_attribute("#preview", "aria-expanded") == "true" and page.is_hidden("#unfold")
+    large = page.eval_on_selector("#preview", "preview => preview.clientWidth * preview.clientHeight")
+    page.click("#preview")
+    assert page.get_attribute("#preview", "aria-expanded") == "false" and page.is_visible("#unfold")
+    assert page.eval_on_selector("#preview", "preview => preview.clientWidth * preview.clientHeight") < large / 2
+    until_drawn(page, int(page.evaluate("document.getElementById('result').dataset.number")) + 3)  # frames go on
+    page.reload()
+    started(page, server.address)
+    assert page.is_visible("#unfold") and page.inner_text("#unfold").startswith("Show camera")
+    page.keyboard.press("c")
+    assert page.is_hidden("#unfold")
 
 
 def test_a_second_page_waits_in_words(page: Page) -> None:
@@ -256,6 +308,14 @@ def test_refusals_in_the_servers_words(page: Page, server: StandIn) -> None:
     server.say({"type": "error", "text": "The model cannot be loaded.", "fatal": True})
     server.close(1001)
     until_said(page, "The model cannot be loaded.", "alert")
+
+
+def test_touch_screens_show_no_keys_on_buttons(browser: Browser, server: StandIn) -> None:
+    for touch in (True, False):
+        context = browser.new_context(has_touch=touch, is_mobile=touch)
+        page = opened(context.new_page(), server.address)
+        assert page.is_visible("#recentre kbd") is not touch
+        context.close()
 
 
 def test_no_camera(driver: Playwright) -> None:
