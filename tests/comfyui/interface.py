@@ -34,7 +34,7 @@ def opened(comfy: ComfyServer) -> Generator[Page]:
 def open_interface(browser: Browser, comfy: ComfyServer) -> Page:
     """Open the interface past its tutorial; nothing outside this machine is asked."""
     comfy.set_setting("Comfy.TutorialCompleted", True)
-    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.route(lambda url: not url.startswith(comfy.url), lambda route: route.abort())
     page.goto(comfy.url)
     page.wait_for_function(READY, timeout=MINUTE)
