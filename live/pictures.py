@@ -25,7 +25,7 @@ from ..animation.media.reader import read_picture
 from ..core.errors import InputError, quote
 from .settings import SQUARE, WHOLE
 from .uploads import passing_folder
-from .view import View
+from .view import View, middle_square
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class LivePicture:
             faces = _scaled(part.faces, share)
             return View(_even(shrunk), [square_around(face, self._ratio).aligned() for face in faces])
         if not part.faces:
-            return View(_middle(self.pixels))
+            return View(middle_square(self.pixels))
         square = square_around(part.faces[0], self._ratio).aligned()
         return View(cut_out(self.pixels, square, min(MOST_CUT, round(square.side))))
 
@@ -151,13 +151,6 @@ def _even(picture: Tensor) -> Tensor:
     """Leave out a last row or column that videos, whose sides are even, could not show."""
     height, width = picture.shape[1:3]
     return picture[:, : height - height % 2 or height, : width - width % 2 or width]
-
-
-def _middle(picture: Tensor) -> Tensor:
-    height, width = picture.shape[1:3]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[:, top : top + side, left : left + side]
 
 
 class Pictures:

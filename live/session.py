@@ -23,7 +23,7 @@ from ..animation.session import Session, Step
 from ..core.errors import InputError
 from ..core.types import Animator, AnimatorSpec, Motion
 from .settings import FACE, WHOLE, LiveSettings
-from .view import Pixels, View
+from .view import Pixels, View, middle_square
 
 Follow = Callable[[Pixels, float], Square | None]
 
@@ -101,7 +101,7 @@ class LiveSession:
     @property
     def size(self) -> int:
         """Side that the model works at, in pixels."""
-        return working_size(self._predictor.animator, self._options)
+        return working_size(self.animator, self._options)
 
     def change(self, settings: LiveSettings) -> None:
         """Go on with other settings. Raises InputError, and changes nothing, for one that the model cannot follow."""
@@ -208,9 +208,7 @@ class LiveSession:
         whole = torch.as_tensor(np.ascontiguousarray(frame))[None]
         if square is not None:
             return cut(whole.movedim(-1, 1), square, self.size).movedim(1, -1) / INTEGER_WHITE[torch.uint8]
-        side = min(frame.shape[:2])
-        top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
-        return whole[:, top : top + side, left : left + side] / INTEGER_WHITE[torch.uint8]
+        return middle_square(whole) / INTEGER_WHITE[torch.uint8]
 
     def _aimed(self) -> Shot:
         """Read the pose of the newest square."""

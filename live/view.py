@@ -18,6 +18,14 @@ from ..core.types import Animator
 Pixels = NDArray[np.uint8]  # (H, W, 3), RGB
 
 
+def middle_square(picture: Tensor) -> Tensor:
+    """Cut the largest square in its middle out of a picture (1, H, W, C)."""
+    height, width = picture.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[:, top : top + side, left : left + side]
+
+
 class View:
     """Picture (1, H, W, C) that is animated as it is, or one of uint8 in which `squares` are, each in its place.
 
