@@ -25,14 +25,14 @@ WARM_UPS = 3  # passes before the recording, in which libraries choose their ker
 
 
 @functools.cache
-def _side_stream() -> torch.cuda.Stream:
-    """Make the one stream for warm-ups and recordings: for each stream that they use, libraries keep memory."""
-    return torch.cuda.Stream()
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """Make a device's one stream for warm-ups and recordings: for each stream that they use, libraries keep memory."""
+    return torch.cuda.Stream(device)
 
 
 def capture_on_cuda(call: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
     """Record a call without arguments on the current CUDA device. Raises RuntimeError where that cannot be done."""
-    stream = _side_stream()
+    stream = _side_stream(torch.cuda.current_device())
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
